@@ -1,0 +1,119 @@
+/* The node's agent: whoever binds the log's abstract socket starts it; every launcher keeps a connection, so that end-of-file
+ * tells a rank's death. Messages (SOCK_SEQPACKET, text) are described in docs/agent.md. */
+#define _GNU_SOURCE
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static socklen_t socket_name(const struct store *s, struct sockaddr_un *address) {
+    char hex[65], name[64];
+    sha256_hex(s->log_path, strlen(s->log_path), hex);
+    snprintf(name, sizeof name, "hpcprov/%u/%.32s", (unsigned)geteuid(), hex);
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(address->sun_path + 1, name, strlen(name)); /* the leading NUL makes it abstract: no file, gone with its owner */
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+}
+
+static void nap(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL); }
+
+static void write_text(const char *path, const char *text) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    if (write(fd, text, strlen(text)) < 0) errno = 0; /* a wish, not a need */
+    close(fd);
+}
+
+/* Beside the application and never in its way: idle scheduling, any CPU of the cgroup, first for the out-of-memory killer,
+ * none of the job's descriptors, signals as in a fresh process. */
+static void become_bystander(int listening) {
+    struct sched_param none = {0};
+    cpu_set_t all;
+    memset(&all, 0xFF, sizeof all);
+    sched_setaffinity(0, sizeof all, &all);
+    sched_setscheduler(0, SCHED_IDLE, &none);
+    write_text("/proc/self/oom_score_adj", "1000");
+    int null = open("/dev/null", O_RDWR);
+    int kept = fcntl(listening, F_DUPFD, 3);
+    for (int fd = 0; fd < 3; fd++) dup2(null, fd);
+    if (kept != 3) dup2(kept, 3);
+    close_range(4, ~0u, 0);
+    for (int signo = 1; signo < NSIG; signo++) signal(signo, SIG_DFL);
+    sigset_t nothing;
+    sigemptyset(&nothing);
+    sigprocmask(SIG_SETMASK, &nothing, NULL);
+    for (int what = 0; what < RLIM_NLIMITS; what++) {
+        struct rlimit limit;
+        if (what != RLIMIT_CORE && what != RLIMIT_STACK && !getrlimit(what, &limit)) {
+            limit.rlim_cur = limit.rlim_max;
+            setrlimit(what, &limit);
+        }
+    }
+    if (chdir("/")) errno = 0;
+    unsetenv("LD_PRELOAD");
+    unsetenv("HPCPROV_RUN");
+}
+
+static void start_agent(int listening, const struct store *s, const struct place *p) {
+    pid_t child = fork();
+    if (child == 0) {
+        setsid();
+        if (fork() != 0) _exit(0); /* the agent is nobody's child: neither the launcher nor its parent has to reap it */
+        char *const arguments[] = {"--root", s->root, "--run", (char *)p->run_id, "--log", s->log_path, "--node", (char *)p->node, NULL};
+        become_bystander(listening);
+        handover_agent(arguments);
+        _exit(127);
+    }
+    if (child > 0)
+        while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue;
+}
+
+/* One try at being first on this node, else at finding who was. -1: again later. */
+static int bind_or_connect(const struct store *s, const struct place *p) {
+    struct sockaddr_un address;
+    socklen_t size = socket_name(s, &address);
+    int listening = fd_above_stdio(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (listening >= 0 && !bind(listening, (struct sockaddr *)&address, size) && !listen(listening, 4096)) start_agent(listening, s, p);
+    int fd = fd_above_stdio(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    bool connected = fd >= 0 && !connect(fd, (struct sockaddr *)&address, size);
+    if (listening >= 0) close(listening);
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (connected && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) && peer.uid == geteuid()) return fd;
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+void agent_join(struct agent *a, const struct store *s, const struct place *p, pid_t application) {
+    a->fd = -1;
+    for (int try = 0; try < 20 && a->fd < 0; try++) {
+        if (try) nap(try < 5 ? 1 : 5); /* bound and not yet listening, or an agent that is just leaving */
+        a->fd = bind_or_connect(s, p);
+    }
+    if (a->fd < 0) {
+        facts_problem(s, p, "no agent on this node: its socket could be neither bound nor reached");
+        return;
+    }
+    char hello[160];
+    int n = snprintf(hello, sizeof hello, "hello %lld %lld %lld %d %lld %d", (long long)p->rank, (long long)p->size, (long long)p->local_size,
+                     (int)getpid(), (long long)p->ticks, (int)application);
+    if (send(a->fd, hello, (size_t)n, MSG_NOSIGNAL) < 0) errno = 0; /* the agent then learns of this rank from the log */
+}
+
+bool agent_tell_exit(struct agent *a, int status, bool leave) {
+    char line[64];
+    if (a->fd < 0) return false;
+    int n = snprintf(line, sizeof line, "exit %d %d", WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    return send(a->fd, line, (size_t)n, MSG_NOSIGNAL) == n && !leave && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}

@@ -1,0 +1,197 @@
+/* The events that a launcher writes itself: start, env, signal, exit, problem (docs/frames.md). */
+#define _GNU_SOURCE
+#include "launcher.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void open_ranked(struct text *t, const char *event, const struct place *p) {
+    json_open(t, event);
+    json_number(t, "rank", p->rank);
+    json_number(t, "pid", getpid());
+}
+
+static void json_number_or_null(struct text *t, const char *key, int64_t value) {
+    if (value >= 0) json_number(t, key, value);
+    else json_named(t, key, NULL);
+}
+
+static void json_bool(struct text *t, const char *key, bool value) {
+    json_key(t, key);
+    text_puts(t, value ? "true" : "false");
+}
+
+static bool append(int fd, struct text *t) {
+    bool written = frame_append(fd, t);
+    int error = errno;
+    text_free(t);
+    errno = error;
+    return written;
+}
+
+static void json_argv(struct text *t, char *const *argv) {
+    json_key(t, "argv");
+    text_puts(t, "[");
+    for (size_t i = 0; argv[i]; i++) {
+        struct text argument = {0};
+        redact_argument(&argument, argv, i);
+        if (i) text_puts(t, ",");
+        json_bytes(t, argument.at ? argument.at : "", argument.len);
+        t->failed |= argument.failed;
+        text_free(&argument);
+    }
+    text_puts(t, "]");
+}
+
+static void json_tags(struct text *t, char *const *tags, size_t count) {
+    json_key(t, "tags");
+    text_puts(t, "{");
+    for (size_t i = 0; i < count; i++) {
+        const char *equals = strchr(tags[i], '=');
+        if (i) text_puts(t, ",");
+        json_bytes(t, tags[i], (size_t)(equals - tags[i]));
+        text_puts(t, ":");
+        json_string(t, equals + 1);
+    }
+    text_puts(t, "}");
+}
+
+/* HPCPROV_RUN=<run-id>/<rank> is what an outer launcher left for us. */
+static void json_parent(struct text *t) {
+    const char *outer = getenv("HPCPROV_RUN"), *slash = outer ? strrchr(outer, '/') : NULL, *why;
+    char id[RUN_ID_MAX + 16];
+    json_key(t, "parent");
+    if (!slash || (size_t)(slash - outer) >= sizeof id) {
+        text_puts(t, "null");
+        return;
+    }
+    memcpy(id, outer, (size_t)(slash - outer));
+    id[slash - outer] = 0;
+    char *end;
+    long rank = strtol(slash + 1, &end, 10);
+    if (!run_id_valid(id, &why) || *end || rank < 0) {
+        text_puts(t, "null");
+        return;
+    }
+    text_puts(t, "{\"run\":");
+    json_string(t, id);
+    text_printf(t, ",\"rank\":%ld}", rank);
+}
+
+static bool write_start(const struct store *s, const struct place *p, const struct options *o) {
+    struct text t = {0};
+    char *cwd = getcwd(NULL, 0), mask[8];
+    mode_t umask_now = umask(0);
+    umask(umask_now);
+    snprintf(mask, sizeof mask, "%04o", (unsigned)umask_now & 07777u);
+    open_ranked(&t, "start", p);
+    json_named(&t, "run", p->run_id);
+    json_number(&t, "n", p->n);
+    json_named(&t, "node", p->node);
+    json_named(&t, "host", p->host);
+    json_named(&t, "boot_id", p->boot_id);
+    json_number(&t, "ticks", p->ticks);
+    json_named(&t, "launch", p->launch);
+    json_number(&t, "launch_time", p->launch_time);
+    json_named(&t, "launcher", p->launcher);
+    json_number_or_null(&t, "size", p->size);
+    json_number_or_null(&t, "local_rank", p->local_rank);
+    json_number_or_null(&t, "local_size", p->local_size);
+    json_number_or_null(&t, "nodes", p->nodes);
+    json_argv(&t, o->command);
+    json_named(&t, "cwd", cwd);
+    json_named(&t, "umask", mask);
+    json_number(&t, "uid", getuid());
+    json_number(&t, "gid", getgid());
+    json_named(&t, "name", o->name);
+    json_named(&t, "note", o->note);
+    json_tags(&t, o->tags, o->n_tags);
+    json_list(&t, "inputs", o->inputs, o->n_inputs);
+    json_list(&t, "outputs", o->outputs, o->n_outputs);
+    json_parent(&t);
+    json_named(&t, "hash", o->hash);
+    json_named(&t, "forward", o->forward);
+    json_bool(&t, "capture_output", o->capture_output);
+    json_bool(&t, "agent", !o->no_agent);
+    json_named(&t, "hpcprov", HPCPROV_VERSION);
+    json_named(&t, "clock", "CLOCK_REALTIME");
+    free(cwd);
+    return append(s->log, &t);
+}
+
+static bool write_env(const struct store *s, const struct place *p) {
+    struct text t = {0};
+    bool first = true;
+    open_ranked(&t, "env", p);
+    json_key(&t, "env");
+    text_puts(&t, "{");
+    for (char **e = environ; *e; e++) {
+        if (!redact_env_allowed(*e)) continue;
+        char *pair[] = {*e, NULL};
+        struct text scrubbed = {0};
+        redact_argument(&scrubbed, pair, 0); /* an allowed variable may still hold a URL with a password */
+        char *equals = scrubbed.at ? strchr(scrubbed.at, '=') : NULL;
+        if (equals) {
+            if (!first) text_puts(&t, ",");
+            first = false;
+            json_bytes(&t, scrubbed.at, (size_t)(equals - scrubbed.at));
+            text_puts(&t, ":");
+            json_string(&t, equals + 1);
+        }
+        t.failed |= scrubbed.failed;
+        text_free(&scrubbed);
+    }
+    text_puts(&t, "}");
+    return append(s->log, &t);
+}
+
+bool facts_start(const struct store *s, const struct place *p, const struct options *o) {
+    return write_start(s, p, o) && write_env(s, p);
+}
+
+bool facts_exit(const struct store *s, const struct place *p, int status, int exec_errno, int64_t duration, const struct rusage *u,
+                uint64_t lost_output) {
+    struct text t = {0};
+    open_ranked(&t, "exit", p);
+    json_number_or_null(&t, "code", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+    json_number_or_null(&t, "signal", WIFSIGNALED(status) ? WTERMSIG(status) : -1);
+    json_bool(&t, "core", WIFSIGNALED(status) && WCOREDUMP(status));
+    json_number(&t, "duration", duration);
+    json_named(&t, "error", exec_errno ? strerrorname_np(exec_errno) : NULL);
+    json_key(&t, "rusage");
+    text_printf(&t, "{\"utime\":%lld.%06ld,\"stime\":%lld.%06ld", (long long)u->ru_utime.tv_sec, (long)u->ru_utime.tv_usec,
+                (long long)u->ru_stime.tv_sec, (long)u->ru_stime.tv_usec);
+    json_number(&t, "maxrss", u->ru_maxrss);
+    json_number(&t, "minflt", u->ru_minflt);
+    json_number(&t, "majflt", u->ru_majflt);
+    json_number(&t, "inblock", u->ru_inblock);
+    json_number(&t, "oublock", u->ru_oublock);
+    json_number(&t, "nvcsw", u->ru_nvcsw);
+    json_number(&t, "nivcsw", u->ru_nivcsw);
+    text_puts(&t, "}");
+    if (lost_output) json_number(&t, "lost_output", (int64_t)lost_output);
+    return append(s->log, &t);
+}
+
+void facts_signal(const struct store *s, const struct place *p, int signo, int from_pid, int from_uid, bool forwarded) {
+    struct text t = {0};
+    open_ranked(&t, "signal", p);
+    json_number(&t, "signal", signo);
+    json_number(&t, "from_pid", from_pid);
+    json_number(&t, "from_uid", from_uid);
+    json_bool(&t, "forwarded", forwarded);
+    append(s->log, &t);
+}
+
+void facts_problem(const struct store *s, const struct place *p, const char *text) {
+    struct text t = {0};
+    open_ranked(&t, "problem", p);
+    json_named(&t, "node", p->node);
+    json_named(&t, "text", text);
+    append(s->log, &t);
+}

@@ -1,0 +1,131 @@
+/* hpcprov exec: the launcher. One per rank, native, static; see docs/launcher.md.
+ *
+ * Files, in the order in which a run passes through them:
+ *   main.c     the verb: exec is served here, every other is handed to Python (handover.c)
+ *   options.c  the command line of exec
+ *   place.c    which rank of which launch is this: tables of launcher variables, the run id
+ *   store.c    where .hpcprov is; the run's directory and the node's log
+ *   facts.c    the start, env and exit events (redact.c decides what of argv and environment may be told)
+ *   frame.c    JSON, checksums, frames
+ *   agent.c    election of the node's agent, and the wait for it at the end
+ *   run.c      start the application, pass signals on, wait, end as it ended
+ *   output.c   --capture-output
+ */
+#ifndef HPCPROV_LAUNCHER_H
+#define HPCPROV_LAUNCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#define EXIT_USAGE 125 /* as in env(1), nohup(1) and timeout(1): the wrapper itself refused */
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_NOT_FOUND 127
+
+#define FRAME_MAX 4096
+#define RUN_ID_MAX 128
+
+/* ---- frame.c */
+struct text { /* a growing byte string; `failed` stays set when memory ran out */
+    char *at;
+    size_t len, room;
+    bool failed;
+};
+void text_add(struct text *t, const char *bytes, size_t len);
+void text_puts(struct text *t, const char *s);
+void text_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_free(struct text *t);
+void json_key(struct text *t, const char *key);
+void json_bytes(struct text *t, const char *bytes, size_t len);
+void json_string(struct text *t, const char *s); /* NULL gives null */
+void json_number(struct text *t, const char *key, int64_t value);
+void json_named(struct text *t, const char *key, const char *s);
+void json_list(struct text *t, const char *key, char *const *items, size_t count);
+void json_open(struct text *t, const char *event); /* {"v":1,"event":...,"time":...,"boot":... */
+bool frame_append(int fd, struct text *json);      /* closes the object, writes it as one frame or as parts; errno on failure */
+size_t json_escape(const char *bytes, size_t len, char out[12], size_t *used);
+void sha256_hex(const void *data, size_t len, char hex[65]);
+int64_t clock_ns(int clock);
+
+/* ---- options.c */
+struct options {
+    char **command; /* NULL-terminated */
+    char **inputs, **outputs, **tags;
+    size_t n_inputs, n_outputs, n_tags;
+    const char *name, *note, *run_id, *forward, *hash;
+    bool capture_output, no_agent;
+};
+bool options_off(void);                     /* HPCPROV=off */
+int options_parse(char **argv, struct options *o); /* -1: go on; else the exit status to end with */
+bool run_id_valid(const char *id, const char **why);
+
+/* ---- place.c */
+struct place {
+    char node[256], host[65], boot_id[40];
+    const char *launcher; /* openmpi, mpich, mvapich, pmix, slurm, none */
+    int64_t rank, size, local_rank, local_size, nodes; /* -1: not known */
+    char run_id[RUN_ID_MAX + 16];
+    char launch[48]; /* <ticks>-<pid> of the launching process */
+    int64_t launch_time, ticks; /* ns since the epoch; own start in clock ticks since boot */
+    int n;
+};
+void place_find(struct place *p, const char *given_run_id);
+
+/* ---- store.c */
+struct store {
+    int log, out;     /* descriptors, -1: none */
+    char *root;       /* .../.hpcprov, absolute */
+    char *log_path, *out_path;
+    bool local_only;  /* on a file system that other nodes are unlikely to see */
+};
+bool store_open(struct store *s, const struct place *p, bool want_out); /* false: said why */
+int fd_above_stdio(int fd); /* moves a descriptor out of 0..2, close-on-exec; -1 on failure */
+bool read_small_file(const char *path, char *into, size_t room);
+
+/* ---- facts.c */
+bool facts_start(const struct store *s, const struct place *p, const struct options *o);
+bool facts_exit(const struct store *s, const struct place *p, int status, int exec_errno, int64_t duration,
+                const struct rusage *usage, uint64_t lost_output);
+void facts_signal(const struct store *s, const struct place *p, int signo, int from_pid, int from_uid, bool forwarded);
+void facts_problem(const struct store *s, const struct place *p, const char *text);
+
+/* ---- redact.c */
+bool redact_env_allowed(const char *assignment);
+void redact_argument(struct text *out, char *const *argv, size_t i); /* the scrubbed argv[i] */
+
+/* ---- agent.c */
+struct agent {
+    int fd; /* connection, -1: none */
+};
+void agent_join(struct agent *a, const struct store *s, const struct place *p, pid_t application);
+bool agent_tell_exit(struct agent *a, int status, bool leave); /* true: it may ask us to wait */
+
+/* ---- run.c */
+int run_command(const struct options *o, const struct place *p, struct store *s); /* ends the process as the command ended */
+_Noreturn void exec_plain(char **command);
+
+/* ---- output.c */
+struct output {
+    int pipes[2][2]; /* stdout, stderr: read end, write end */
+    bool open[2];
+    uint64_t lost;
+};
+bool output_prepare(struct output *c);
+void output_in_child(const struct output *c);
+void output_in_parent(struct output *c);
+void output_pump(struct output *c, int which, const struct store *s, const struct place *p); /* one readable pipe */
+void output_finish(struct output *c, const struct store *s, const struct place *p);
+
+/* ---- handover.c */
+_Noreturn void handover(char **argv);                /* python -m hpcprov ARGV; ends with 127 when there is none */
+void handover_agent(char *const *arguments);          /* returns only on failure */
+void warn_when_stale(void);
+
+/* ---- main.c */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2))); /* the one line on stderr; later ones are dropped */
+
+extern char **environ;
+
+#endif

@@ -1,0 +1,305 @@
+/* Start the application, pass on the signals that it did not get itself, wait, end as it ended.
+ *
+ * All signals are blocked here and read from a descriptor, so that inherited dispositions stay as they are for the application.
+ *
+ * Who got a signal? One sent to this process only must be passed on, one sent to the whole process group or job must not: the
+ * application would get it twice. A sentinel tells: an idle child in the same group, session, tree and cgroup, with every
+ * signal blocked. What was sent to it as well is pending there, and was sent to the application.
+ */
+#define _GNU_SOURCE
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_SIGNAL_EVENTS = 16, FIRST_ANSWER_MS = 5000, OTHER_NODES_MS = 10000, HASHING_MS = 60000, SLACK_MS = 5000 };
+
+struct watch {
+    const struct options *options;
+    const struct place *place;
+    struct store *store;
+    struct output output;
+    struct agent agent;
+    sigset_t mask_before;
+    struct sigaction chld_before;
+    int signals;               /* signalfd */
+    pid_t sentinel, application;
+    int to_sentinel, from_sentinel;
+    int signal_events;
+    bool told_to_end;          /* TERM, INT, HUP, ... arrived */
+    bool ended;
+    int status, exec_errno;
+    struct rusage usage;
+    int64_t started, duration; /* CLOCK_BOOTTIME, ns */
+};
+
+/* ---- the sentinel */
+
+static _Noreturn void be_sentinel(int from, int to, pid_t launcher) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != launcher) _exit(0);
+    prctl(PR_SET_NAME, "hpcprov-sentry");
+    int low = from < to ? from : to, high = from < to ? to : from;
+    if (low > 0) close_range(0, (unsigned)low - 1, 0);
+    if (high - low > 1) close_range((unsigned)low + 1, (unsigned)high - 1, 0);
+    close_range((unsigned)high + 1, ~0u, 0);
+    unsigned char signo;
+    while (read(from, &signo, 1) == 1) { /* forget one pending signal when asked to */
+        sigset_t one;
+        sigemptyset(&one);
+        sigaddset(&one, signo);
+        sigtimedwait(&one, NULL, &(struct timespec){0});
+        if (write(to, &signo, 1) != 1) break;
+    }
+    _exit(0);
+}
+
+static bool start_sentinel(struct watch *w) {
+    int ask[2], answer[2];
+    if (pipe2(ask, O_CLOEXEC)) return false;
+    if (pipe2(answer, O_CLOEXEC)) {
+        close(ask[0]);
+        close(ask[1]);
+        return false;
+    }
+    int ends[4] = {fd_above_stdio(ask[0]), fd_above_stdio(ask[1]), fd_above_stdio(answer[0]), fd_above_stdio(answer[1])};
+    pid_t launcher = getpid();
+    bool whole = ends[0] >= 0 && ends[1] >= 0 && ends[2] >= 0 && ends[3] >= 0;
+    w->sentinel = whole ? fork() : -1;
+    if (w->sentinel == 0) be_sentinel(ends[0], ends[3], launcher);
+    close(ends[0]);
+    close(ends[3]);
+    w->to_sentinel = ends[1];
+    w->from_sentinel = ends[2];
+    return w->sentinel > 0;
+}
+
+static void end_sentinel(const struct watch *w) {
+    if (w->sentinel <= 0) return;
+    kill(w->sentinel, SIGKILL);
+    waitpid(w->sentinel, NULL, 0);
+}
+
+static bool sentinel_has(const struct watch *w, int signo) {
+    char path[40], status[4096];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)w->sentinel);
+    if (!read_small_file(path, status, sizeof status)) return false;
+    uint64_t pending = 0;
+    static const char *const lines[] = {"\nSigPnd:", "\nShdPnd:"};
+    for (int i = 0; i < 2; i++) {
+        char *at = strstr(status, lines[i]);
+        if (at) pending |= strtoull(at + strlen(lines[i]), NULL, 16);
+    }
+    return pending >> (signo - 1) & 1;
+}
+
+static bool sent_to_all(const struct watch *w, int signo) {
+    static const long waits_ms[] = {0, 1, 4, 10}; /* a sender that walks over processes one by one may not be there yet */
+    for (size_t i = 0; i < sizeof waits_ms / sizeof *waits_ms; i++) {
+        if (waits_ms[i]) nanosleep(&(struct timespec){.tv_nsec = waits_ms[i] * 1000000}, NULL);
+        if (!sentinel_has(w, signo)) continue;
+        unsigned char byte = (unsigned char)signo;
+        struct pollfd answer = {.fd = w->from_sentinel, .events = POLLIN};
+        if (write(w->to_sentinel, &byte, 1) == 1 && poll(&answer, 1, 200) == 1 && read(w->from_sentinel, &byte, 1) < 0) errno = 0;
+        return true;
+    }
+    return false;
+}
+
+/* ---- signals */
+
+static bool should_forward(const struct watch *w, const struct signalfd_siginfo *si) {
+    bool by_terminal = si->ssi_code == SI_KERNEL;
+    if (w->ended || si->ssi_pid == (uint32_t)getpid() || !strcmp(w->options->forward, "never")) return false;
+    if (!strcmp(w->options->forward, "always") || w->sentinel <= 0) return !by_terminal;
+    return !sent_to_all(w, (int)si->ssi_signo);
+}
+
+static void forward(const struct watch *w, const struct signalfd_siginfo *si) {
+    union sigval value = {.sival_ptr = (void *)(uintptr_t)si->ssi_ptr};
+    if (si->ssi_code == SI_QUEUE) sigqueue(w->application, (int)si->ssi_signo, value);
+    else kill(w->application, (int)si->ssi_signo);
+}
+
+static void take_signal(struct watch *w, const struct signalfd_siginfo *si) {
+    static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU, SIGUSR1, SIGUSR2};
+    int signo = (int)si->ssi_signo;
+    if (signo == SIGCHLD && si->ssi_code > 0) return; /* a child of ours: see reap */
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) w->told_to_end |= signo == ending[i];
+    bool pass = should_forward(w, si);
+    if (pass) forward(w, si);
+    if (signo != SIGWINCH && si->ssi_pid != (uint32_t)getpid() && w->signal_events++ < MAX_SIGNAL_EVENTS)
+        facts_signal(w->store, w->place, signo, (int)si->ssi_pid, (int)si->ssi_uid, pass);
+}
+
+/* The application has stopped: so do we, by the same signal, so that a shell sees its job stopped. */
+static void stop_too(int signo) {
+    sigset_t one, pending;
+    if (!sigpending(&pending) && sigismember(&pending, SIGCONT)) return;
+    sigemptyset(&one);
+    sigaddset(&one, signo);
+    if (signo == SIGSTOP) {
+        raise(SIGSTOP);
+        return;
+    }
+    struct sigaction before, standard = {.sa_handler = SIG_DFL};
+    sigaction(signo, &standard, &before);
+    raise(signo);
+    sigprocmask(SIG_UNBLOCK, &one, NULL); /* stops here */
+    sigprocmask(SIG_BLOCK, &one, NULL);
+    sigaction(signo, &before, NULL);
+}
+
+static void reap(struct watch *w) {
+    int status;
+    struct rusage usage;
+    pid_t pid;
+    while ((pid = wait4(-1, &status, WNOHANG | WUNTRACED, &usage)) > 0) { /* orphans as well, where we are process 1 */
+        if (pid == w->sentinel && !WIFSTOPPED(status)) w->sentinel = -1;
+        if (pid != w->application) continue;
+        if (WIFSTOPPED(status)) {
+            stop_too(WSTOPSIG(status));
+            continue;
+        }
+        w->ended = true;
+        w->status = status;
+        w->usage = usage;
+        w->duration = clock_ns(CLOCK_BOOTTIME) - w->started;
+    }
+}
+
+static void read_signals(struct watch *w) {
+    struct signalfd_siginfo si;
+    while (read(w->signals, &si, sizeof si) == (ssize_t)sizeof si) take_signal(w, &si);
+    reap(w);
+}
+
+/* ---- the application */
+
+_Noreturn void exec_plain(char **command) {
+    execvp(command[0], command);
+    int error = errno;
+    say("cannot run `%s`: %s", command[0], strerror(error));
+    exit(error == ENOENT || error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
+}
+
+static _Noreturn void be_application(struct watch *w, int report, pid_t launcher) {
+    char own[RUN_ID_MAX + 40];
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* without hpcprov, kill -9 of this process would have killed the command */
+    if (getppid() != launcher) _exit(127);
+    snprintf(own, sizeof own, "%s/%lld", w->place->run_id, (long long)w->place->rank);
+    if (setenv("HPCPROV_RUN", own, 1)) errno = 0; /* out of memory: a nested run then misses its parent */
+    if (w->options->capture_output) output_in_child(&w->output);
+    sigaction(SIGCHLD, &w->chld_before, NULL);
+    sigprocmask(SIG_SETMASK, &w->mask_before, NULL);
+    execvp(w->options->command[0], w->options->command);
+    int error = errno;
+    if (write(report, &error, sizeof error) < 0) _exit(127);
+    _exit(error == ENOENT || error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
+}
+
+static bool start_application(struct watch *w) {
+    int report[2];
+    if (pipe2(report, O_CLOEXEC)) return false;
+    int read_end = fd_above_stdio(report[0]), write_end = fd_above_stdio(report[1]);
+    pid_t launcher = getpid();
+    w->started = clock_ns(CLOCK_BOOTTIME);
+    w->application = read_end >= 0 && write_end >= 0 ? fork() : -1;
+    if (w->application == 0) be_application(w, write_end, launcher);
+    close(write_end);
+    int error = 0;
+    ssize_t n = 0;
+    if (w->application > 0)
+        do n = read(read_end, &error, sizeof error); /* end-of-file: the program runs */
+        while (n < 0 && errno == EINTR);
+    close(read_end);
+    if (n == (ssize_t)sizeof error) w->exec_errno = error;
+    return w->application > 0;
+}
+
+static bool prepare(struct watch *w) {
+    sigset_t all;
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &w->mask_before);
+    sigaction(SIGCHLD, &standard, &w->chld_before); /* inherited as ignored, it would keep the status from us */
+    w->signals = fd_above_stdio(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK));
+    return w->signals >= 0 && start_sentinel(w) && (!w->options->capture_output || output_prepare(&w->output));
+}
+
+static void wait_for_end(struct watch *w) {
+    reap(w);
+    while (!w->ended) {
+        struct pollfd fds[3] = {{.fd = w->signals, .events = POLLIN}, {.fd = -1, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+        for (int i = 0; i < 2; i++)
+            if (w->options->capture_output && w->output.open[i]) fds[1 + i].fd = w->output.pipes[i][0];
+        if (poll(fds, 3, -1) < 0 && errno != EINTR) break;
+        for (int i = 0; i < 2; i++)
+            if (fds[1 + i].revents) output_pump(&w->output, i, w->store, w->place);
+        if (fds[0].revents) read_signals(w);
+    }
+}
+
+/* Only a node's last launcher is asked to wait: the agent then signs and merges. Everybody else is sent away at once. */
+static void wait_for_agent(struct watch *w) {
+    int64_t now = clock_ns(CLOCK_BOOTTIME), until = now + FIRST_ANSWER_MS * INT64_C(1000000);
+    while (!w->told_to_end && now < until) {
+        struct pollfd fds[2] = {{.fd = w->agent.fd, .events = POLLIN}, {.fd = w->signals, .events = POLLIN}};
+        poll(fds, 2, (int)((until - now) / 1000000) + 1);
+        if (fds[0].revents) {
+            char answer[64];
+            ssize_t n = recv(w->agent.fd, answer, sizeof answer, 0);
+            if (n <= 0 || answer[0] != 'w') return;
+            until = clock_ns(CLOCK_BOOTTIME) + (HASHING_MS + OTHER_NODES_MS + SLACK_MS) * INT64_C(1000000) + w->duration / 10;
+        }
+        if (fds[1].revents) read_signals(w);
+        now = clock_ns(CLOCK_BOOTTIME);
+    }
+}
+
+static _Noreturn void end_as_it_ended(const struct watch *w) {
+    end_sentinel(w);
+    if (WIFEXITED(w->status)) _exit(WEXITSTATUS(w->status));
+    int signo = WTERMSIG(w->status);
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, signo);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* the application's core is the one that matters */
+    prctl(PR_SET_DUMPABLE, 0);
+    sigaction(signo, &standard, NULL);
+    raise(signo);
+    sigprocmask(SIG_UNBLOCK, &one, NULL);
+    _exit(128 + signo); /* process 1 of a namespace cannot die of a signal */
+}
+
+int run_command(const struct options *o, const struct place *p, struct store *s) {
+    struct watch w = {.options = o, .place = p, .store = s, .sentinel = -1, .agent = {-1}};
+    if (!prepare(&w) || !start_application(&w)) {
+        say("nothing more is recorded: %s", strerror(errno));
+        facts_problem(s, p, "the launcher could not watch the command: too few descriptors or processes");
+        end_sentinel(&w);
+        sigaction(SIGCHLD, &w.chld_before, NULL);
+        sigprocmask(SIG_SETMASK, &w.mask_before, NULL);
+        exec_plain(o->command);
+    }
+    if (w.exec_errno) say("cannot run `%s`: %s", o->command[0], strerror(w.exec_errno));
+    if (o->capture_output) output_in_parent(&w.output);
+    if (!o->no_agent) agent_join(&w.agent, s, p, w.application);
+    wait_for_end(&w);
+    if (o->capture_output) output_finish(&w.output, s, p);
+    if (!facts_exit(s, p, w.status, w.exec_errno, w.duration, &w.usage, w.output.lost)) say("the end of this run is not recorded: %s", strerror(errno));
+    if (agent_tell_exit(&w.agent, w.status, w.told_to_end)) wait_for_agent(&w);
+    end_as_it_ended(&w);
+}
