@@ -1,0 +1,47 @@
+# make demo    the whole idea on real input, from nothing            make test    all tests that need no cluster
+# make lint    ruff and mypy                                          make bench   the budgets, as ratios
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(abspath $(VENV))/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+SOURCES := pyproject.toml CMakeLists.txt hpcprov/capture/allowlist.txt $(wildcard hpcprov/launcher/*)
+TERRAIN = $(shell $(BIN)/python -c 'import os, importlib.util as u; print(os.path.join(os.path.dirname(u.find_spec("matplotlib").origin), "mpl-data/sample_data/jacksboro_fault_dem.npz"))')
+
+.PHONY: demo test test-slow test-launcher lint bench clean
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/python $(SOURCES)
+	@echo "installing hpcprov and the demo's packages into $(VENV) ..."
+	@$(PIP) -e '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	@echo "installing the packages for the tests into $(VENV) ..."
+	@$(PIP) -e '.[test,demo]'
+	@touch $@
+
+demo: $(VENV)/.demo
+	@BIN='$(BIN)' TERRAIN='$(TERRAIN)' sh workflows/flood/demo.sh
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
+
+# The launcher with warnings as errors, and once under the address and undefined-behaviour sanitizers.
+test-launcher: $(VENV)/.test
+	$(BIN)/python -m pytest tests/launcher/test_build.py -m build
+
+lint: $(VENV)/.test
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/bench_launcher.py
+	$(BIN)/python benchmarks/bench_merge.py
+
+clean:
+	rm -rf $(VENV) build dist workflows/flood/out

@@ -1,0 +1,28 @@
+#!/bin/sh
+# The demo: BIN is the environment's bin directory, TERRAIN the elevation model that matplotlib's wheel carries.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+PATH=$BIN:$PATH
+export HPCPROV_DIR="${HPCPROV_DIR:-$here/out/.hpcprov}"
+mkdir -p "$here/out"
+cd "$here/out"
+show() {
+    printf '\n$ %s\n' "$1"
+}
+show "mpiexec -n 4 hpcprov exec --input $(basename "$TERRAIN") --output flood.zarr --output flood.h5 -- python flood.py"
+mpiexec -n 4 hpcprov exec --name flood --note 'What stands in the valleys after an hour of rain?' --tag terrain=jacksboro \
+    --input "$TERRAIN" --output flood.zarr --output flood.h5 -- python "$here/flood.py" --terrain "$TERRAIN" --out .
+show "hpcprov show last"
+hpcprov show last
+show "hpcprov hash flood.zarr flood.h5"
+hpcprov hash flood.zarr flood.h5
+cat <<END
+
+max_depth has one signature in the Zarr store and in the HDF5 file: a signature is of the values, not of the bytes.
+Now try, in $here/out with HPCPROV_DIR=$HPCPROV_DIR:
+
+  hpcprov runs                     every run so far
+  hpcprov log last                 this run again, as a shell script
+  hpcprov show last --json         the record itself
+  hpcprov exec -- YOUR COMMAND     your own
+END
