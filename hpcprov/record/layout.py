@@ -1,0 +1,147 @@
+"""Every name under `.hpcprov` (docs/design.md, "On disk"), and where that directory is. Nobody else joins these paths.
+
+The launcher's `store.c` spells the few names that it writes. Example:
+
+    store = Store("/scratch/ada/.hpcprov")
+    store.log("20261121T093000Z-1f2e3d4c", "n1.8123-4711.0.log")
+    -> "/scratch/ada/.hpcprov/runs/20261121T093000Z-1f2e3d4c/n1.8123-4711.0.log"
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+from hpcprov.record.errors import BadRunId, NoStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STORE = ".hpcprov"
+RECORD = "record.json"
+# <node>.<start ticks of the launching process>-<its pid>.<earlier starts>[.late<k>].log; a node's name may hold dots.
+LOG_NAME = re.compile(r"(?P<node>.+?)\.(?P<launch>[0-9]+-[0-9]+)\.(?P<n>[0-9]+)(?:\.late(?P<late>[0-9]+))?\.(?P<kind>log|out)")
+RECORD_NAME = re.compile(r"record\.(?P<revision>[0-9]+)\.json")
+# `~` starts the number that settling gives to the second and later runs of one id; no id given by a user holds it.
+RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:~[0-9]+)?")
+
+
+class Store:
+    """Spells the paths of one `.hpcprov`; touches no file."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.runs = os.path.join(root, "runs")
+        self.records = os.path.join(root, "records")
+        self.cache = os.path.join(root, "cache")
+
+    def run(self, run_id: str) -> str:
+        """The directory of a run in progress."""
+        return os.path.join(self.runs, check_run_id(run_id))
+
+    def log(self, run_id: str, name: str) -> str:
+        return os.path.join(self.run(run_id), name)
+
+    def done(self, run_id: str) -> str:
+        return os.path.join(self.run(run_id), "done")
+
+    def ticket(self, run_id: str, k: int) -> str:
+        return os.path.join(self.done(run_id), str(k))
+
+    def claims(self, run_id: str) -> str:
+        return os.path.join(self.run(run_id), "claims")
+
+    def share(self, run_id: str, node: str) -> str:
+        return os.path.join(self.run(run_id), f"share-{node}.bin")
+
+    def day(self, seconds: int) -> str:
+        """The directory of the records of one UTC day; `seconds` since the epoch."""
+        when = time.gmtime(seconds)
+        return os.path.join(self.records, f"{when.tm_year:04d}", f"{when.tm_mon:02d}", f"{when.tm_mday:02d}")
+
+    def record(self, run_id: str, seconds: int) -> str:
+        """The directory of a finished run that started at `seconds`."""
+        return os.path.join(self.day(seconds), check_run_id(run_id))
+
+
+def log_name(node: str, launch: str, n: int, kind: str = "log") -> str:
+    """The name of a node's log (`kind` "log") or of its captured output ("out")."""
+    return f"{node}.{launch}.{n}.{kind}"
+
+
+def late_name(name: str, k: int) -> str:
+    """Another name for a log that came late, when its own is taken in the record's directory."""
+    stem, _, kind = name.rpartition(".")
+    return f"{re.sub(r'[.]late[0-9]+$', '', stem)}.late{k}.{kind}"
+
+
+def old_record(revision: int) -> str:
+    """The name that a record keeps when a later revision takes its place."""
+    return f"record.{revision}.json"
+
+
+def is_share(name: str) -> bool:
+    return name.startswith("share-") and name.endswith(".bin")
+
+
+def check_run_id(run_id: str) -> str:
+    """`run_id`, when it can be the name of a directory. Raises BadRunId."""
+    if RUN_ID.fullmatch(run_id) and ".." not in run_id:
+        return run_id
+    hint = "a run id starts with a letter or digit and holds at most 128 letters, digits, `.`, `_` and `-`"
+    raise BadRunId(f"{run_id!a} cannot be a run id", hint=hint)
+
+
+def next_id(run_id: str, k: int) -> str:
+    """The k-th run of one id: `run_id` itself, then `run_id~2`, `run_id~3`."""
+    return run_id if k < 2 else f"{run_id}~{k}"
+
+
+def first_id(run_id: str) -> str:
+    """The id that was given, without the number that a later run of the same id got."""
+    return run_id.partition("~")[0]
+
+
+def find_store(environ: Mapping[str, str], cwd: str) -> Store:
+    """The store that `hpcprov exec` would write to in `cwd`. Raises NoStore when there is none yet."""
+    given = environ.get("HPCPROV_DIR")
+    root = os.path.join(cwd, given) if given else _nearest(_start(environ, cwd), environ)
+    if root is not None and os.path.isdir(root):
+        return Store(root)
+    if given:
+        raise NoStore(f"HPCPROV_DIR={given!a} is not a directory", hint="nothing has been recorded there yet")
+    hint = "hpcprov exec makes one; HPCPROV_DIR names one that lies elsewhere"
+    raise NoStore(f"there is no {STORE} in {_start(environ, cwd)!a} or above it", hint=hint)
+
+
+def new_store(environ: Mapping[str, str], cwd: str) -> Store:
+    """The store to write to: that of `find_store`, else one in the working directory, which may not exist yet."""
+    try:
+        return find_store(environ, cwd)
+    except NoStore:
+        return Store(os.path.join(cwd, environ.get("HPCPROV_DIR") or STORE))
+
+
+def _start(environ: Mapping[str, str], cwd: str) -> str:
+    submitted = environ.get("SLURM_SUBMIT_DIR", "")
+    return submitted if submitted.startswith("/") else cwd
+
+
+def _nearest(directory: str, environ: Mapping[str, str]) -> str | None:
+    trusting = "HPCPROV_TRUST_STORE" in environ
+    while True:
+        candidate = os.path.join(directory, STORE)
+        if os.path.isdir(candidate) and (trusting or _is_ours(candidate)):
+            return candidate
+        if os.path.dirname(directory) == directory:
+            return None
+        directory = os.path.dirname(directory)
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        return os.stat(path).st_uid == os.geteuid()
+    except OSError:
+        return False
