@@ -31,9 +31,12 @@ test: $(VENV)/.test
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
 
-# The launcher with warnings as errors, and once under the address and undefined-behaviour sanitizers.
+# The launcher with warnings as errors, and its tests once more under the address and undefined-behaviour sanitizers.
 test-launcher: $(VENV)/.test
-	$(BIN)/python -m pytest tests/launcher/test_build.py -m build
+	$(BIN)/cmake -S . -B build/werror -DHPCPROV_WERROR=ON && $(BIN)/cmake --build build/werror
+	$(BIN)/cmake -S . -B build/sanitize -DHPCPROV_WERROR=ON -DHPCPROV_SANITIZE=ON && $(BIN)/cmake --build build/sanitize
+	HPCPROV_LAUNCHER=$(CURDIR)/build/sanitize/hpcprov/launcher/hpcprov HPCPROV_PYTHON=$(BIN)/python \
+	    $(BIN)/python -m pytest tests/launcher -m 'not slow'
 
 lint: $(VENV)/.test
 	$(BIN)/python -m ruff check .

@@ -221,6 +221,24 @@ static void name_nodes(struct place *p) {
     p->boot_id[strcspn(p->boot_id, "\n")] = 0;
 }
 
+/* Tasks of this step on this node, from `2(x3),1` and the node's number within the step. */
+static int64_t slurm_local_size(void) {
+    const char *at = getenv("SLURM_STEP_TASKS_PER_NODE");
+    int64_t node = number("SLURM_NODEID");
+    while (at && isdigit((unsigned char)*at) && node >= 0) {
+        char *end;
+        long tasks = strtol(at, &end, 10), times = 1;
+        if (!strncmp(end, "(x", 2)) {
+            times = strtol(end + 2, &end, 10);
+            end += *end == ')';
+        }
+        if (node < times) return tasks;
+        node -= times;
+        at = *end == ',' ? end + 1 : NULL;
+    }
+    return -1;
+}
+
 static void name_rank(struct place *p) {
     p->launcher = "none";
     p->rank = p->local_rank = 0;
@@ -236,6 +254,7 @@ static void name_rank(struct place *p) {
     }
     if (!strcmp(p->launcher, "slurm") && p->size < 0) p->size = number("SLURM_NTASKS");
     if (p->local_rank < 0) p->local_rank = number("SLURM_LOCALID");
+    if (p->local_size < 0 && getenv("SLURM_STEP_ID") && strcmp(p->launcher, "openmpi") != 0) p->local_size = slurm_local_size();
     p->nodes = p->size > 0 && p->local_size == p->size ? 1 : -1;
     if (p->nodes < 0 && getenv("SLURM_STEP_ID") && strcmp(p->launcher, "openmpi") != 0) p->nodes = number("SLURM_STEP_NUM_NODES");
 }

@@ -1,0 +1,87 @@
+"""Looking at the ranks' processes while they run: resource samples, and which programs and libraries they are.
+
+Both modules behind this are loaded when an application is still running after its first moments; `true` needs neither.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hpcprov.agent.journal import Journal
+from hpcprov.agent.node import Node
+
+if TYPE_CHECKING:
+    from hpcprov.capture.sampler import Sampler
+
+# Programs load libraries as they go: look often at first, then ever more rarely.
+LOOKS = (0.0, 0.3, 1.0, 3.0, 10.0, 30.0, 120.0, 600.0)  # s after the first
+MOST_PROCESSES = 64  # looked at for libraries at one time; ranks of one program have the same
+
+
+class Observer:
+    """Samples the process trees of a node's applications; `write` tells what was seen."""
+
+    def __init__(self, ranks: Node, start: Mapping[str, Any]) -> None:
+        self.ranks, self.start = ranks, start
+        self.sampler: Sampler | None = None
+        self.seen: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in ("executables", "libraries", "python")}
+        self.looks = list(LOOKS)
+        self.begin = time.monotonic()
+
+    def sample(self) -> float:
+        """Take one sample of all applications; seconds until the next is due."""
+        from hpcprov.capture.sampler import Sampler
+
+        applications = self.ranks.applications
+        if self.sampler is None:
+            self.look(applications)
+            self.sampler = Sampler(applications)
+        for pid in applications:
+            self.sampler.add(pid)
+        pause = self.sampler.sample()
+        if self.looks and time.monotonic() - self.begin >= self.looks[0]:
+            self.look(self.sampler.pids())
+            self.looks = [at for at in self.looks if at > time.monotonic() - self.begin]
+        return pause
+
+    def look(self, pids: list[int]) -> None:
+        """See what these processes have mapped; one that has ended in the meantime is not missed."""
+        from hpcprov.capture import software
+
+        for pid in pids[:MOST_PROCESSES]:
+            try:
+                self.seen = software.union(self.seen, software.snapshot(pid))
+            except OSError:
+                continue
+
+    def write(self, journal: Journal) -> None:
+        """The `software` and `resources` facts."""
+        from hpcprov.agent import facts
+
+        facts.write(journal, "software", self.software)
+        if self.sampler is None:
+            journal.write("fact", kind="resources", error="the application ended before it could be sampled")
+        else:
+            facts.write(journal, "resources", self.sampler.summary)
+
+    def software(self) -> dict[str, Any]:
+        from hpcprov.capture import software
+
+        if self.seen["executables"]:
+            return software.finish(self.seen)
+        found = self.named()
+        reason = "the application ended before it could be looked at"
+        if found is None:
+            return software.finish(self.seen) | {"reason": reason}
+        only = {"path": found, "size": os.stat(found).st_size} | software.inspect(found) | software.digest(found)
+        return software.finish(self.seen) | {"executables": [only], "reason": f"{reason}: this is what its name finds"}
+
+    def named(self) -> str | None:
+        """The file that the first word of the command finds."""
+        argv, cwd = self.start.get("argv") or [""], str(self.start.get("cwd") or "/")
+        word = str(argv[0])
+        return shutil.which(os.path.join(cwd, word) if "/" in word else word)
