@@ -1,0 +1,104 @@
+"""Hashing shared out between nodes that meet only in a directory: no messages, no locks, nobody waits.
+
+Every node calls `share` with the same artifacts. It claims work (a whole artifact, or of a large one the storage
+digest and groups of tiles of each field) by making a file, and writes down what it found. Whoever comes last calls
+`combine`, which reads what all nodes wrote, computes itself what is missing because a claimer died, and returns what
+`describe` would.
+
+    share([("out.zarr", "generated")], shared_dir=run, node="n07")
+    results = combine([("out.zarr", "generated")], shared_dir=run)
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from hpcprov.data.interface import Field
+from hpcprov.data.open import open_data, readable
+from hpcprov.record.errors import HpcprovError
+from hpcprov.signature import cache
+from hpcprov.signature.artifact import check_declared, describe
+from hpcprov.signature.combine import combine
+from hpcprov.signature.cpus import thread_count
+from hpcprov.signature.deadline import TimeUp, check
+from hpcprov.signature.field import grid_of
+from hpcprov.signature.groups import FINAL, GROUP, LARGE, Artifacts, groups, identity, key_of, leaves_of
+from hpcprov.signature.share import Note, append, claim, share_path
+from hpcprov.signature.snapshot import Snapshot, look
+from hpcprov.signature.storage import storage_digest
+from hpcprov.signature.threads import Signer
+
+__all__ = ["combine", "share"]
+
+
+def share(
+    artifacts: Artifacts,
+    *,
+    shared_dir: str,
+    node: str,
+    threads: int | None = None,
+    deadline: float | None = None,
+    cache_dir: str | None = None,
+    large: int = LARGE,
+    group: int = GROUP,
+) -> None:
+    """Do this node's part of hashing `artifacts`; stops at `deadline`. `large` and `group` are bytes, the same on all
+    nodes."""
+    book = _Book(shared_dir, share_path(shared_dir, node), thread_count(threads), deadline, cache_dir, large, group)
+    for at, (path, role) in enumerate(artifacts):
+        try:
+            check(deadline)
+            book.take(key_of(at, path, role), path)
+        except TimeUp:
+            return
+        except (HpcprovError, OSError, ValueError):
+            # Damaged, vanished or unsigned: `combine` finds the same and says so.
+            continue
+
+
+@dataclass(frozen=True)
+class _Book:
+    """Where one node claims work and writes down what it found."""
+
+    shared_dir: str
+    file: str
+    threads: int
+    deadline: float | None
+    cache_dir: str | None
+    large: int
+    group: int
+
+    def take(self, key: str, path: str) -> None:
+        """Do what nobody has claimed of one artifact."""
+        seen = look(path)
+        if seen.size < self.large or cache.load(self.cache_dir, seen) is not None:
+            self._whole(key, path, seen)
+            return
+        if claim(self.shared_dir, f"{key}.storage"):
+            digest = storage_digest(path, seen, threads=self.threads, deadline=self.deadline)
+            self._write(key, seen, {"kind": "storage", "digest": digest})
+        with readable(path), open_data(path) as data:
+            check_declared(data, seen.size)
+            for number, field in enumerate(data.fields):
+                self._field(key, seen, number, field)
+
+    def _whole(self, key: str, path: str, seen: Snapshot) -> None:
+        if claim(self.shared_dir, key):
+            found = describe(path, threads=self.threads, deadline=self.deadline, cache_dir=self.cache_dir)
+            if found["state"] in FINAL:
+                self._write(key, seen, {"kind": "whole"}, json.dumps(found).encode())
+
+    def _field(self, key: str, seen: Snapshot, number: int, field: Field) -> None:
+        if field.shape is None:
+            return
+        grid, signer = grid_of(field.shape, field.type), None
+        for at, box in enumerate(groups(field, grid, self.group)):
+            check(self.deadline)
+            if claim(self.shared_dir, f"{key}.{number:06d}.{at:06d}"):
+                signer = signer or Signer(field, grid, threads=self.threads, deadline=self.deadline)
+                self._write(key, seen, {**identity(field), "box": box}, leaves_of(signer, box))
+
+    def _write(self, key: str, seen: Snapshot, head: dict[str, Any], body: bytes = b"") -> None:
+        append(self.file, Note({"artifact": key, "stamp": seen.stamp, **head}, body))

@@ -1,0 +1,116 @@
+"""Work units: boxes of whole tiles that cover whole chunks where memory allows. Pure arithmetic.
+
+A chunk that several units touch is decoded once for each, so a unit grows first along the axes where that saves most
+decoding; memory wins over decode-once. `redecoding` says what is left.
+
+    >>> unit_extents((1000, 1000), (512, 512), (100, 1000), 4, limit=64 << 20)
+    (1024, 1024)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import lcm, log, prod
+
+from hpcprov.data.interface import Box
+
+#: A unit may take this much memory, and should not be smaller than TARGET when the array is large.
+LIMIT = 64 << 20
+TARGET = 8 << 20
+#: What all threads' units may take together.
+TOTAL = 192 << 20
+
+Extents = tuple[int, ...]
+
+
+def unit_extents(
+    shape: Extents, tile: Extents, chunks: Extents | None, width: int, *, limit: int = LIMIT, target: int = TARGET
+) -> Extents:
+    """Elements of a unit along each axis, multiples of the tile's, for elements of `width` bytes in memory and at most
+    `limit` bytes.
+
+    A unit is never less than one tile. Without chunks the array is taken to lie in rows."""
+    grain = chunks or tuple(1 if axis < len(shape) - 1 else max(1, extent) for axis, extent in enumerate(shape))
+    extents = tile
+    while (better := _best_step(extents, shape, tile, grain, width, limit)) is not None:
+        extents = better
+    return _grown(extents, shape, width, min(limit, target))
+
+
+def limit_for(threads: int) -> int:
+    """The memory bound of a unit when `threads` of them are held at once."""
+    return min(LIMIT, TOTAL // max(1, threads))
+
+
+def volume(extents: Extents, shape: Extents, width: int) -> int:
+    """Bytes that the largest unit takes in memory."""
+    return prod(min(extent, whole) for extent, whole in zip(extents, shape, strict=True)) * width
+
+
+def _best_step(
+    extents: Extents, shape: Extents, tile: Extents, chunks: Extents, width: int, limit: int
+) -> Extents | None:
+    """The enlargement that saves most decoding for its memory, or None."""
+    now, cost = volume(extents, shape, width), redecoding(shape, extents, chunks)
+    steps = []
+    for candidate in _steps(extents, shape, tile, chunks):
+        then = volume(candidate, shape, width)
+        saved = cost / redecoding(shape, candidate, chunks)
+        if saved > 1 and then <= limit:
+            steps.append((log(saved) / max(log(then / now), 1e-9), candidate))
+    return max(steps, default=(0.0, None))[1]
+
+
+def _steps(extents: Extents, shape: Extents, tile: Extents, chunks: Extents) -> Iterator[Extents]:
+    for axis, extent in enumerate(extents):
+        if extent < shape[axis]:
+            for longer in {2 * extent, lcm(tile[axis], chunks[axis]), -(-shape[axis] // tile[axis]) * tile[axis]}:
+                if longer > extent:
+                    yield (*extents[:axis], longer, *extents[axis + 1 :])
+
+
+def _grown(extents: Extents, shape: Extents, width: int, target: int) -> Extents:
+    for axis in reversed(range(len(shape))):
+        while extents[axis] < shape[axis]:
+            longer = (*extents[:axis], 2 * extents[axis], *extents[axis + 1 :])
+            if volume(longer, shape, width) > target:
+                return extents
+            extents = longer
+    return extents
+
+
+def redecoding(shape: Extents, extents: Extents, chunks: Extents) -> float:
+    """How often a chunk is decoded on average: 1.0 is best."""
+    return prod(
+        _touches(whole, extent, chunk) / max(1, -(-whole // chunk))
+        for whole, extent, chunk in zip(shape, extents, chunks, strict=True)
+    )
+
+
+def _touches(whole: int, extent: int, chunk: int) -> int:
+    """Along one axis: chunks touched by each unit, summed over units. A boundary of units that is none of chunks cuts
+    one in two."""
+    inner = max(0, whole - 1)
+    return max(1, -(-whole // chunk)) + inner // extent - inner // lcm(extent, chunk)
+
+
+def boxes(outer: Box, extents: Extents) -> Iterator[Box]:
+    """The box `outer` cut from its corner into boxes of `extents`, clipped, in C order; one box for a scalar."""
+    if not outer:
+        yield ()
+        return
+    start, stop = outer[0]
+    for at in range(start, stop, extents[0]):
+        for rest in boxes(outer[1:], extents[1:]):
+            yield ((at, min(at + extents[0], stop)), *rest)
+
+
+def pieces(box: Box, most: int) -> Iterator[Box]:
+    """The box cut into boxes of at most `most` elements (at least 1) that follow each other in C order."""
+    extents = [stop - start for start, stop in box]
+    for axis in range(len(box)):
+        below = prod(extents[axis + 1 :])
+        extents[axis] = 1 if below >= most else min(extents[axis], max(1, most // max(1, below)))
+        if below < most:
+            break
+    return boxes(box, tuple(extents))

@@ -1,0 +1,113 @@
+"""What an artifact looked like at one moment: every file's device, inode, size and times.
+
+Two equal snapshots, one from before reading and one from after, say that nothing was changed in between. The
+`fingerprint` names results in the cache; the `stamp` leaves out what differs between nodes of a cluster (device
+numbers, inodes).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from hpcprov.record.errors import UnreadableData
+
+#: File times are that coarse on some file systems: younger files may change without a trace.
+SETTLED_NS = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, directory, link or other thing; `path` is relative to the artifact, empty for the artifact itself."""
+
+    path: bytes
+    kind: str
+    device: int
+    inode: int
+    size: int
+    mtime: int
+    ctime: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All entries in unsigned byte order of their paths; the first one is the artifact itself."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def is_directory(self) -> bool:
+        return self.entries[0].kind == "dir"
+
+    @property
+    def size(self) -> int:
+        """Bytes of all regular files."""
+        return sum(entry.size for entry in self.entries if entry.kind == "file")
+
+    @property
+    def files(self) -> int | None:
+        """How many regular files a directory holds; None for a file."""
+        return sum(entry.kind == "file" for entry in self.entries) if self.is_directory else None
+
+    @property
+    def mtime(self) -> int:
+        """The latest modification, nanoseconds since the epoch."""
+        return max(entry.mtime for entry in self.entries)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of everything that is known of the entries: the key of the cache."""
+        return _digest([(_text(e), e.kind, e.device, e.inode, e.size, e.mtime, e.ctime) for e in self.entries])
+
+    @property
+    def stamp(self) -> str:
+        """Digest of what every node of a cluster sees alike."""
+        return _digest([(_text(e), e.kind, e.size, e.mtime) for e in self.entries if e.kind != "dir"])
+
+    def settled(self, now: int) -> bool:
+        """Whether every file was last changed well before `now` (ns), so that a later change must show in its times."""
+        return max(max(entry.mtime, entry.ctime) for entry in self.entries) < now - SETTLED_NS
+
+
+def look(path: str) -> Snapshot:
+    """The artifact as it is now. Raises OSError, or UnreadableData for what is neither a file nor a directory."""
+    top = os.stat(path)
+    if stat.S_ISREG(top.st_mode):
+        return Snapshot((_entry(b"", top),))
+    if not stat.S_ISDIR(top.st_mode):
+        raise UnreadableData("neither a file nor a directory")
+    inner = sorted(_walk(os.fsencode(path)), key=lambda entry: entry.path)
+    return Snapshot((_entry(b"", top), *inner))
+
+
+def _walk(root: bytes) -> Iterator[Entry]:
+    folders = [b""]
+    while folders:
+        folder = folders.pop()
+        with os.scandir(os.path.join(root, folder)) as found:
+            for item in found:
+                entry = _entry(os.path.join(folder, item.name), item.stat(follow_symlinks=False))
+                yield entry
+                if entry.kind == "dir":
+                    folders.append(entry.path)
+
+
+def _entry(path: bytes, info: os.stat_result) -> Entry:
+    kind = KINDS.get(stat.S_IFMT(info.st_mode), "other")
+    return Entry(path, kind, info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+
+
+KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}
+
+
+def _text(entry: Entry) -> str:
+    return entry.path.decode("latin-1")
+
+
+def _digest(rows: list[tuple[str | int, ...]]) -> str:
+    return blake3(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
