@@ -1,0 +1,111 @@
+"""The container that this process is in, from the marks that runtimes leave: files first, then variables.
+
+Variables leak out of containers (and into jobs that one submits), so a runtime that leaves a file is believed only with
+it. Example: `{"runtime": "apptainer", "how": "inside", "image": "/data/step.sif", "name": "step.sif"}`.
+
+Sources: apptainer's "Environment and Metadata", podman-run(1) on /run/.containerenv, ch-run(1), sbatch(1), Shifter's
+manual.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hpcprov.capture.cgroup import unescape
+from hpcprov.capture.reading import read_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+# Runtime; file that must be there (or None); variables of which one must be set (or none); those that name the image.
+MARKS: tuple[tuple[str, str | None, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("apptainer", ".singularity.d", ("APPTAINER_CONTAINER",), ("APPTAINER_CONTAINER",)),
+    ("singularity", ".singularity.d", ("SINGULARITY_CONTAINER",), ("SINGULARITY_CONTAINER",)),
+    ("apptainer", ".singularity.d", (), ()),
+    ("charliecloud", None, ("CH_RUNNING",), ()),
+    ("shifter", None, ("SHIFTER_IMAGEREQUEST", "SHIFTER_IMAGE"), ("SHIFTER_IMAGEREQUEST", "SHIFTER_IMAGE")),
+    ("podman", "run/.containerenv", (), ()),
+    ("docker", ".dockerenv", (), ()),
+    (
+        "pyxis",
+        None,
+        ("PYXIS_CONTAINER_IMAGE", "SLURM_SPANK__SLURM_SPANK_OPTION_pyxis_container_image"),
+        ("PYXIS_CONTAINER_IMAGE", "SLURM_SPANK__SLURM_SPANK_OPTION_pyxis_container_image"),
+    ),
+    ("slurm", None, ("SLURM_CONTAINER",), ("SLURM_CONTAINER",)),
+    ("kubernetes", "run/secrets/kubernetes.io", (), ()),
+)
+NAME_VARIABLES = {"apptainer": "APPTAINER_NAME", "singularity": "SINGULARITY_NAME", "slurm": "SLURM_CONTAINER_ID"}
+NO_NAME = "the runtime does not tell its image inside the container"
+
+
+def inside(environ: Mapping[str, str], root: str = "/") -> dict[str, Any] | None:
+    """The innermost container around a process with this environment, or None."""
+    for runtime, mark, signs, names in MARKS:
+        if (mark is None or os.path.exists(os.path.join(root, mark))) and (not signs or first(environ, signs)):
+            return (
+                {"runtime": runtime, "how": "inside"}
+                | image(runtime, first(environ, names), root)
+                | name(runtime, environ)
+            )
+    return None
+
+
+def first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    """The first of these variables that is set and not empty."""
+    return next((environ[name] for name in names if environ.get(name)), None)
+
+
+def image(runtime: str, claimed: str | None, root: str) -> dict[str, Any]:
+    """The image that a runtime tells: by variable, else by its own file."""
+    found = claimed or OWN_FILES.get(runtime, nothing)(root)
+    return {"image": found} if found else {"image": "unknown", "reason": NO_NAME}
+
+
+def name(runtime: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The container's name, where the runtime tells one."""
+    value = environ.get(NAME_VARIABLES.get(runtime, ""))
+    return {"name": value} if value else {}
+
+
+def nothing(root: str) -> str | None:
+    """For runtimes without a file that names the image."""
+    return None
+
+
+def podman_image(root: str) -> str | None:
+    """The image from /run/.containerenv, which is empty unless the container is privileged."""
+    try:
+        return parse_containerenv(read_text(os.path.join(root, "run/.containerenv"))).get("image")
+    except OSError:
+        return None
+
+
+def parse_containerenv(text: str) -> dict[str, str]:
+    """`image="docker.io/library/debian:12"` and its like, line by line."""
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {key: value.strip('"') for key, equals, value in pairs if equals}
+
+
+def charliecloud_image(root: str) -> str | None:
+    """The host's folder that is mounted as the container's root, from mountinfo."""
+    try:
+        return root_mount(read_text(os.path.join(root, "proc/self/mountinfo")))
+    except OSError:
+        return None
+
+
+def root_mount(text: str) -> str | None:
+    """What the last mount at `/` shows: a folder of its file system, else the device or image it is made from."""
+    found = None
+    for line in text.splitlines():
+        left, _, right = line.partition(" - ")
+        fields, source = left.split(" "), right.split(" ")
+        if len(fields) > 4 and fields[4] == "/" and len(source) > 1:
+            found = unescape(fields[3] if fields[3] != "/" else source[1])
+    return found
+
+
+OWN_FILES = {"podman": podman_image, "charliecloud": charliecloud_image}
