@@ -70,14 +70,9 @@ def decode(line: bytes) -> dict[str, Any] | None:
     return _parse(body)
 
 
-def scan(source: bytes | BinaryIO) -> tuple[list[dict[str, Any]], Skipped]:
-    """Every event of a log, and what was skipped."""
-    skipped = Skipped()
-    return list(stream(source, skipped)), skipped
-
-
-def stream(source: bytes | BinaryIO, skipped: Skipped) -> Iterator[dict[str, Any]]:
-    """The events of a log as they are completed, without holding them; what cannot be used is counted in `skipped`."""
+def scan(source: bytes | BinaryIO, skipped: Skipped | None = None) -> Iterator[dict[str, Any]]:
+    """The events of a log in the order in which they are completed; what cannot be used is counted in `skipped`."""
+    skipped = Skipped() if skipped is None else skipped
     blobs = _Blobs()
     for line in lines(source, skipped):
         event = decode(line)

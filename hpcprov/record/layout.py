@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 STORE = ".hpcprov"
 RECORD = "record.json"
+DONE = "done"
+CLAIMS = "claims"
 # <node>.<start ticks of the launching process>-<its pid>.<earlier starts>[.late<k>].log; a node's name may hold dots.
 LOG_NAME = re.compile(r"(?P<node>.+?)\.(?P<launch>[0-9]+-[0-9]+)\.(?P<n>[0-9]+)(?:\.late(?P<late>[0-9]+))?\.(?P<kind>log|out)")
 RECORD_NAME = re.compile(r"record\.(?P<revision>[0-9]+)\.json")
@@ -45,13 +47,13 @@ class Store:
         return os.path.join(self.run(run_id), name)
 
     def done(self, run_id: str) -> str:
-        return os.path.join(self.run(run_id), "done")
+        return os.path.join(self.run(run_id), DONE)
 
     def ticket(self, run_id: str, k: int) -> str:
         return os.path.join(self.done(run_id), str(k))
 
     def claims(self, run_id: str) -> str:
-        return os.path.join(self.run(run_id), "claims")
+        return os.path.join(self.run(run_id), CLAIMS)
 
     def share(self, run_id: str, node: str) -> str:
         return os.path.join(self.run(run_id), f"share-{node}.bin")
@@ -145,3 +147,12 @@ def _is_ours(path: str) -> bool:
         return os.stat(path).st_uid == os.geteuid()
     except OSError:
         return False
+
+
+def temporary(store: Store) -> str:
+    """A new name for a file that will be renamed into place; it starts with a dot, which no run does."""
+    return os.path.join(store.runs, f".draft-{os.getpid()}-{os.urandom(6).hex()}")
+
+
+def is_temporary(name: str) -> bool:
+    return name.startswith(".draft-")

@@ -1,0 +1,127 @@
+"""Is a run over? A run that may still be going on is never settled.
+
+It is over when every process that wrote its logs was of this boot and pid namespace and none of them lives; or when
+nothing has been written for 15 minutes by the file server's clock, while its agents would have written every minute.
+Where no agent was to write, only a month of silence is taken for the end. A mistake loses nothing: frames that come
+after all make a new revision of the record.
+
+    doubt(logs, directory)  ->  None, or "process 4711 on this node is still running"
+"""
+
+from __future__ import annotations
+
+import os
+
+from hpcprov.merge import disk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from hpcprov.merge.read import Log
+
+SILENCE = 15 * 60
+LONG_SILENCE = 30 * 24 * 3600
+
+
+class Here:
+    """This machine, as far as it matters: `boot_id`, `pid_ns`, and whether a process of a start time (ticks) lives."""
+
+    def __init__(self, boot_id: str, pid_ns: str, lives: Callable[[int, int | None], bool]) -> None:
+        self.boot_id, self.pid_ns, self.lives = boot_id, pid_ns, lives
+
+    def can_see(self, event: dict[str, Any]) -> bool:
+        """Would the process that wrote this event be seen here if it lived?"""
+        return bool(self.boot_id) and event.get("boot_id") == self.boot_id and event.get("pid_ns", self.pid_ns) == self.pid_ns
+
+
+def doubt(logs: list[Log], directory: str) -> str | None:
+    """Why the run in `directory` may still be going on; None when it is over."""
+    return verdict(logs, here(), lambda: _silence(directory, logs))
+
+
+def verdict(logs: list[Log], here: Here, silence: Callable[[], float | None]) -> str | None:
+    """The pure core of `doubt`. `silence()`: seconds since the last frame, None when that cannot be told."""
+    events = [event for log in logs for event in log.events]
+    writers = [event for event in events if event["event"] in ("start", "agent")]
+    seen = [event for event in writers if here.can_see(event)]
+    for event in seen:
+        if here.lives(event["pid"], event.get("ticks")):
+            return f"process {event['pid']} on this node is still running"
+    if writers and len(seen) == len(writers):
+        return None
+    if _all_told(events):
+        return None
+    return _heard_lately(silence(), _beats(logs))
+
+
+def _all_told(events: list[dict[str, Any]]) -> bool:
+    """Without agents, a run is over when each of its ranks has told its end."""
+    starts = {(event["rank"], event["pid"]): event for event in events if event["event"] == "start"}
+    exits = {(event["rank"], event["pid"]) for event in events if event["event"] == "exit"}
+    sizes = [event.get("size", -1) for event in starts.values()]
+    without_agents = all(event.get("agent") is False for event in starts.values())
+    return bool(starts) and without_agents and exits >= starts.keys() and len({rank for rank, _ in starts}) >= max(sizes) > 0
+
+
+def _beats(logs: list[Log]) -> bool:
+    """Does each log that tells of ranks have an agent that writes every minute?"""
+    kinds = [{event["event"] for event in log.events} for log in logs if log.kind == "log"]
+    return all("agent" in kind for kind in kinds if "start" in kind)
+
+
+def _heard_lately(silent: float | None, beats: bool) -> str | None:
+    if silent is None:
+        return "it ran on other nodes, and this directory cannot be written to, so that the file server's time is not known"
+    patience = SILENCE if beats else LONG_SILENCE
+    if silent > patience:
+        return None
+    return f"it ran on other nodes and was heard of {int(max(0, silent))} s ago; after {patience} s it counts as over"
+
+
+def _silence(directory: str, logs: list[Log]) -> float | None:
+    now = disk.server_time(directory)
+    return None if now is None else now - max((log.mtime for log in logs), default=0)
+
+
+def here() -> Here:
+    return Here(_line("/proc/sys/kernel/random/boot_id"), _link("/proc/self/ns/pid"), lives)
+
+
+def lives(pid: int, ticks: int | None) -> bool:
+    """Is there still the process `pid` that started at `ticks` (clock ticks since boot)? A zombie has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return fields[0] not in (b"Z", b"X") and (ticks is None or int(fields[19]) == ticks)
+    except (OSError, ValueError, IndexError):
+        return _answers(pid)
+
+
+def _answers(pid: int) -> bool:
+    # /proc may hide other users' processes (hidepid); signal 0 still tells that they are there.
+    try:
+        if 0 < pid < 1 << 31:
+            os.kill(pid, 0)
+            return True
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        pass
+    return False
+
+
+def _line(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""

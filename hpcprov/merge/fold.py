@@ -1,0 +1,162 @@
+"""Events -> record: a pure fold. Neither the order of events nor their repetition changes a byte of the record.
+
+Nothing here asks for the time, the host or a file. Two mergers of the same logs make the same record.
+
+    fold(events, run_id="x")  ->  {"format": "hpcprov-record", "version": 1, "run": {"id": "x", ...}, ...}
+"""
+
+from __future__ import annotations
+
+from hpcprov.merge import nodes as nodewise
+from hpcprov.merge import ranks as ranking
+from hpcprov.merge import shared
+from hpcprov.merge.status import mark_lost_nodes, signal_name, status
+from hpcprov.record import model, moment
+from hpcprov.record.canonical import canonical
+from hpcprov.record.ranges import gaps, ranges
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from hpcprov.merge.ranks import Event, Rank
+
+MOST_PROBLEMS = 1000
+# Written after the run itself, perhaps days later: no sign that it was still alive.
+AFTERWARDS = frozenset(("artifact", "problem", "fact"))
+
+
+def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str, Any]:
+    """The record of one launch, without revision and seal. `events`: checked ones (`record.event.normal`)."""
+    by_kind = gather(events)
+    ranks, again = ranking.pair(by_kind["start"], by_kind["exit"], by_kind["lost"])
+    mark_lost_nodes(ranks, {event["node"] for event in by_kind["ended"]})
+    by_node, table = shared.facts(by_kind["fact"])
+    size = max((rank.start["size"] for rank in ranks if rank.start.get("size", 0) > 0), default=None)
+    numbers = [rank.rank for rank in ranks]
+    missing = gaps(numbers, size) if size else []
+    nodes = nodewise.names(ranks, by_kind["agent"], by_node)
+    origin = min((rank.start["time"] for rank in ranks), default=None)
+    word, cause = status(ranks, missing, by_kind["signal"], deadline=deadline(table), over=over)
+    if not over:
+        mark_running(ranks)
+    return {
+        "format": model.FORMAT,
+        "version": model.VERSION,
+        "run": run(ranks, by_kind, table, run_id=run_id, over=over) | {"status": word, "cause": cause},
+        "launcher": {"kind": nodewise.common([rank.start.get("launcher") for rank in ranks]), "size": size},
+        "nodes": nodewise.describe(nodes, ranks, by_kind["agent"], by_node),
+        "ranks": {
+            "count": len(ranks),
+            "missing": missing,
+            "columns": ranking.columns(ranks, nodes, origin or 0),
+        },
+        "signals": signals(by_kind["signal"]),
+        "environment": shared.environment(shared.environments(by_kind["env"], ranks), numbers),
+        "facts": table,
+        "artifacts": shared.artifacts(by_kind["artifact"]),
+        "problems": problems(by_kind["problem"], again),
+    }
+
+
+def gather(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """Events by kind."""
+    found: dict[str, list[Event]] = {kind: [] for kind in model.EVENTS}
+    for event in events:
+        found[event["event"]].append(event)
+    return found
+
+
+def run(
+    ranks: list[Rank], by_kind: dict[str, list[Event]], table: dict[str, Any], *, run_id: str, over: bool
+) -> dict[str, Any]:
+    """What the run was, by whom, when; options and words are those of the lowest rank."""
+    first: Event = ranks[0].start if ranks else {}
+    command, others = shared.commands(ranks)
+    options = {key: first.get(key) for key in ("hash", "forward", "capture_output", "agent")}
+    words = {key: first.get(key) for key in ("name", "note", "parent", "hpcprov", "clock")}
+    declared = {key: union(rank.start.get(key, ()) for rank in ranks) for key in ("inputs", "outputs")}
+    facts = {"id": run_id, "given": first.get("run"), "tags": first.get("tags", {}), "others": others}
+    return facts | words | command | user(first, table) | {"options": options, "declared": declared} | times(ranks, by_kind, over)
+
+
+def user(first: Event, table: dict[str, Any]) -> dict[str, Any]:
+    names = sorted(str(fact["value"]["name"]) for fact in values(table, "user") if fact["value"].get("name"))
+    return {"user": {"uid": first.get("uid"), "gid": first.get("gid"), "name": names[0] if names else None}}
+
+
+def values(table: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """The facts of one kind whose value is an object."""
+    return [fact for fact in table.values() if fact["kind"] == kind and type(fact.get("value")) is dict]
+
+
+def times(ranks: list[Rank], by_kind: dict[str, list[Event]], over: bool) -> dict[str, Any]:
+    """Start, end and duration; no end while it runs or when a rank's end is unknown, only when it was last heard of."""
+    start = min((rank.start["time"] for rank in ranks), default=None)
+    ends = [rank.ended for rank in ranks]
+    end = max((moment for moment in ends if moment is not None), default=None) if over and None not in ends else None
+    heard = max((e["time"] for kind, events in by_kind.items() if kind not in AFTERWARDS for e in events), default=None)
+    return {
+        "start": None if start is None else moment.iso(start),
+        "end": None if end is None else moment.iso(end),
+        "last_heard": None if heard is None else moment.iso(heard),
+        "duration_s": None if start is None or end is None else (end - start) / moment.SECOND,
+    }
+
+
+def deadline(table: dict[str, Any]) -> int | None:
+    """The job's end as its scheduler told it, ns; None when no fact says so."""
+    ends = [fact["value"].get("end_time") for fact in values(table, "scheduler")]
+    return min((end * moment.SECOND for end in ends if type(end) is int and 0 < end < 1 << 33), default=None)
+
+
+def mark_running(ranks: list[Rank]) -> None:
+    for rank in ranks:
+        if rank.exit is None and rank.lost is None:
+            rank.state = "running"
+
+
+def signals(events: list[Event]) -> list[dict[str, Any]]:
+    """Signals that launchers got, by signal and sender's user, with the first moment and sender and the ranges of ranks."""
+    groups: dict[tuple[int, int | None, bool | None], list[Event]] = {}
+    for event in events:
+        groups.setdefault((event["signal"], event.get("from_uid"), event.get("forwarded")), []).append(event)
+    found = [gathered(key, group) for key, group in groups.items()]
+    return sorted(found, key=lambda entry: (entry["first"], entry["signal"], canonical(entry)))
+
+
+def gathered(key: tuple[int, int | None, bool | None], group: list[Event]) -> dict[str, Any]:
+    first = min(group, key=lambda event: (event["time"], event["rank"], event.get("from_pid", 0)))
+    return {
+        "signal": key[0],
+        "name": signal_name(key[0]),
+        "from_uid": key[1],
+        "from_pid": first.get("from_pid"),
+        "forwarded": key[2],
+        "first": moment.iso(first["time"]),
+        "ranks": ranges(event["rank"] for event in group),
+    }
+
+
+def problems(events: list[Event], again: list[int]) -> list[dict[str, Any]]:
+    """What was not recorded, each text once for each node, in order of time."""
+    first: dict[tuple[str, str], int] = {}
+    ranks: dict[tuple[str, str], set[int]] = {}
+    for event in events:
+        key = event["text"], event.get("node", "")
+        first[key] = min(first.get(key, event["time"]), event["time"])
+        ranks.setdefault(key, set()).update([event["rank"]] if "rank" in event else [])
+    ordered = sorted(first, key=lambda key: (first[key], key))
+    found = [{"text": text, "node": node or None, "ranks": ranges(ranks[text, node])} for text, node in ordered[:MOST_PROBLEMS]]
+    if len(ordered) > MOST_PROBLEMS:
+        found.append({"text": f"{len(ordered) - MOST_PROBLEMS} more problems are only in the logs", "node": None, "ranks": []})
+    if again:
+        text = "these ranks were started more than once in one launch; only their first starts are told here"
+        found.append({"text": text, "node": None, "ranks": ranges(again)})
+    return found
+
+
+def union(lists: Iterable[Iterable[str]]) -> list[str]:
+    """Texts in the order in which ranks name them, each once."""
+    return list(dict.fromkeys(text for texts in lists for text in texts))

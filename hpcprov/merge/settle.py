@@ -1,0 +1,95 @@
+"""Settling: finishing what nobody merged, because an agent was killed, a node was lost or `--no-agent` was given.
+
+Nothing is written about the settling itself: whoever settles, and whenever, the record is the same.
+
+    settle_stale(store)  ->  [Settled("x", ["…/records/2026/11/21/x"], None), Settled("y", [], "process 4711 …")]
+"""
+
+from __future__ import annotations
+
+import os
+
+from hpcprov.merge import disk
+from hpcprov.merge.alive import SILENCE, doubt
+from hpcprov.merge.find import run_ids
+from hpcprov.merge.groups import groups
+from hpcprov.merge.publish import merge_run
+from hpcprov.merge.read import log_names, read_run
+from hpcprov.record import layout
+from hpcprov.record.errors import HpcprovError, StillRunning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hpcprov.record.layout import Store
+
+
+class Settled:
+    """What became of a run: the `records` that it went to, or the `reason` why it was left alone."""
+
+    __slots__ = ("reason", "records", "run_id")
+
+    def __init__(self, run_id: str, records: list[str], reason: str | None) -> None:
+        self.run_id, self.records, self.reason = run_id, records, reason
+
+
+def settle_run(store: Store, run_id: str) -> list[str]:
+    """Merge the launches of a run that are over. Raises StillRunning when none is, NoSuchRun, OSError."""
+    directory = store.run(run_id)
+    try:
+        found = groups(read_run(directory))
+    except FileNotFoundError:
+        return merge_run(store, run_id)
+    if not found:
+        return _settle_empty(store, run_id)
+    doubts = [doubt(group.logs, directory) for group in found]
+    over = [group for group, reason in zip(found, doubts, strict=True) if reason is None]
+    if not over:
+        raise StillRunning(f"{run_id} may still be running: {doubts[0]}")
+    return merge_run(store, run_id, log=None if len(over) == len(found) else over[0].name)
+
+
+def settle_stale(store: Store) -> list[Settled]:
+    """Settle every run that is over; never raises for one that cannot be settled now."""
+    _sweep(store)
+    return [_try(store, run_id) for run_id in run_ids(store)]
+
+
+def _try(store: Store, run_id: str) -> Settled:
+    try:
+        return Settled(run_id, settle_run(store, run_id), None)
+    except HpcprovError as error:
+        return Settled(run_id, [], error.message)
+    except OSError as error:
+        return Settled(run_id, [], f"{run_id} cannot be settled: {error.strerror or error}")
+
+
+def _settle_empty(store: Store, run_id: str) -> list[str]:
+    """A directory without a log: its launcher was killed at once, or is about to write its first frame."""
+    directory = store.run(run_id)
+    now = disk.server_time(directory)
+    if now is None or now - os.stat(store.runs).st_mtime < SILENCE:
+        raise StillRunning(f"{run_id} has not begun")
+    if log_names(directory):
+        return settle_run(store, run_id)
+    return merge_run(store, run_id)
+
+
+def _sweep(store: Store) -> None:
+    """Remove drafts that a merger left behind when it was killed."""
+    now = disk.server_time(store.runs)
+    try:
+        drafts = [name for name in os.listdir(store.runs) if layout.is_temporary(name)]
+    except OSError:
+        return
+    for path in (os.path.join(store.runs, name) for name in drafts):
+        if now is not None and now - _modified(path, now) > SILENCE:
+            disk.forget(path)
+
+
+def _modified(path: str, default: float) -> float:
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return default
+
+

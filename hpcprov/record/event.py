@@ -1,0 +1,130 @@
+"""Events checked at the border: what a fold may rely on (docs/frames.md, "Event").
+
+A log is untrusted input: an event keeps only the keys that its kind knows, with values of the right type; a value of
+another type counts as unknown. An event without what its kind cannot do without is no event.
+
+    normal({"v": 1, "event": "exit", "time": 5, "boot": 1, "rank": 0, "pid": 7, "code": "0", "x": 1})
+    -> {"event": "exit", "time": 5, "boot": 1, "rank": 0, "pid": 7}
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+MOMENT_LIMIT = 1 << 63
+RANK_LIMIT = 1 << 31
+
+
+def is_integer(value: Any) -> bool:
+    return type(value) is int and -MOMENT_LIMIT <= value < MOMENT_LIMIT
+
+
+def is_moment(value: Any) -> bool:
+    return type(value) is int and 0 <= value < MOMENT_LIMIT
+
+
+def is_rank(value: Any) -> bool:
+    return type(value) is int and 0 <= value < RANK_LIMIT
+
+
+def is_number(value: Any) -> bool:
+    return is_integer(value) or (type(value) is float and isfinite(value))
+
+
+def is_text(value: Any) -> bool:
+    return type(value) is str
+
+
+def is_flag(value: Any) -> bool:
+    return type(value) is bool
+
+
+def is_object(value: Any) -> bool:
+    return type(value) is dict
+
+
+def is_texts(value: Any) -> bool:
+    return type(value) is list and all(type(item) is str for item in value)
+
+
+def is_text_by_name(value: Any) -> bool:
+    return type(value) is dict and all(type(item) is str for item in value.values())
+
+
+def is_anything(value: Any) -> bool:
+    return True
+
+
+def is_parent(value: Any) -> bool:
+    return type(value) is dict and value.keys() == {"run", "rank"} and is_text(value["run"]) and is_rank(value["rank"])
+
+
+def is_role(value: Any) -> bool:
+    return value in ("used", "generated")
+
+
+RANKED = {"rank": is_rank, "pid": is_integer}
+RUSAGE = ("utime", "stime", "maxrss", "minflt", "majflt", "inblock", "oublock", "nvcsw", "nivcsw")
+
+# kind -> (keys that it cannot do without, all keys with what they must be)
+KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
+    "start": (
+        ("rank", "pid"),
+        RANKED
+        | dict.fromkeys(("run", "node", "host", "boot_id", "launch", "launcher", "cwd", "umask", "name", "note"), is_text)
+        | dict.fromkeys(("hash", "forward", "hpcprov", "clock", "pid_ns"), is_text)
+        | dict.fromkeys(("n", "ticks", "size", "local_rank", "local_size", "nodes", "uid", "gid"), is_integer)
+        | dict.fromkeys(("argv", "inputs", "outputs"), is_texts)
+        | dict.fromkeys(("capture_output", "agent"), is_flag)
+        | {"launch_time": is_moment, "tags": is_text_by_name, "parent": is_parent},
+    ),
+    "env": (("rank", "env"), RANKED | {"env": is_text_by_name}),
+    "signal": (("rank", "signal"), RANKED | dict.fromkeys(("signal", "from_pid", "from_uid"), is_integer) | {"forwarded": is_flag}),
+    "exit": (
+        ("rank", "pid"),
+        RANKED
+        | dict.fromkeys(("code", "signal", "duration", "lost_output"), is_integer)
+        | {"core": is_flag, "error": is_text, "rusage": is_object},
+    ),
+    "output": (("rank", "stream", "data"), RANKED | {"stream": is_integer, "data": is_text}),
+    "agent": (
+        ("node", "pid"),
+        dict.fromkeys(("node", "boot_id", "hpcprov", "python", "pid_ns"), is_text) | {"pid": is_integer, "ticks": is_integer},
+    ),
+    "fact": (("node", "kind"), {"node": is_text, "kind": is_text, "value": is_anything, "error": is_text}),
+    "beat": (("node",), {"node": is_text}),
+    "lost": (("rank",), {"node": is_text, "rank": is_rank}),
+    "artifact": (
+        ("role", "path"),
+        dict.fromkeys(("path", "state", "reason", "format", "unsigned"), is_text)
+        | dict.fromkeys(("size", "files", "mtime"), is_integer)
+        | {"role": is_role, "declared": is_texts, "storage": is_object, "signature": is_object},
+    ),
+    "problem": (("text",), {"text": is_text, "node": is_text, "rank": is_rank}),
+    "ended": (("node",), {"node": is_text, "ranks": is_integer}),
+}
+
+
+def normal(event: dict[str, Any]) -> dict[str, Any] | None:
+    """The event with what may be relied on; None for a kind that is not known or an event that says too little."""
+    kind = event.get("event")
+    moment = event.get("time")
+    if type(kind) is not str or kind not in KINDS or not is_moment(moment):
+        return None
+    needed, checks = KINDS[kind]
+    kept = {key: value for key, value in event.items() if key in checks and value is not None and checks[key](value)}
+    if not all(key in kept for key in needed):
+        return None
+    boot = event.get("boot")
+    return {"event": kind, "time": moment, "boot": boot if is_moment(boot) else 0} | kept
+
+
+def rusage(event: dict[str, Any]) -> dict[str, int | float]:
+    """The resource usage in an `exit` event: the known counters that are numbers."""
+    usage = event.get("rusage") or {}
+    return {key: usage[key] for key in RUSAGE if is_number(usage.get(key))}
