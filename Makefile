@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(abspath $(VENV))/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-SOURCES := pyproject.toml CMakeLists.txt hpcprov/capture/allowlist.txt $(wildcard hpcprov/launcher/*)
+SOURCES := pyproject.toml CMakeLists.txt hpcprov/capture/allowlist.txt hpcprov/capture/secrets.txt $(wildcard hpcprov/launcher/*)
 TERRAIN = $(shell $(BIN)/python -c 'import os, importlib.util as u; print(os.path.join(os.path.dirname(u.find_spec("matplotlib").origin), "mpl-data/sample_data/jacksboro_fault_dem.npz"))')
 
 .PHONY: demo test test-slow test-launcher lint bench clean

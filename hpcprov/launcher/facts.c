@@ -35,11 +35,12 @@ static bool append(int fd, struct text *t) {
 }
 
 static void json_argv(struct text *t, char *const *argv) {
+    bool secret = false;
     json_key(t, "argv");
     text_puts(t, "[");
     for (size_t i = 0; argv[i]; i++) {
         struct text argument = {0};
-        redact_argument(&argument, argv, i);
+        redact_word(&argument, argv[i], &secret);
         if (i) text_puts(t, ",");
         json_bytes(t, argument.at ? argument.at : "", argument.len);
         t->failed |= argument.failed;
@@ -132,9 +133,9 @@ static bool write_env(const struct store *s, const struct place *p) {
     text_puts(&t, "{");
     for (char **e = environ; *e; e++) {
         if (!redact_env_allowed(*e)) continue;
-        char *pair[] = {*e, NULL};
         struct text scrubbed = {0};
-        redact_argument(&scrubbed, pair, 0); /* an allowed variable may still hold a URL with a password */
+        bool secret = false;
+        redact_word(&scrubbed, *e, &secret); /* an allowed variable may still hold a URL with a password */
         char *equals = scrubbed.at ? strchr(scrubbed.at, '=') : NULL;
         if (equals) {
             if (!first) text_puts(&t, ",");

@@ -93,7 +93,7 @@ void facts_problem(const struct store *s, const struct place *p, const char *tex
 
 /* ---- redact.c */
 bool redact_env_allowed(const char *assignment);
-void redact_argument(struct text *out, char *const *argv, size_t i); /* the scrubbed argv[i] */
+void redact_word(struct text *out, const char *word, bool *secret);
 
 /* ---- agent.c */
 struct agent {

@@ -73,7 +73,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_holds_no_sources_of_the_launcher(wheel: Path) -> None:
     names = call(sys.executable, "-m", "zipfile", "-l", wheel)
-    assert "hpcprov/cli.py" in names and "scripts/hpcprov" in names and "schema/record-v1.json" in names and "allowlist.txt" in names
+    assert "hpcprov/cli.py" in names and "scripts/hpcprov" in names and "schema/record-v1.json" in names and "allowlist.txt" in names and "secrets.txt" in names
     assert "launcher.h" not in names and "main.c" not in names
 
 
