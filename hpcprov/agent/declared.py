@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Mapping
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
 ROLES = (("inputs", "used"), ("outputs", "generated"))
 

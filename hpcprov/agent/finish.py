@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from hpcprov.agent import signing
 from hpcprov.agent.journal import Journal
 from hpcprov.merge import publish
 from hpcprov.record import frame
 from hpcprov.record.layout import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 OTHER_NODES = 10.0  # s
 POLL = 0.05  # s, doubled up to a second: metadata servers are shared
@@ -33,7 +36,7 @@ def finish(*, root: str, run_id: str, journal: Journal, ranks: int, failed: bool
         return
     signing.sign(root=root, run_id=run_id, journal=journal, starts=starts_of(run), seconds=allowance(starts))
     journal.sync()
-    publish.merge_run(store, run_id)
+    publish.merge_run(store, run_id, log=os.path.basename(journal.path))
 
 
 def full_speed() -> None:

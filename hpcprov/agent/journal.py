@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
 
 from hpcprov.record import frame
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Journal:

@@ -12,20 +12,23 @@ import os
 import select
 import socket
 import time
-from typing import Any, Protocol
 
 from hpcprov.agent.journal import Journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class Sampler(Protocol):
+        """What samples the process trees below some processes."""
+
+        def sample(self) -> float:
+            """Take one sample; seconds until the next is due."""
 
 LINGER = 5.0  # s without any connection before ranks that never came are given up
 FIRST = 10.0  # s for the first launcher to say hello
 BEAT = 60.0  # s between heartbeats
-
-
-class Sampler(Protocol):
-    """What samples the process trees below some processes."""
-
-    def sample(self) -> float:
-        """Take one sample; seconds until the next is due."""
 
 
 class Rank:
@@ -143,7 +146,7 @@ class Node:
             answer(self.last, b"go")
             self.last = None
 
-    def watch(self, sampler: Sampler | None, started: Any) -> None:
+    def watch(self, sampler: Sampler | None, started: Callable[[], object]) -> None:
         """Follow the ranks to their end; `started` is called once, when the first application runs."""
         due = beat = time.monotonic()
         beat += BEAT

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.node import Node
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from hpcprov.capture.sampler import Sampler
 
 # Programs load libraries as they go: look often at first, then ever more rarely.

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from typing import Any
 
 from hpcprov.agent import facts, finish, starts
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.node import Node
 from hpcprov.agent.observing import Observer
 from hpcprov.record import frame
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PATIENCE = 5.0  # s for facts that are still being collected when the ranks have ended
 

@@ -9,11 +9,14 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any
 
 from hpcprov.agent import declared
 from hpcprov.agent.journal import Journal
 from hpcprov.record import frame
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 GRACE = 2.0  # s for the child to end by itself after its time is up
 REASONS = {"later": "later: run `hpcprov settle` with this run's id", "off": "off: the run was started with --hash off"}
