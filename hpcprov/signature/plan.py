@@ -32,7 +32,7 @@ def unit_extents(
     A unit is never less than one tile. Without chunks the array is taken to lie in rows."""
     grain = chunks or tuple(1 if axis < len(shape) - 1 else max(1, extent) for axis, extent in enumerate(shape))
     extents = tile
-    while (better := _best_step(extents, shape, tile, grain, width, limit)) is not None:
+    while volume(extents, shape, 1) and (better := _best_step(extents, shape, tile, grain, width, limit)) is not None:
         extents = better
     return _grown(extents, shape, width, min(limit, target))
 
@@ -113,4 +113,4 @@ def pieces(box: Box, most: int) -> Iterator[Box]:
         extents[axis] = 1 if below >= most else min(extents[axis], max(1, most // max(1, below)))
         if below < most:
             break
-    return boxes(box, tuple(extents))
+    return boxes(box, tuple(max(1, extent) for extent in extents))

@@ -114,7 +114,16 @@ def tile_indices(shape: Sequence[int], tile: Sequence[int]) -> Iterator[list[int
     grid = [range(0, extent, step) for extent, step in zip(shape, tile, strict=True)]
     for corner in product(*grid):
         spans = [range(at, min(at + step, n)) for at, step, n in zip(corner, tile, shape, strict=True)]
-        yield [flat_index(index, shape) for index in product(*spans)]
+        yield [at for row in rows(spans, shape) for at in row]
+
+
+def rows(spans: Sequence[range], shape: Sequence[int]) -> Iterator[range]:
+    """The flat indices of a box, row by row along the last axis."""
+    if not spans:
+        yield range(1)
+    for index in product(*spans[:-1]) if spans else ():
+        start = flat_index((*index, spans[-1].start), shape)
+        yield range(start, start + len(spans[-1]))
 
 
 def flat_index(index: Sequence[int], shape: Sequence[int]) -> int:
@@ -124,21 +133,27 @@ def flat_index(index: Sequence[int], shape: Sequence[int]) -> int:
     return flat
 
 
-def leaves(
-    kind: Any, shape: Sequence[int], values: Sequence[Any], missing: frozenset[int] = frozenset()
-) -> list[bytes]:
-    """The leaf digests; `missing` are the flat indices of missing values of a nullable column (whose values are zeros
-    or empty)."""
+def leaves(kind: Any, shape: Sequence[int], values: Sequence[Any], missing: frozenset[int] = frozenset()) -> list[bytes]:
+    """The leaf digests; `missing` are the flat indices of missing values of a nullable column, whatever stands there."""
     tile = tile_extents(shape, max(1, nominal(kind)))
-    return [
-        leaf(kind, [values[at] for at in flat], [at not in missing for at in flat])
-        for flat in tile_indices(shape, tile)
-    ]
+    whole = [blank(kind) if at in missing else value for at, value in enumerate(values)] if missing else values
+    return [leaf(kind, [whole[at] for at in flat], [at not in missing for at in flat]) for flat in tile_indices(shape, tile)]
 
 
 def leaf(kind: Any, values: Sequence[Any], valid: Sequence[bool]) -> bytes:
     body = b"".join(encode(kind, value) for value in values)
     return h("leaf", body) if all(valid) else h("leaf-null", bitmap(valid) + body)
+
+
+def blank(kind: Any) -> Any:
+    """What stands for a missing value: zeros, or empty."""
+    if kind in ("str", "bytes"):
+        return b""
+    if isinstance(kind, str):
+        return bytes(packed_size(kind))
+    if kind[0] == "struct":
+        return tuple(blank(member) for _, member in kind[1])
+    return [] if kind[0] == "list" else [blank(kind[2])] * prod(kind[1])
 
 
 def bitmap(valid: Sequence[bool]) -> bytes:

@@ -72,10 +72,12 @@ class _Shared:
 class Signer:
     """Signs boxes of whole tiles of one field."""
 
-    def __init__(self, target: Field, grid: Grid, *, threads: int = 1, deadline: float | None = None) -> None:
+    def __init__(
+        self, target: Field, grid: Grid, *, threads: int = 1, deadline: float | None = None, limit: int | None = None
+    ) -> None:
         self.target, self.grid = target, grid
         self.threads, self.deadline = threads, deadline
-        self.limit = plan.limit_for(threads)
+        self.limit = limit or plan.limit_for(threads)
         self.extents = plan.unit_extents(grid.shape, grid.tile, target.chunks, target.width, limit=self.limit)
         self.blank = _blank_tiles(target, grid)
         self.known: dict[tuple[int, ...], tuple[bytes, int]] = {}
