@@ -65,10 +65,12 @@ class World(NamedTuple):
         """The command under `hpcprov exec`."""
         return self.run(self.argv(*command, setup=setup, options=options), **more)
 
-    def run(self, argv: Sequence[Word], *, stdin: bytes = b"", env: Mapping[str, str] = NOTHING) -> Seen:
-        """Any command line, with `env` added to the environment."""
+    def run(
+        self, argv: Sequence[Word], *, stdin: bytes = b"", env: Mapping[str, str] = NOTHING, timeout: float = 60
+    ) -> Seen:
+        """Any command line, with `env` added to the environment; fails after `timeout` s."""
         environment = self.env | dict(env)
-        done = subprocess.run(argv, input=stdin, capture_output=True, cwd=self.cwd, env=environment, timeout=60)
+        done = subprocess.run(argv, input=stdin, capture_output=True, cwd=self.cwd, env=environment, timeout=timeout)
         return Seen(done.returncode, done.stdout, done.stderr)
 
     def start(self, argv: Sequence[Word], **more: Any) -> subprocess.Popen[bytes]:
@@ -171,3 +173,20 @@ def names(signals: Iterable[int]) -> list[str]:
     """Signals by name, for messages."""
     known = {one.value: one.name for one in signal.Signals}
     return [known.get(number, str(number)) for number in signals]
+
+
+def marked(mark: bytes) -> list[int]:
+    """The pids of the processes whose environment holds the mark."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in path.read_bytes():
+                found.append(int(path.parent.name))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def own_lines(seen: Seen) -> list[bytes]:
+    """What hpcprov itself said on stderr."""
+    return [line for line in seen.err.splitlines() if line.startswith(b"hpcprov")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .observe import FAST, World, children, is_gone, read_lines, running, wait_ready, wait_until
+from .observe import FAST, World, children, is_gone, marked, read_lines, running, wait_ready, wait_until
 
 AGENT_OR_NOT = pytest.mark.parametrize("options", [FAST, ()], ids=["alone", "agent"])
 NEW_PIDS = ("/usr/bin/unshare", "--pid", "--fork", "--mount-proc", "--")
@@ -90,18 +90,6 @@ def test_no_process_is_left_behind(world: World) -> None:
     for options in (FAST, ()):
         world.run(world.argv("true", options=options), env={"HPCPROV_TEST_MARK": str(world.cwd)})
     wait_until(lambda: not marked(mark), seconds=5, what="the end of every process of the run")
-
-
-def marked(mark: bytes) -> list[int]:
-    """The pids of the processes whose environment holds the mark."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if mark in path.read_bytes():
-                found.append(int(path.parent.name))
-        except (OSError, ValueError):
-            continue
-    return found
 
 
 def test_the_agent_holds_nothing_of_the_jobs(world: World) -> None:

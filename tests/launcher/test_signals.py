@@ -97,6 +97,16 @@ def test_forward_option(world: World, forward: str, to_launcher: int, to_group: 
         assert logged_signals(log).count(signal.SIGUSR2) in {1, to_group}
 
 
+def test_the_same_signal_to_the_group_many_times(world: World) -> None:
+    """Each comes as soon as the application has logged the one before: before the launcher may have looked at it."""
+    with listening(world) as (process, _, log):
+        for count in range(1, 41):
+            os.killpg(process.pid, signal.SIGUSR1)
+            wait_until(partial(has_logged, log, count), seconds=3, what="SIGUSR1")
+        time.sleep(LATE)
+        assert logged_signals(log) == [signal.SIGUSR1] * 40
+
+
 def test_the_same_signal_many_times(world: World) -> None:
     with listening(world) as (process, _, log):
         for count in range(1, 21):
