@@ -1,0 +1,1 @@
+"""Logs -> one sealed record: read, group, fold, publish; and settle what nobody published."""

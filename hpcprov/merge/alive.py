@@ -11,6 +11,7 @@ after all make a new revision of the record.
 from __future__ import annotations
 
 import os
+import re
 
 from hpcprov.merge import disk
 
@@ -26,13 +27,15 @@ LONG_SILENCE = 30 * 24 * 3600
 
 
 class Here:
-    """This machine, as far as it matters: `boot_id`, `pid_ns`, and whether a process of a start time (ticks) lives."""
+    """This machine, as far as it matters: `boot_id`, `pid_ns`, `node`, and whether a process of a start time (ticks) lives."""
 
-    def __init__(self, boot_id: str, pid_ns: str, lives: Callable[[int, int | None], bool]) -> None:
-        self.boot_id, self.pid_ns, self.lives = boot_id, pid_ns, lives
+    def __init__(self, boot_id: str, pid_ns: str, node: str, lives: Callable[[int, int | None], bool]) -> None:
+        self.boot_id, self.pid_ns, self.node, self.lives = boot_id, pid_ns, node, lives
 
     def can_see(self, event: dict[str, Any]) -> bool:
         """Would the process that wrote this event be seen here if it lived?"""
+        if "boot_id" not in event:
+            return bool(event.get("node") == self.node)
         return bool(self.boot_id) and event.get("boot_id") == self.boot_id and event.get("pid_ns", self.pid_ns) == self.pid_ns
 
 
@@ -44,7 +47,7 @@ def doubt(logs: list[Log], directory: str) -> str | None:
 def verdict(logs: list[Log], here: Here, silence: Callable[[], float | None]) -> str | None:
     """The pure core of `doubt`. `silence()`: seconds since the last frame, None when that cannot be told."""
     events = [event for log in logs for event in log.events]
-    writers = [event for event in events if event["event"] in ("start", "agent")]
+    writers = [writer for log in logs if log.kind == "log" for writer in _writers(log)]
     seen = [event for event in writers if here.can_see(event)]
     for event in seen:
         if here.lives(event["pid"], event.get("ticks")):
@@ -54,6 +57,13 @@ def verdict(logs: list[Log], here: Here, silence: Callable[[], float | None]) ->
     if _all_told(events):
         return None
     return _heard_lately(silence(), _beats(logs))
+
+
+def _writers(log: Log) -> list[dict[str, Any]]:
+    """Who wrote a log, as `pid` and `ticks`; where no event tells it, the launching process that names the log."""
+    told = [event for event in log.events if event["event"] in ("start", "agent")]
+    ticks, _, pid = log.launch.partition("-")
+    return told or [{"node": log.node, "pid": int(pid), "ticks": int(ticks)}]
 
 
 def _all_told(events: list[dict[str, Any]]) -> bool:
@@ -86,7 +96,8 @@ def _silence(directory: str, logs: list[Log]) -> float | None:
 
 
 def here() -> Here:
-    return Here(_line("/proc/sys/kernel/random/boot_id"), _link("/proc/self/ns/pid"), lives)
+    node = re.sub(r"[^A-Za-z0-9._-]", "_", os.uname().nodename)
+    return Here(_line("/proc/sys/kernel/random/boot_id"), _link("/proc/self/ns/pid"), node, lives)
 
 
 def lives(pid: int, ticks: int | None) -> bool:

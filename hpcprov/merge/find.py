@@ -22,7 +22,8 @@ YEAR, MONTH = re.compile(r"[0-9]{4}"), re.compile(r"[0-9]{2}")
 
 def run_ids(store: Store) -> list[str]:
     """Ids of the runs in progress, or left behind, sorted."""
-    return [name for name in _names(store.runs) if layout.RUN_ID.fullmatch(name)]
+    names = [name for name in _names(store.runs) if layout.RUN_ID.fullmatch(name)]
+    return [name for name in names if _is_directory(store.run(name))]
 
 
 def days(store: Store) -> Iterator[str]:
@@ -39,14 +40,14 @@ def record_directories(store: Store) -> Iterator[str]:
     """The directories of all records, newest day first."""
     for day in days(store):
         for name in _names(day):
-            if layout.RUN_ID.fullmatch(name):
+            if layout.RUN_ID.fullmatch(name) and _is_directory(os.path.join(day, name)):
                 yield os.path.join(day, name)
 
 
 def find_record(store: Store, run_id: str) -> str | None:
     """The directory of the record of a run, or None."""
     candidates = (os.path.join(day, run_id) for day in days(store))
-    return next((path for path in candidates if os.path.isdir(path)), None)
+    return next((path for path in candidates if _is_directory(path)), None)
 
 
 def _names(directory: str) -> list[str]:
@@ -54,3 +55,7 @@ def _names(directory: str) -> list[str]:
         return sorted(os.listdir(directory))
     except OSError:
         return []
+
+
+def _is_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)

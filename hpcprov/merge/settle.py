@@ -14,7 +14,7 @@ from hpcprov.merge.alive import SILENCE, doubt
 from hpcprov.merge.find import run_ids
 from hpcprov.merge.groups import groups
 from hpcprov.merge.publish import merge_run
-from hpcprov.merge.read import log_names, read_run
+from hpcprov.merge.read import read_run
 from hpcprov.record import layout
 from hpcprov.record.errors import HpcprovError, StillRunning
 
@@ -64,14 +64,11 @@ def _try(store: Store, run_id: str) -> Settled:
 
 
 def _settle_empty(store: Store, run_id: str) -> list[str]:
-    """A directory without a log: its launcher was killed at once, or is about to write its first frame."""
-    directory = store.run(run_id)
-    now = disk.server_time(directory)
-    if now is None or now - os.stat(store.runs).st_mtime < SILENCE:
-        raise StillRunning(f"{run_id} has not begun")
-    if log_names(directory):
-        return settle_run(store, run_id)
-    return merge_run(store, run_id)
+    """Remove a directory without a log: nothing was acknowledged. A launcher that is about to write makes it anew."""
+    merge_run(store, run_id)
+    if os.path.isdir(store.run(run_id)):
+        raise HpcprovError(f"{run_id} holds no log", hint=f"look at what else is in {store.run(run_id)!a}, and remove it")
+    return []
 
 
 def _sweep(store: Store) -> None:

@@ -1,0 +1,83 @@
+"""Signing what a finished run left unsigned: `--hash later`, or its time was over.
+
+What was found out is appended to a log of the settler's own beside the record, which then gets a new revision. A file
+that has changed since the run ended is not signed: the signature would be that of other data.
+
+    sign(store, record_directory)  ->  [("/scratch/ada/out.zarr", "ok")]
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from hpcprov.merge.publish import refresh, revise
+from hpcprov.record import frame, layout, moment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hpcprov.record.layout import Store
+
+ROLES = ("used", "generated")
+# A file server's clock and a node's differ.
+CLOCKS = 5 * moment.SECOND
+
+
+def sign(store: Store, directory: str) -> list[tuple[str, str]]:
+    """Sign the artifacts of a record that were not hashed, except where that was asked for; path and state of each."""
+    record = refresh(store, directory)
+    left = [(role, artifact) for role in ROLES for artifact in record["artifacts"][role] if wants_hash(artifact)]
+    if not left:
+        return []
+    ended = record["run"]["end"] or record["run"]["last_heard"]
+    until = moment.ns(ended) if ended else 0
+    events = [event_of(role, artifact, described(store, artifact, until)) for role, artifact in left]
+    write(os.path.join(directory, own_log()), events)
+    revise(store, directory, old=record)
+    return [(event["path"], event["state"] if event["state"] == "ok" else f"{event['state']}: {event['reason']}") for event in events]
+
+
+def wants_hash(artifact: dict[str, Any]) -> bool:
+    return artifact["state"] == "not hashed" and not (artifact["reason"] or "").startswith("off")
+
+
+def described(store: Store, artifact: dict[str, Any], ended: int) -> dict[str, Any]:
+    """The artifact's facts by now; not hashed when it is not what the run, which `ended` then (ns), has left."""
+    from hpcprov.signature.artifact import describe
+
+    facts: dict[str, Any] = describe(artifact["path"], cache_dir=store.cache)
+    if not has_changed(artifact, facts, ended):
+        return facts
+    return {key: artifact[key] for key in facts if key in artifact} | {"state": "not hashed", "reason": "it has changed since the run ended"}
+
+
+def has_changed(artifact: dict[str, Any], facts: dict[str, Any], ended: int) -> bool:
+    """A file has another time of change than when the run ended; something in a directory has a later one than that end."""
+    now = facts.get("mtime")
+    if now is None or artifact["mtime"] is None:
+        return False
+    return bool(now != artifact["mtime"] if facts.get("files") is None else now > ended + CLOCKS)
+
+
+def event_of(role: str, artifact: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    common = {"event": "artifact", "time": time.time_ns(), "boot": time.clock_gettime_ns(time.CLOCK_BOOTTIME), "role": role}
+    return common | {"path": artifact["path"], "declared": artifact["declared"]} | facts
+
+
+def own_log() -> str:
+    """The name of this process's own log: like a node's, with a node's name that no node has."""
+    with open("/proc/self/stat", "rb") as file:
+        ticks = int(file.read().rpartition(b")")[2].split()[19])
+    return layout.log_name("settle", f"{ticks}-{os.getpid()}", 0)
+
+
+def write(path: str, events: list[dict[str, Any]]) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        for event in events:
+            frame.append(fd, event)
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,239 @@
+"""A run's page: a record as lines for a terminal. Pure: record and screen in, lines out.
+
+    status     completed
+    what       python solve.py
+    ranks      4 of 4 on 1 node, started by mpich
+"""
+
+from __future__ import annotations
+
+from hpcprov.commands.screen import count, cut, duration, size, when, words
+from hpcprov.merge.seal import verify_seal
+from hpcprov.record import model
+from hpcprov.record import ranges as rank_ranges
+from hpcprov.record.text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from hpcprov.commands.screen import Screen
+    from hpcprov.record.model import Record
+
+INDENT = 11
+MOST_ARTIFACTS = 12
+MOST_FIELDS = 8
+MOST_RANK_LINES = 8
+MOST_PROBLEMS = 6
+SHORT = 12  # hex digits of a signature: enough to tell two apart by eye
+
+
+def render(record: Record, directory: str, screen: Screen) -> list[str]:
+    """The lines of the page."""
+    run = record["run"]
+    title = screen.paint(printable(run["id"]), "bold") + (f"  {printable(run['name'])}" if run["name"] else "")
+    rows = [row for part in PARTS for row in part(record, screen)]
+    return [title, "", *lay_out(rows, screen), "", *next_steps(record, directory, screen)]
+
+
+def lay_out(rows: list[tuple[str, str]], screen: Screen) -> list[str]:
+    """Labels on the left, once; text beside them."""
+    lines = []
+    for k, (label, text) in enumerate(rows):
+        shown = label if not k or rows[k - 1][0] != label else ""
+        lines.append(screen.paint(f"{shown:<{INDENT}}", "dim") + text)
+    return lines
+
+
+def status(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    run = record["run"]
+    cause = f": {printable(run['cause']['text'])}" if run["cause"] else ""
+    yield "status", screen.status(run["status"]) + cause
+    yield from (("signals", _signal(entry)) for entry in record["signals"][:MOST_RANK_LINES])
+
+
+def _signal(entry: dict[str, Any]) -> str:
+    ranks = rank_ranges.text(entry["ranks"])
+    return f"{entry['name']} from process {entry['from_pid']} of user {entry['from_uid']} to rank {ranks} at {when(entry['first'])}"
+
+
+def what(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    run = record["run"]
+    width = 3 * screen.width
+    yield "what", cut(words(run["argv"]), width)
+    for other in run["others"][:MOST_RANK_LINES]:
+        yield "what", cut(f"rank {rank_ranges.text(other['ranks'])}: {words(other['argv'])}", width)
+    if run["note"]:
+        yield "why", cut(run["note"], width)
+    if run["tags"]:
+        yield "tags", cut(", ".join(f"{key}={value}" for key, value in sorted(run["tags"].items())), width)
+    if run["parent"]:
+        yield "parent", printable(f"{run['parent']['run']}, rank {run['parent']['rank']}")
+
+
+def where(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    yield "where", printable(record["run"]["cwd"] or "(unknown)")
+    hosts = model.facts(record, "host")
+    for names, fact in hosts[:3]:
+        yield "nodes", cut(f"{', '.join(names)}: {_host(fact)}", screen.width)
+    told = sum(len(names) for names, _ in hosts[:3])
+    if told < len(record["nodes"]):
+        rest = [node["node"] for node in record["nodes"]][told:]
+        yield "nodes", cut(f"{'and ' if told else ''}{', '.join(rest)}", screen.width)
+    yield from _job(model.fact(record, "scheduler"), screen)
+
+
+def _host(fact: dict[str, Any]) -> str:
+    value = fact.get("value")
+    if type(value) is not dict:
+        return str(fact.get("error", "unknown"))
+    cpu, memory = _object(value, "cpu"), _object(value, "memory")
+    parts = [str(cpu.get("model", "")), count(cpu["threads"], "thread") if type(cpu.get("threads")) is int else ""]
+    parts += [size(memory["total"]) if type(memory.get("total")) is int else "", str(_object(value, "os").get("PRETTY_NAME", ""))]
+    return ", ".join(part for part in parts if part)
+
+
+def _job(job: dict[str, Any], screen: Screen) -> Iterator[tuple[str, str]]:
+    if job.get("job_id") is not None:
+        keys = ("cluster", "step_id", "partition", "account", "qos")
+        rest = "".join(f", {key.removesuffix('_id')} {job[key]}" for key in keys if job.get(key) is not None)
+        yield "job", cut(f"{job.get('name')} {job['job_id']}{rest}", screen.width)
+
+
+def who_and_when(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    run = record["run"]
+    user = run["user"]
+    yield "who", printable(f"{user['name'] or 'uid'} ({user['uid']})" if user["name"] else f"uid {user['uid']}")
+    took = f", took {duration(run['duration_s'])}" if run["duration_s"] is not None else f", last heard of {when(run['last_heard'])}"
+    yield "when", when(run["start"]) + took
+
+
+def ranks(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    table, launcher = record["ranks"], record["launcher"]
+    announced = f" of {launcher['size']}" if launcher["size"] else ""
+    by = f", started by {launcher['kind']}" if launcher["kind"] not in (None, "none") else ""
+    yield "ranks", printable(f"{table['count']}{announced} on {count(len(record['nodes']), 'node')}{by}")
+    for state in ("failed", "signalled", "lost", "node lost", "running"):
+        numbers = [number for number, its in zip(table["columns"]["rank"], table["columns"]["state"], strict=True) if its == state]
+        if numbers and len(numbers) < table["count"]:
+            yield "ranks", cut(f"{screen_word(state)}: {rank_ranges.text(rank_ranges.ranges(numbers))}", screen.width)
+    if table["missing"]:
+        yield "ranks", cut(f"never started: {rank_ranges.text(table['missing'])}", screen.width)
+    yield from _usage(record)
+
+
+def screen_word(state: str) -> str:
+    return {"signalled": "killed by a signal", "lost": "vanished", "node lost": "vanished with the node"}.get(state, state)
+
+
+def _usage(record: Record) -> Iterator[tuple[str, str]]:
+    columns = record["ranks"]["columns"]
+    cpu = sum((user or 0) + (system or 0) for user, system in zip(columns["utime"], columns["stime"], strict=True))
+    peak = max((value for value in columns["maxrss"] if value is not None), default=None)
+    if peak is not None:
+        yield "used", f"{duration(cpu)} of CPU time, at most {size(peak * 1024)} of memory in one process"
+
+
+def surroundings(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    loaded = model.fact(record, "modules").get("loaded") or []
+    if loaded:
+        names = " ".join(str(module.get("name")) for module in loaded if type(module) is dict)
+        yield "modules", cut(names, 2 * screen.width)
+    for container in model.fact(record, "container").get("containers") or []:
+        image = container.get("path") or container.get("image") or "(image unknown)"
+        yield "container", cut(f"{container.get('runtime')} {image}", screen.width)
+    code = model.fact(record, "code")
+    for part in dict.fromkeys(filter(None, (_git(_object(code, key)) for key in ("script", "directory")))):
+        yield "code", cut(part, screen.width)
+    for device in model.fact(record, "gpu").get("devices") or []:
+        yield "gpu", cut(str(device.get("name")), screen.width)
+
+
+def _git(place: dict[str, Any]) -> str:
+    git = _object(place, "git")
+    if not git.get("commit"):
+        return ""
+    dirty = " with changes that are not committed" if git.get("dirty") else ""
+    branch = f" on {git['branch']}" if git.get("branch") else ""
+    return f"{git.get('root', '')} at {str(git['commit'])[:SHORT]}{branch}{dirty}"
+
+
+def artifacts(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    for role, label, declared in (("used", "inputs", "inputs"), ("generated", "outputs", "outputs")):
+        found = record["artifacts"][role]
+        for artifact in found[:MOST_ARTIFACTS]:
+            yield from ((label, line) for line in _artifact(artifact, record["run"]["cwd"] or "/", screen))
+        if len(found) > MOST_ARTIFACTS:
+            yield label, f"... and {len(found) - MOST_ARTIFACTS} more"
+        if not found and record["run"]["declared"][declared]:
+            yield label, cut(f"{', '.join(record['run']['declared'][declared])}  (not looked at)", screen.width)
+
+
+def _artifact(artifact: dict[str, Any], cwd: str, screen: Screen) -> Iterator[str]:
+    path = artifact["path"].removeprefix(cwd.rstrip("/") + "/")
+    facts = [artifact["format"] or "", size(artifact["size"]) if artifact["size"] is not None else ""]
+    signature, storage = artifact["signature"], artifact["storage"]
+    digest = short(signature["digest"]) if signature else short(storage["digest"]) if storage else ""
+    state = "" if artifact["state"] == "ok" else f"{artifact['state']}: {artifact['reason'] or 'why is unknown'}"
+    yield f"{cut(path, screen.width // 2)}  " + "  ".join(cut(part, screen.width) for part in (*facts, digest, state) if part)
+    fields = signature["fields"] if signature else []
+    for field in fields[:MOST_FIELDS]:
+        shape = "x".join(map(str, field["shape"])) if field["shape"] else "scalar"
+        yield f"  {cut(field['path'] or '(the array)', 32):<16}  {cut(field['type'], 24)} {shape}  {short(field['signature'])}"
+    if len(fields) > MOST_FIELDS:
+        yield f"  ... and {len(fields) - MOST_FIELDS} more fields"
+
+
+def short(digest: str) -> str:
+    """`hpcprov1:` or `blake3:` and the beginning of the hexadecimal digits."""
+    kind, _, digits = printable(digest).partition(":")
+    return f"{kind}:{digits[:SHORT]}"
+
+
+def problems(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    entries = record["problems"]
+    for problem in entries[:MOST_PROBLEMS]:
+        who = f"rank {rank_ranges.text(problem['ranks'])}: " if problem["ranks"] else ""
+        yield "problems", cut(who + problem["text"], 2 * screen.width)
+    if len(entries) > MOST_PROBLEMS:
+        yield "problems", f"... and {len(entries) - MOST_PROBLEMS} more"
+    if record["output"]["lost_bytes"]:
+        yield "problems", f"{size(record['output']['lost_bytes'])} of output could not be stored"
+    unknown = {node["unknown"] for node in record["nodes"] if "unknown" in node}
+    yield from (("problems", printable(f"no facts of the nodes: {reason}")) for reason in sorted(unknown))
+
+
+def seal(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    if "seal" not in record:
+        yield "record", "not made yet: the run is still going on"
+        return
+    logs = record["seal"]["logs"]
+    frames, skipped = sum(log["frames"] for log in logs), sum(log["skipped"]["lines"] + log["skipped"]["blobs"] for log in logs)
+    damage = screen.paint(f", {count(skipped, 'damaged line')} skipped", "yellow") if skipped else ""
+    fits = "sealed" if verify_seal(record) else screen.paint("CHANGED since it was sealed", "red")
+    revision = f", revision {record['revision']}" if record["revision"] > 1 else ""
+    yield "record", f"{fits}{revision}: {count(frames, 'frame')} in {count(len(logs), 'log')}{damage}"
+
+
+def next_steps(record: Record, directory: str, screen: Screen) -> list[str]:
+    """What one may want to type next."""
+    name = record["run"]["id"]
+    steps = [(f"hpcprov show {name} --json", "the record itself")]
+    if record["run"]["argv"]:
+        steps.append((f"hpcprov log {name}", "the command again, as a script"))
+    if record["output"]["files"]:
+        steps.append((f"hpcprov log {name} --output", "what it printed"))
+    unsigned = [a for role in ("used", "generated") for a in record["artifacts"][role] if a["state"] == "not hashed"]
+    if unsigned:
+        steps.append((f"hpcprov settle {name}", "sign what was left"))
+    width = max(len(command) for command, _ in steps)
+    return [f"{printable(command):<{width}}  {screen.paint(text, 'dim')}" for command, text in steps]
+
+
+def _object(value: dict[str, Any], key: str) -> dict[str, Any]:
+    found = value.get(key)
+    return found if type(found) is dict else {}
+
+
+PARTS = (status, what, where, who_and_when, ranks, surroundings, artifacts, problems, seal)

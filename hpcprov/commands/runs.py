@@ -1,0 +1,133 @@
+"""List the runs of this directory's store.
+
+Newest first. Filters are joined by `and`; --status and --name may be given several times, any of them will do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from calendar import timegm
+
+from hpcprov.commands import screen as sight
+from hpcprov.commands.choose import Run, every_run, store_here
+from hpcprov.merge.status import STATES
+from hpcprov.record import model, moment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+EXAMPLE = "hpcprov runs --since 7d --status failed --tag case=b1"
+
+AGES = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+DATES = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+COLUMNS = ("RUN", "NAME", "STATUS", "START", "TOOK", "RANKS", "COMMAND")
+WIDEST = (44, 20, 12, 19, 12, 13)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `hpcprov runs`."""
+    parser.add_argument("--name", metavar="GLOB", action="append", default=[], help="runs whose name fits this pattern")
+    parser.add_argument("--tag", metavar="K[=V]", action="append", default=[], help="runs with this tag; repeatable: with all of them")
+    parser.add_argument("--status", choices=STATES, action="append", default=[], metavar="STATUS", help=", ".join(STATES))
+    parser.add_argument("--since", metavar="TIME", type=_time, help="2026-11-21, 2026-11-21T09:30, or an age: 90min, 6h, 2d, 1w")
+    parser.add_argument("--until", metavar="TIME", type=_time, help="likewise; a date means its beginning")
+    parser.add_argument("--limit", metavar="N", type=_limit, help="at most N runs")
+    parser.add_argument("--json", action="store_true", help="print a JSON list with one object per run")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the runs that fit."""
+    found = sorted((run for run in every_run(store_here()) if fits(run.record, args)), key=_start, reverse=True)[: args.limit]
+    if args.json:
+        print(json.dumps([summary(run) for run in found], indent=2))
+    else:
+        print("\n".join(table([summary(run) for run in found], sight.screen(os.environ))))
+    return 0
+
+
+def fits(record: model.Record, args: argparse.Namespace) -> bool:
+    """Does a run pass all filters?"""
+    from fnmatch import fnmatchcase
+
+    run = record["run"]
+    start = moment.ns(run["start"]) / moment.SECOND if run["start"] else 0
+    return (
+        (not args.name or any(fnmatchcase(run["name"] or "", pattern) for pattern in args.name))
+        and all(_tagged(run["tags"], wanted) for wanted in args.tag)
+        and (not args.status or run["status"] in args.status)
+        and (args.since is None or start >= args.since)
+        and (args.until is None or start < args.until)
+    )
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """What is told about one run in a list of many; values as in the record."""
+    about, ranks = run.record["run"], run.record["ranks"]
+    kept = {key: about[key] for key in ("id", "name", "status", "start", "end", "duration_s", "argv", "cwd", "tags", "note", "user", "parent")}
+    missing = sum(last - first + 1 for first, last in ranks["missing"])
+    counts = {"ranks": ranks["count"], "missing": missing, "nodes": [node["node"] for node in run.record["nodes"]]}
+    cause = about["cause"]["text"] if about["cause"] else None
+    return kept | counts | {"cause": cause, "job": model.job_id(run.record), "revision": run.record["revision"], "directory": run.directory}
+
+
+def table(rows: list[dict[str, Any]], screen: sight.Screen) -> list[str]:
+    """Lines of a table, as wide as the screen."""
+    if not rows:
+        return ["no runs"]
+    cells = [_cells(row) for row in rows]
+    widths = [min(most, max(len(row[k]) for row in [COLUMNS, *cells])) for k, most in enumerate(WIDEST)]
+    used = [k for k in range(len(WIDEST)) if COLUMNS[k] != "NAME" or any(row["name"] for row in rows)]
+    return [_line(row, widths, used, screen, head=not k) for k, row in enumerate([COLUMNS, *cells])]
+
+
+def _line(row: Iterable[str], widths: list[int], used: list[int], screen: sight.Screen, *, head: bool) -> str:
+    *cells, command = row
+    parts = []
+    for k in used:
+        text = sight.cut(cells[k], widths[k])
+        space = " " * (widths[k] - len(text))
+        parts.append((screen.status(text) if COLUMNS[k] == "STATUS" and not head else text) + space)
+    left = screen.width - sum(widths[k] + 2 for k in used)
+    line = "  ".join([*parts, sight.cut(command, max(left, 8))])
+    return screen.paint(line, "dim") if head else line
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    ranks = str(row["ranks"]) if not row["missing"] else f"{row['ranks']} of {row['ranks'] + row['missing']}"
+    times = (sight.when(row["start"]), sight.duration(row["duration_s"]))
+    return (row["id"], row["name"] or "", row["status"], *times, ranks, sight.words(row["argv"]))
+
+
+def _start(run: Run) -> tuple[str, str]:
+    return run.record["run"]["start"] or "", run.id
+
+
+def _tagged(tags: dict[str, str], wanted: str) -> bool:
+    key, equals, value = wanted.partition("=")
+    return key in tags and (not equals or tags[key] == value)
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs: 1 or more")
+    return int(text)
+
+
+def _time(text: str) -> float:
+    """Seconds since the epoch of a date in this machine's time zone (UTC with a Z), or of an age before now."""
+    for unit in sorted(AGES, key=len, reverse=True):
+        number = text.removesuffix(unit)
+        if number != text and number.isascii() and number.isdigit():
+            return time.time() - int(number) * AGES[unit]
+    for form in DATES:
+        try:
+            fields = time.strptime(text.removesuffix("Z"), form)
+            return timegm(fields) if text.endswith("Z") else time.mktime(fields)
+        except (ValueError, OverflowError):
+            continue
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a date like 2026-11-21T09:30 nor an age like 90min, 6h, 2d, 1w")
