@@ -91,6 +91,8 @@ def _type(array: Any) -> Type:
 
 
 def _check_chunks(name: str, array: Any, width: int) -> None:
+    if not all(extent > 0 for extent in (*array.chunks, *(array.shards or ()))):
+        raise UnreadableData(f"{name}: chunks of no extent")
     if prod(array.chunks) * width > MAX_CHUNK:
         raise Unsigned(f"{name}: chunks of {prod(array.chunks) * width} bytes are larger than this version decodes")
 
