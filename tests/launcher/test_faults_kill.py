@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hpcprov.record.frame import scan
+from tests.record_check import read_record
 
 from .observe import Word, World, children, is_gone, marked, running, wait_until
 
@@ -39,9 +40,16 @@ def command_line(pid: int) -> bytes:
         return b""
 
 
-def application(pid: int) -> list[int]:
-    """The launcher's child that is the application."""
-    return [child for child in children(pid) if b"exit" in command_line(child) or b"sleep" in command_line(child)]
+def application(launcher: int) -> list[int]:
+    """The launcher's child that is the application: the one that runs another program."""
+    return [child for child in children(launcher) if program(child) not in (program(launcher), "")]
+
+
+def program(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
 
 
 def victims(world: World, launcher: int, target: str) -> list[int]:
@@ -80,6 +88,8 @@ def settle(world: World) -> None:
     seen = world.run([world.hpcprov, "settle", "--all"])
     assert seen.status == 0 and b"Traceback" not in seen.err, seen
     assert [path.name for path in (world.cwd / ".hpcprov/runs").glob("*")] == []
+    for path in records(world):
+        read_record(str(path.parent))
 
 
 def records(world: World) -> list[Path]:
