@@ -11,13 +11,14 @@ import time
 
 from hpcprov.agent import signing
 from hpcprov.agent.journal import Journal
+from hpcprov.agent.signing import ALONE, HELPER, LAST
 from hpcprov.merge import publish
 from hpcprov.record import frame
 from hpcprov.record.layout import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 OTHER_NODES = 10.0  # s
@@ -31,12 +32,14 @@ def finish(*, root: str, run_id: str, journal: Journal, ranks: int, failed: bool
     full_speed()
     store = Store(root)
     run = store.run(run_id)
-    starts = starts_of(run)
-    if not last_to_end(store, run_id, starts, wait=not failed):
+    part = part_of(store, run_id, starts_of(run), wait=not failed)
+    if part is None:
         return
-    signing.sign(root=root, run_id=run_id, journal=journal, starts=starts_of(run), seconds=allowance(starts))
-    journal.sync()
-    publish.merge_run(store, run_id, log=os.path.basename(journal.path))
+    starts = starts_of(run)  # by now all nodes have told theirs
+    signing.sign(part, root=root, run_id=run_id, journal=journal, starts=starts, seconds=allowance(starts))
+    if part != HELPER:
+        journal.sync()
+        publish.merge_run(store, run_id, log=os.path.basename(journal.path))
 
 
 def full_speed() -> None:
@@ -61,21 +64,44 @@ def starts_of(run: str) -> list[dict[str, Any]]:
     return [event for event in events_of(run) if event.get("event") == "start"]
 
 
-def last_to_end(store: Store, run_id: str, starts: list[dict[str, Any]], *, wait: bool) -> bool:
-    """Whether this node is the one that signs and merges."""
+def part_of(store: Store, run_id: str, starts: list[dict[str, Any]], *, wait: bool) -> str | None:
+    """What is left to do for this node: all of it, its share as the last to end or as a helper of that one, or nothing."""
     nodes = max((start.get("nodes") or 0 for start in starts), default=0)
+    patience = OTHER_NODES if wait else 0.0
     if nodes == 1:
-        return True
+        return ALONE
     if nodes > 1:
-        return take_ticket(store, run_id) == nodes - 1
-    deadline = time.monotonic() + (OTHER_NODES if wait else 0.0)
-    pause = POLL
-    while not all_ended(store.run(run_id)):
-        if time.monotonic() > deadline:
+        if take_ticket(store, run_id) == nodes - 1:
+            return LAST
+        if not seen_within(patience, lambda: str(nodes - 1) in tickets(store, run_id) or merged(store, run_id)):
+            return None
+        return None if merged(store, run_id) else HELPER
+    if not seen_within(patience, lambda: merged(store, run_id) or all_ended(store.run(run_id))) or merged(store, run_id):
+        return None
+    return LAST if take_ticket(store, run_id) == 0 else HELPER
+
+
+def seen_within(seconds: float, happened: Callable[[], bool]) -> bool:
+    """Whether something happened before the time was up; looks at once, then ever more rarely."""
+    deadline, pause = time.monotonic() + seconds, POLL
+    while not happened():
+        if time.monotonic() >= deadline:
             return False
         time.sleep(pause)
         pause = min(2 * pause, 1.0)
     return True
+
+
+def merged(store: Store, run_id: str) -> bool:
+    """Another node was quicker: the run's directory has moved to the records."""
+    return not os.path.isdir(store.run(run_id))
+
+
+def tickets(store: Store, run_id: str) -> list[str]:
+    try:
+        return os.listdir(store.done(run_id))
+    except OSError:
+        return []  # none yet, or merged already
 
 
 def take_ticket(store: Store, run_id: str) -> int:

@@ -1,28 +1,63 @@
-"""The hashing child: `python -P -m hpcprov.agent.hashing --root DIR --run ID --log FILE --node NAME --seconds S`.
+"""The hashing child: `python -P -m hpcprov.agent.hashing --root DIR --run ID --log FILE --node NAME --seconds S --part PART`.
 
-Describes every declared artifact and appends it to the log as soon as it is done.
+PART is `alone` on a run's only node; of several nodes each does a share of the work, and the `last` puts the shares together.
+Every declared artifact becomes an `artifact` event in the log.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
 from hpcprov.agent import declared, finish
 from hpcprov.agent.journal import Journal
+from hpcprov.agent.signing import ALONE, HELPER
 from hpcprov.record.layout import Store
-from hpcprov.signature import artifact
+from hpcprov.signature import artifact, nodes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+HELPERS = 2.0  # s that the last node waits at least for shares that others have begun
+POLL = 0.1  # s
 
 
 def main(words: list[str]) -> int:
     options = dict(zip(words[::2], words[1::2], strict=True))
-    store, run_id = Store(options["--root"]), options["--run"]
+    store, run_id, part = Store(options["--root"]), options["--run"], options["--part"]
     deadline = time.monotonic() + float(options["--seconds"])
     journal = Journal(options["--log"], options["--node"])
-    for wanted in declared.resolve(finish.starts_of(store.run(run_id))):
-        found = artifact.describe(wanted["path"], deadline=deadline, cache_dir=store.cache)
-        journal.write("artifact", **wanted, **found)
+    wanted = declared.resolve(finish.starts_of(store.run(run_id)))
+    if part == ALONE:
+        for one in wanted:
+            journal.write("artifact", **one, **artifact.describe(one["path"], deadline=deadline, cache_dir=store.cache))
+        return 1 if journal.lost else 0
+    work = [(one["path"], one["role"]) for one in wanted]
+    begun = time.monotonic()
+    share(store, run_id, options["--node"], work, deadline)
+    if part == HELPER:
+        return 0
+    wait_for_helpers(store, run_id, min(deadline, 2 * time.monotonic() - begun + HELPERS))
+    found = nodes.combine(work, shared_dir=store.run(run_id), deadline=deadline, cache_dir=store.cache)
+    for one, facts in zip(wanted, found, strict=True):
+        journal.write("artifact", **one, **facts)
     return 1 if journal.lost else 0
+
+
+def share(store: Store, run_id: str, node: str, work: list[Any], deadline: float) -> None:
+    """This node's share of the hashing; a directory tells the others that it is at it."""
+    helping = os.path.join(store.done(run_id), f"helps-{node}")
+    os.makedirs(helping, exist_ok=True)
+    nodes.share(work, shared_dir=store.run(run_id), node=node, deadline=deadline, cache_dir=store.cache)
+    os.rmdir(helping)
+
+
+def wait_for_helpers(store: Store, run_id: str, until: float) -> None:
+    """Until no node is at its share, at most as long again as the own share took, since all pieces are of one size."""
+    while time.monotonic() < until and any(name.startswith("helps-") for name in finish.tickets(store, run_id)):
+        time.sleep(POLL)
 
 
 if __name__ == "__main__":

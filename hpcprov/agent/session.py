@@ -26,7 +26,8 @@ def run(*, root: str, run_id: str, log: str, node: str) -> None:
     journal = Journal(log, node)
     listening = socket.socket(fileno=3)
     ranks = Node(listening, journal)
-    journal.write("agent", pid=os.getpid(), ticks=starts.own_ticks(), boot_id=starts.boot_id(), hpcprov=__version__, python=sys.version.split()[0])
+    identity = {"pid": os.getpid(), "ticks": starts.own_ticks(), "boot_id": starts.boot_id(), "pid_ns": starts.pid_namespace()}
+    journal.write("agent", **identity, hpcprov=__version__, python=sys.version.split()[0])
     ranks.turn(0.5)
     begun = own_starts(log)
     application = (ranks.applications or [None])[0]

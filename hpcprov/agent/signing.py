@@ -18,17 +18,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+ALONE, LAST, HELPER = "alone", "last", "helper"  # a node's part in the hashing
 GRACE = 2.0  # s for the child to end by itself after its time is up
 REASONS = {"later": "later: run `hpcprov settle` with this run's id", "off": "off: the run was started with --hash off"}
 
 
-def sign(*, root: str, run_id: str, journal: Journal, starts: list[dict[str, Any]], seconds: float) -> None:
-    """One `artifact` event in `journal` for every declared input and output."""
+def sign(part: str, *, root: str, run_id: str, journal: Journal, starts: list[dict[str, Any]], seconds: float) -> None:
+    """One `artifact` event in `journal` for every declared input and output; a helper only does its share of the hashing."""
     artifacts = declared.resolve(starts)
     mode = next((str(start.get("hash")) for start in starts if start.get("hash") in REASONS), "now")
     if not artifacts:
         return
-    reason = REASONS.get(mode) or sign_in_child(root, run_id, journal, seconds)
+    reason = REASONS.get(mode) or sign_in_child(part, root, run_id, journal, seconds)
+    if part == HELPER:
+        return
     already = {(event.get("role"), event.get("path")) for event in artifact_events(journal.path)}
     for artifact in artifacts:
         if (artifact["role"], artifact["path"]) not in already:
@@ -53,11 +56,11 @@ def not_hashed(path: str, reason: str) -> dict[str, Any]:
     return facts | {"size": status.st_size, "mtime": status.st_mtime_ns}
 
 
-def sign_in_child(root: str, run_id: str, journal: Journal, seconds: float) -> str:
+def sign_in_child(part: str, root: str, run_id: str, journal: Journal, seconds: float) -> str:
     """Run `hpcprov.agent.hashing`; the reason that holds for the artifacts that it has left out."""
     if seconds <= 0:
         return "time: the job ends too soon"
-    words = ["--root", root, "--run", run_id, "--log", journal.path, "--node", journal.node, "--seconds", f"{seconds:.1f}"]
+    words = ["--root", root, "--run", run_id, "--log", journal.path, "--node", journal.node, "--seconds", f"{seconds:.1f}", "--part", part]
     until = time.monotonic() + seconds + GRACE
     command = [sys.executable, "-P", "-m", "hpcprov.agent.hashing", *words]
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 PLACES = ("/dev/shm", "/tmp")  # as in launcher/place.c
+PLAIN = str.maketrans(":[]", "___")  # what launcher/place.c makes of a namespace's name
 
 
 def ticks_of(pid: int | str) -> int | None:
@@ -51,13 +52,14 @@ def sweep() -> None:
 def ended(name: str) -> bool:
     space, _, process = name.partition("-")
     pid, _, ticks = process.partition("-")
-    if not (pid.isdigit() and ticks.isdigit()) or space != own_space():
+    if not (pid.isdigit() and ticks.isdigit()) or space != pid_namespace().translate(PLAIN):
         return False
     return ticks_of(pid) != int(ticks)
 
 
-def own_space() -> str:
+def pid_namespace() -> str:
+    """As the kernel names it, `pid:[4026531836]`; empty where /proc does not tell."""
     try:
-        return os.readlink("/proc/self/ns/pid").replace(":", "_").replace("[", "_").replace("]", "_")
+        return os.readlink("/proc/self/ns/pid")
     except OSError:
         return ""

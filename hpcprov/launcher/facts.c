@@ -96,6 +96,7 @@ static bool write_start(const struct store *s, const struct place *p, const stru
     json_named(&t, "node", p->node);
     json_named(&t, "host", p->host);
     json_named(&t, "boot_id", p->boot_id);
+    json_named(&t, "pid_ns", p->pid_ns);
     json_number(&t, "ticks", p->ticks);
     json_named(&t, "launch", p->launch);
     json_number(&t, "launch_time", p->launch_time);

@@ -63,7 +63,7 @@ bool run_id_valid(const char *id, const char **why);
 
 /* ---- place.c */
 struct place {
-    char node[256], host[65], boot_id[40];
+    char node[256], host[65], boot_id[40], pid_ns[64];
     const char *launcher; /* openmpi, mpich, mvapich, pmix, slurm, none */
     int64_t rank, size, local_rank, local_size, nodes; /* -1: not known */
     char run_id[RUN_ID_MAX + 16];

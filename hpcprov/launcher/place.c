@@ -183,9 +183,9 @@ static int count_starts(const struct place *p, const struct process *by) {
         int32_t rank, pid;
         int64_t ticks;
     } own = {(int32_t)p->rank, getpid(), p->ticks}, seen[256];
-    char name[96], space[64] = "";
-    ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
-    space[n > 0 ? n : 0] = 0;
+    char name[128], space[64];
+    ssize_t n;
+    snprintf(space, sizeof space, "%s", p->pid_ns);
     plain(space);
     snprintf(name, sizeof name, "%s-%d-%lld", space, (int)by->pid, (long long)by->ticks);
     int directory = counters_open();
@@ -219,6 +219,8 @@ static void name_nodes(struct place *p) {
     if (p->node[0] == '.') p->node[0] = '_';
     if (!read_small_file("/proc/sys/kernel/random/boot_id", p->boot_id, sizeof p->boot_id)) p->boot_id[0] = 0;
     p->boot_id[strcspn(p->boot_id, "\n")] = 0;
+    ssize_t n = readlink("/proc/self/ns/pid", p->pid_ns, sizeof p->pid_ns - 1);
+    p->pid_ns[n > 0 ? n : 0] = 0;
 }
 
 /* Tasks of this step on this node, from `2(x3),1` and the node's number within the step. */
