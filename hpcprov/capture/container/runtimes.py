@@ -40,7 +40,7 @@ APPTAINER_VALUED = """
     --cpuset-cpus --cpuset-mems --cwd --pwd --dns --docker-host --drop-caps --env --env-file --fusemount -H --home
     --hostname --memory --memory-reservation --memory-swap --mount --netns-path --network --network-args --no-mount
     -o --overlay --pem-path --pids-limit -S --scratch --security -W --workdir --pid-file -s --shell --cdi-dirs --device
-    --data --runscript-timeout
+    --data --runscript-timeout --dmtcp-launch --dmtcp-restart
 """
 DOCKER_PLAIN = """
     -d --detach --disable-content-trust --env-host --help --http-proxy --init -i --interactive --no-healthcheck
