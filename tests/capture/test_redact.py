@@ -85,9 +85,12 @@ def test_allowed(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "SLURM_JWT", "SLURM_SACK_JWKS", "PBS_JOBCOOKIE", "PYTHON_KEYRING_BACKEND", "OMP_SECRET", "CUDA_API_KEY", "slurm_job_id",
-        "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "PMI_FD", "PMI_PORT", "PMIX_SERVER_URI4", "CONDA_TOKEN", "SSH_AUTH_SOCK",
-        "OMPI_MCA_orte_precondition_transports", "FLUX_URI", "XDG_RUNTIME_DIR", "", "BASH_FUNC_module%%", "SLURM_db_password",
+        "SLURM_JWT", "SLURM_SACK_JWKS", "PBS_JOBCOOKIE", "PYTHON_KEYRING_BACKEND", "OMP_SECRET", "CUDA_API_KEY",
+        "slurm_job_id", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "PMI_FD", "PMI_PORT", "PMIX_SERVER_URI4",
+        "CONDA_TOKEN",
+        "SSH_AUTH_SOCK", "OMPI_MCA_orte_precondition_transports", "FLUX_URI", "XDG_RUNTIME_DIR", "",
+        "BASH_FUNC_module%%",
+        "SLURM_db_password",
     ],
 )  # fmt: skip
 def test_not_allowed(name: str) -> None:

@@ -1,0 +1,58 @@
+"""docs/facts.md names every key that a fact of this machine has."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capture.test_scheduler import LSF, PBS, SLURM
+from hpcprov.capture import code, container, gpu, host, modules, sampler, scheduler, software, user
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "facts.md").read_text()
+CHECKOUT = str(Path(__file__).parents[2])
+
+
+def keys(value: Any) -> Iterator[str]:
+    """Every key in a fact, however deep."""
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+        yield from keys(item)
+    if isinstance(value, dict):
+        yield from (key for key in value if not key.isupper() and "VISIBLE" not in key)
+
+
+def section(name: str) -> str:
+    """The text below one heading, and the rules for all kinds."""
+    parts = re.split(r"^## (\w+)\n", DOCUMENT, flags=re.MULTILINE)
+    return parts[0] + dict(zip(parts[1::2], parts[2::2], strict=True))[name]
+
+
+def resources() -> dict[str, Any]:
+    watch = sampler.Sampler([os.getpid()])
+    watch.sample()
+    return watch.summary()
+
+
+FACTS: tuple[tuple[str, Callable[[], Any]], ...] = (
+    ("host", host.collect),
+    ("user", lambda: user.collect({"USER": "ada"})),
+    ("scheduler", lambda: [scheduler.collect(environ) for environ in (SLURM, PBS, LSF)]),
+    ("modules", lambda: modules.collect({"LMOD_VERSION": "8", "LOADEDMODULES": "a", "_LMFILES_": __file__})),
+    ("container", lambda: container.collect({}, ["apptainer", "run", __file__], "/")),
+    ("code", lambda: code.collect([sys.executable, __file__], CHECKOUT, os.environ)),
+    ("software", lambda: software.finish(software.snapshot(os.getpid()))),
+    ("gpu", lambda: gpu.parse_nvidia("0, NVIDIA H200, GPU-1, 143771, 00000000:1B:00.0, 550.54.15")),
+    ("resources", resources),
+)
+
+
+@pytest.mark.parametrize(("name", "fact"), FACTS, ids=[name for name, _ in FACTS])
+def test_every_key_is_documented(name: str, fact: Callable[[], Any]) -> None:
+    found = set(keys(fact()))
+    assert len(found) > 3
+    assert {key for key in found if f"`{key}`" not in section(name) and f'"{key}"' not in section(name)} == set()

@@ -1,0 +1,49 @@
+"""Who runs it, and what happens when the user database does not answer."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import os
+import pwd
+import threading
+import time
+from typing import Any
+
+from hpcprov.capture import user
+
+
+def test_this_user() -> None:
+    facts = user.collect({"LOGNAME": "ada"})
+    assert facts["uid"] == os.getuid() and facts["gid"] == os.getgid()
+    assert facts["name"] == pwd.getpwuid(os.getuid()).pw_name == getpass.getuser()
+    assert facts["group"] == grp.getgrgid(os.getgid()).gr_name and facts["group"] in facts["groups"]
+    assert facts["login"] == "ada" and "reason" not in facts
+
+
+def test_no_login_variable() -> None:
+    assert "login" not in user.identity({})
+
+
+def test_numbers_without_a_name_stay_numbers() -> None:
+    assert user.user_name(3999999999) == "3999999999" == user.group_name(3999999999)
+
+
+def test_many_groups_are_bounded() -> None:
+    found: dict[str, Any] = {}
+    user.look_up(0, 0, list(range(10_000_000, 10_001_000)), found)
+    assert len(found["groups"]) == user.MOST_GROUPS
+
+
+def test_a_database_that_hangs_does_not_hold_us() -> None:
+    release = threading.Event()
+
+    def hang(found: dict[str, Any]) -> None:
+        found["name"] = "ada"
+        release.wait(10)
+
+    begin = time.monotonic()
+    facts = user.within(0.05, hang)
+    assert time.monotonic() - begin < 5
+    assert facts == {"name": "ada", "reason": "the user database did not answer within 0.05 s"}
+    release.set()
