@@ -25,7 +25,8 @@ SLURM = {
 SLURM_FACTS = {
     "name": "slurm", "cluster": "alps", "job_id": "4712", "array_job_id": "4711", "array_task_id": "3",
     "array_count": 8, "step_id": "0", "step_nodes": 2, "step_tasks": 8, "step_node_list": "nid[001-002]",
-    "restart_count": 1, "job_name": "solve", "partition": "debug", "account": "csstaff", "qos": "normal", "user": "ada", "nodes": 2,
+    "restart_count": 1, "job_name": "solve", "partition": "debug", "account": "csstaff", "qos": "normal",
+    "user": "ada", "nodes": 2,
     "node_list": "nid[001-002]", "tasks": 8, "tasks_per_node": "4(x2)", "cpus_per_task": 16, "cpus_per_node": "64(x2)",
     "memory_per_node": 16000, "submit_dir": "/users/ada/\udcff", "submit_host": "login1", "start_time": 1795212000,
     "end_time": 1795219200,
