@@ -16,7 +16,6 @@ from math import prod
 from threading import Lock
 from typing import Any
 
-import h5py
 import numpy as np
 from h5py import h5d, h5f, h5p, h5s, h5z
 
@@ -131,6 +130,8 @@ def _check_chunks(name: str, dataset: Any, creation: Any, layout: Layout, chunks
 
 
 def _reader(source: _Source, path: bytes, layout: Layout) -> Callable[[Box], Values]:
+    name = path.decode("utf-8", "surrogateescape")
+
     def read(box: Box) -> Values:
         dataset = source.dataset(path)
         values = _blank(dataset, layout, lengths(box))
@@ -138,7 +139,10 @@ def _reader(source: _Source, path: bytes, layout: Layout) -> Callable[[Box], Val
         if box:
             selection.select_hyperslab(tuple(start for start, _ in box), lengths(box))
         memory = h5s.create_simple(lengths(box)) if box else h5s.create(h5s.SCALAR)
-        dataset.read(memory, selection, values, layout.memory)
+        try:
+            dataset.read(memory, selection, values, layout.memory)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UnreadableData(f"{name}: cannot be decoded: {error}") from error
         return relabel(values, layout)
 
     return read
@@ -183,8 +187,3 @@ def _chunk_offsets(dataset: Any) -> list[tuple[int, ...]]:
 
 def _chunk_box(offset: tuple[int, ...], chunks: tuple[int, ...], shape: tuple[int, ...]) -> Box:
     return tuple((at, min(at + chunk, extent)) for at, chunk, extent in zip(offset, chunks, shape, strict=True))
-
-
-def quiet_thread() -> None:
-    """Keep HDF5 from printing its error stack in a thread of ours: h5py silences only the threads it knows."""
-    h5py._errors.silence_errors()

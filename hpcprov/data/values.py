@@ -68,7 +68,7 @@ def _pack_plain(flat: Values, kind: Plain) -> Octets:
     part = PARTS.get(kind.text, kind.size)
     if part == 1 or not is_big_endian(flat.dtype):
         return octets
-    swapped = octets.reshape(len(flat), -1, part)[:, :, ::-1]
+    swapped = octets.reshape(len(flat), kind.size // part, part)[:, :, ::-1]
     return np.ascontiguousarray(swapped).reshape(len(flat), kind.size)
 
 

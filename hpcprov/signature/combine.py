@@ -6,7 +6,7 @@ import json
 from math import prod
 from typing import Any
 
-from hpcprov.data.interface import Field
+from hpcprov.data.interface import Field, lengths
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature import plan, tiles, tree
 from hpcprov.signature.artifact import BLANK, describe_with
@@ -98,8 +98,7 @@ def _place(note: Note, grid: Grid, put: Put) -> None:
         )
     except (KeyError, TypeError, ValueError):
         return
-    inside = prod(tiles.grid_of(tuple(stop - start for start, stop in box), grid.tile))
-    if not fits or len(note.body) != inside * LEAF:
+    if not fits or len(note.body) != LEAF * prod(tiles.grid_of(lengths(box), grid.tile)):
         return
     for at, tile in enumerate(plan.boxes(box, grid.tile)):
         leaf = note.body[at * LEAF : (at + 1) * LEAF]

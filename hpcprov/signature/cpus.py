@@ -24,8 +24,8 @@ def thread_count(wanted: int | None = None, *, root: str = ROOT) -> int:
 
 def quotas(root: str = ROOT) -> Iterator[float]:
     """CPUs that each cgroup above this process allows, for those that have a limit (cgroup v1 and v2)."""
-    for line in _text(root, "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
+    lines = [line.split(":", 2) for line in _text(root, "proc/self/cgroup").splitlines()]
+    for _, controllers, path in (line for line in lines if len(line) == 3):
         if not controllers:
             yield from _limits(root, "sys/fs/cgroup", path, _quota_v2)
         elif "cpu" in controllers.split(","):

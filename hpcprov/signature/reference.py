@@ -133,11 +133,15 @@ def flat_index(index: Sequence[int], shape: Sequence[int]) -> int:
     return flat
 
 
-def leaves(kind: Any, shape: Sequence[int], values: Sequence[Any], missing: frozenset[int] = frozenset()) -> list[bytes]:
+def leaves(
+    kind: Any, shape: Sequence[int], values: Sequence[Any], missing: frozenset[int] = frozenset()
+) -> list[bytes]:
     """The leaf digests; `missing` are the flat indices of missing values of a nullable column, whatever stands there."""
     tile = tile_extents(shape, max(1, nominal(kind)))
     whole = [blank(kind) if at in missing else value for at, value in enumerate(values)] if missing else values
-    return [leaf(kind, [whole[at] for at in flat], [at not in missing for at in flat]) for flat in tile_indices(shape, tile)]
+    return [
+        leaf(kind, [whole[at] for at in flat], [at not in missing for at in flat]) for flat in tile_indices(shape, tile)
+    ]
 
 
 def leaf(kind: Any, values: Sequence[Any], valid: Sequence[bool]) -> bytes:

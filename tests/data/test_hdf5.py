@@ -135,7 +135,9 @@ def test_compound_complex_array_opaque(tmp_path: Path) -> None:
         file.create_dataset("grid", (2,), np.dtype((">u2", (2, 2))))[...] = np.arange(8).reshape(2, 2, 2)
         file["opaque"] = np.array([b"abc", b"d"], "V3")
         file["time"] = np.array([5], "M8[ns]").astype(h5py.opaque_dtype("M8[ns]"))
-        mixed = file.create_dataset("mixed", (1,), np.dtype([("t", h5py.string_dtype()), ("v", ">i4"), ("l", h5py.vlen_dtype(">i2"))]))
+        mixed = file.create_dataset(
+            "mixed", (1,), np.dtype([("t", h5py.string_dtype()), ("v", ">i4"), ("l", h5py.vlen_dtype(">i2"))])
+        )
         mixed[0] = ("x", 7, np.array([1], ">i2"))
     one = (1).to_bytes(8, "little")
     assert encoded(tmp_path / "x") == {

@@ -85,7 +85,9 @@ def _compact(path: Path) -> None:
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         plist.set_layout(h5py.h5d.COMPACT)
         space = h5py.h5s.create_simple((10, 10, 10))
-        h5py.h5d.create(file.id, b"corner", h5py.h5t.IEEE_F64LE, space, plist).write(space, space, VALUES[:10, :10, :10].copy())
+        h5py.h5d.create(file.id, b"corner", h5py.h5t.IEEE_F64LE, space, plist).write(
+            space, space, VALUES[:10, :10, :10].copy()
+        )
 
 
 def _version(path: Path, bounds: tuple[str, str]) -> None:

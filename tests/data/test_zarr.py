@@ -174,7 +174,10 @@ def _link(name: str, target: str) -> Any:
         (_edit("x/zarr.json", data_type="nothing"), "^x: .*nothing"),
         (_edit("x/zarr.json", codecs=[{"name": "evil", "configuration": {}}]), "^x: .*evil"),
         (_edit("x/zarr.json", codecs=[]), "^x: "),
-        (_edit("x/zarr.json", chunk_grid={"name": "regular", "configuration": {"chunk_shape": [0]}}), "^x: chunks of no extent"),
+        (
+            _edit("x/zarr.json", chunk_grid={"name": "regular", "configuration": {"chunk_shape": [0]}}),
+            "^x: chunks of no extent",
+        ),
         (_write("x/c/0", b""), "x: cannot be decoded"),
         (_write("x/c/0", b"garbage"), "x: cannot be decoded"),
         (_link("x/c/0", "/etc/passwd"), "x/c/0: a link out of the store"),

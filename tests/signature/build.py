@@ -112,7 +112,9 @@ def _from_octets(kind: Any, shape: list[int], octets: bytes) -> Any:
 
 def _objects(kind: Type, items: list[Any], shape: tuple[int, ...]) -> Any:
     if isinstance(kind, Struct):
-        columns = [_objects(member, [item[at] for item in items], (len(items),)) for at, (_, member) in enumerate(kind.members)]
+        columns = [
+            _objects(member, [item[at] for item in items], (len(items),)) for at, (_, member) in enumerate(kind.members)
+        ]
         rows = np.zeros(len(items), [(f"m{at}", column.dtype) for at, column in enumerate(columns)])
         for at, column in enumerate(columns):
             rows[f"m{at}"] = column

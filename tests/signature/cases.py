@@ -1,8 +1,8 @@
 """The cases of the test vectors: what is signed, without the answers. `make_vectors.py` adds those.
 
 A type is as in `hpcprov.signature.reference`, with names as hexadecimal so that it fits JSON. Values are one of
-`{"repeat": n}`: n packed bytes 00 01 .. fa 00 01 ..; `{"hex": "..."}`: packed bytes; `{"items": [...]}`: nested lists of hexadecimal;
-`{"numbers": n}`: the texts "0", "1", ... in decimal.
+`{"repeat": n}`: n packed bytes 00 01 .. fa 00 01 ..; `{"hex": "..."}`: packed bytes; `{"items": [...]}`: nested lists
+of hexadecimal; `{"numbers": n}`: the texts "0", "1", ... in decimal.
 """
 
 from __future__ import annotations
@@ -34,13 +34,16 @@ def packed(form: str, *values: Any) -> dict[str, str]:
     return {"hex": struct.pack("<" + form, *values).hex()}
 
 
-def case(title: str, kind: Any, shape: list[int] | None, values: dict[str, Any], missing: list[int] | None = None) -> dict[str, Any]:
+def case(
+    title: str, kind: Any, shape: list[int] | None, values: dict[str, Any], missing: list[int] | None = None
+) -> dict[str, Any]:
     return {"name": title, "type": kind, "shape": shape, "values": values, "missing": missing or []}
 
 
 def tokens() -> list[dict[str, Any]]:
     return [
-        case(f"token {kind}", kind, [3], {"hex": "000101"} if kind == "bool" else {"repeat": 3 * size}) for kind, size in PLAIN.items()
+        case(f"token {kind}", kind, [3], {"hex": "000101"} if kind == "bool" else {"repeat": 3 * size})
+        for kind, size in PLAIN.items()
     ]
 
 
@@ -60,7 +63,10 @@ def boundaries() -> list[dict[str, Any]]:
 
 def growth() -> list[dict[str, Any]]:
     """The same rows and more of them: once axis 0 is past its tile, earlier leaves stay."""
-    return [case(f"grows along axis 0: {n} rows", "V65536", [n, 2], {"repeat": n * 2 * 65536}) for n in (1, 2, 7, 8, 9, 16, 17)]
+    return [
+        case(f"grows along axis 0: {n} rows", "V65536", [n, 2], {"repeat": n * 2 * 65536})
+        for n in (1, 2, 7, 8, 9, 16, 17)
+    ]
 
 
 def shapes() -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hpcprov.signature import reference
+
 from .build import reference_type, reference_values
 from .cases import DATASETS, all_cases
 
@@ -39,7 +40,11 @@ def dataset(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def vectors() -> dict[str, Any]:
-    return {"version": 1, "fields": [answered(case) for case in all_cases()], "datasets": [dataset(case) for case in DATASETS]}
+    return {
+        "version": 1,
+        "fields": [answered(case) for case in all_cases()],
+        "datasets": [dataset(case) for case in DATASETS],
+    }
 
 
 def write() -> None:

@@ -24,7 +24,17 @@ from hpcprov.signature.threads import Signer, sign_field
 from .build import dtype_of, field_over, reference_type, reference_values, signer_type
 
 KINDS = st.sampled_from(
-    ["u1", "i2", "f4", "c16", "V1000", "V60000", "V300000", ["struct", [["61", "f4"], ["62", "V70000"]]], ["array", [3], "V99999"]]
+    [
+        "u1",
+        "i2",
+        "f4",
+        "c16",
+        "V1000",
+        "V60000",
+        "V300000",
+        ["struct", [["61", "f4"], ["62", "V70000"]]],
+        ["array", [3], "V99999"],
+    ]
 )
 
 
@@ -51,7 +61,9 @@ def signed_with(field: Field, **how: Any) -> bytes:
 
 @settings(max_examples=150, deadline=None)
 @given(arrays(), st.integers(1, 5), st.integers(1, 2**25), st.sampled_from("<>"), st.data())
-def test_one_signature(array: tuple[Any, list[int], dict[str, Any]], threads: int, limit: int, order: str, data: st.DataObject) -> None:
+def test_one_signature(
+    array: tuple[Any, list[int], dict[str, Any]], threads: int, limit: int, order: str, data: st.DataObject
+) -> None:
     kind, shape, values = array
     expected = reference.field_root(reference_type(kind), shape, reference_values(kind, shape, values))
     chunks = tuple(data.draw(st.integers(1, 50)) for _ in shape) if data.draw(st.booleans()) else None

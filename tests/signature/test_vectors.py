@@ -71,7 +71,9 @@ def test_leaf_null(name: str) -> None:
     values = reference_values(vector["type"], vector["shape"], vector["values"])
     for flat, known in zip(reference.tile_indices(vector["shape"], vector["tile"]), vector["leaves"], strict=True):
         valid = [at not in missing for at in flat]
-        body = b"".join(reference.encode(kind, values[at] if at not in missing else reference.blank(kind)) for at in flat)
+        body = b"".join(
+            reference.encode(kind, values[at] if at not in missing else reference.blank(kind)) for at in flat
+        )
         assert (tree.leaf(body) if all(valid) else tree.leaf_null(valid, body)).hex() == known
 
 

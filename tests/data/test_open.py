@@ -1,0 +1,98 @@
+"""Choosing a reader by content, missing libraries, and what is not data at all."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpcprov.data import open as opening
+from hpcprov.data.open import MissingReader, format_of, open_data, readable
+from hpcprov.record.errors import UnreadableData
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        (b"", "file"),
+        (b"\x93NUMPX", "file"),
+        (b"\x93NUMPY", "npy"),
+        (b"\x89HDF\r\n\x1a\n", "hdf5"),
+        (bytes(512) + b"\x89HDF\r\n\x1a\n", "hdf5"),
+        (bytes(8192) + b"\x89HDF\r\n\x1a\n", "hdf5"),
+        (bytes(513) + b"\x89HDF\r\n\x1a\n", "file"),
+    ],
+)
+def test_files_by_content(content: bytes, form: str, tmp_path: Path) -> None:
+    (tmp_path / "x.zarr").write_bytes(content)
+    assert format_of(str(tmp_path / "x.zarr")) == form
+
+
+def test_directories(tmp_path: Path) -> None:
+    (tmp_path / "x.h5").mkdir()
+    assert format_of(str(tmp_path / "x.h5")) == "directory"
+    assert open_data(str(tmp_path / "x.h5")).fields == ()
+    (tmp_path / "x.h5" / "zarr.json").symlink_to("nowhere")
+    assert format_of(str(tmp_path / "x.h5")) == "zarr3"
+
+
+def test_pipes_sockets_and_devices_are_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        for place in (tmp_path / "pipe", tmp_path / "socket", Path("/dev/zero")):
+            with pytest.raises(UnreadableData, match="neither a file nor a directory"):
+                format_of(str(place))
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableData, match="No such file"):
+        format_of(str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize(("form", "extra"), [("hdf5", "hdf5"), ("zarr3", "zarr")])
+def test_a_missing_library_names_the_extra(form: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(opening.READERS, form, ("hpcprov.data.no_such_library", "open", extra))
+    with pytest.raises(MissingReader, match=rf"pip install 'hpcprov\[{extra}\]'"):
+        opening._reader(form)
+
+
+def test_without_the_libraries(tmp_path: Path) -> None:
+    """In an interpreter that has no h5py and no zarr, the two formats are named and npy is read."""
+    program = f"""
+import sys
+sys.modules["h5py"] = sys.modules["zarr"] = None
+from hpcprov.signature.artifact import describe
+import numpy as np
+np.save({str(tmp_path / "a.npy")!r}, np.arange(3))
+open({str(tmp_path / "b")!r}, "wb").write(b"\\x89HDF\\r\\n\\x1a\\n")
+print(describe({str(tmp_path / "a.npy")!r})["state"])
+found = describe({str(tmp_path / "b")!r})
+print(found["state"], found["storage"]["how"], found["reason"])
+"""
+    lines = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert lines[0] == "ok"
+    assert lines[1].startswith("not hashed full to read it, pip install 'hpcprov[hdf5]'")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (KeyError("x"), "cannot be decoded: 'x'"),
+        (ValueError("one\ntwo"), "cannot be decoded: one"),
+        (ValueError(""), "cannot be decoded: ValueError"),
+        (PermissionError(13, "Permission denied"), "cannot be read: Permission denied"),
+        (MemoryError(), "cannot be read: not enough memory"),
+        (RecursionError("deep"), "cannot be decoded: deep"),
+    ],
+)
+def test_the_border_turns_everything_into_one_error(error: Exception, message: str) -> None:
+    with pytest.raises(UnreadableData) as caught, readable("x"):
+        raise error
+    assert str(caught.value) == message
