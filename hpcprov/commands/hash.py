@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EXAMPLE = "hpcprov hash out.h5 out.zarr"
 
 QUIET_FOR = 1.0
+#: Columns grow no wider than that, whatever the longest name.
+WIDEST = 40
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
@@ -110,8 +112,10 @@ def _facts(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _field_lines(fields: list[dict[str, Any]]) -> Iterator[str]:
-    for field, name in zip(fields, (printable(field["path"]) or "(the array)" for field in fields), strict=True):
-        yield f"    {field['signature']}  {name}  {printable(field['type'])}  {shape_text(field['shape'])}"
+    rows = [(printable(field["path"]) or "(the array)", printable(field["type"])) for field in fields]
+    widths = [min(WIDEST, max((len(row[at]) for row in rows), default=0)) for at in (0, 1)]
+    for field, (name, kind) in zip(fields, rows, strict=True):
+        yield f"    {field['signature']}  {name:<{widths[0]}}  {kind:<{widths[1]}}  {shape_text(field['shape'])}"
 
 
 def shape_text(shape: list[int] | None) -> str:

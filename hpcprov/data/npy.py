@@ -47,7 +47,7 @@ def _header(fd: int) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     version = os.pread(fd, 8, 0)[6:]
     width = {b"\1\0": 2, b"\2\0": 4, b"\3\0": 4}.get(version)
     if width is None:
-        raise UnreadableData(f"not a valid npy header: version {version.hex()}")
+        raise UnreadableData("not a valid npy header: neither version 1, 2 nor 3")
     length = int.from_bytes(os.pread(fd, width, 8), "little")
     text = os.pread(fd, min(length, MAX_HEADER), 8 + width)
     if len(text) != length:

@@ -136,7 +136,7 @@ def flat_index(index: Sequence[int], shape: Sequence[int]) -> int:
 def leaves(
     kind: Any, shape: Sequence[int], values: Sequence[Any], missing: frozenset[int] = frozenset()
 ) -> list[bytes]:
-    """The leaf digests; `missing` are the flat indices of missing values of a nullable column, whatever stands there."""
+    """The leaf digests; `missing` are the flat indices of a nullable column's missing values, whatever stands there."""
     tile = tile_extents(shape, max(1, nominal(kind)))
     whole = [blank(kind) if at in missing else value for at, value in enumerate(values)] if missing else values
     return [

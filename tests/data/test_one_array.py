@@ -63,13 +63,14 @@ WAYS = {
     "new format": lambda path: _version(path, ("latest", "latest")),
     "user block": lambda path: _user_block(path),
     "zarr v2": zarr_store(2, chunks=(16, 16, 16)),
-    "zarr v2, big-endian, nested keys": zarr_store(2, chunks=(40, 7, 70), dtype=">f8", chunk_key_encoding={"name": "v2", "separator": "/"}),
+    "zarr v2, big-endian": zarr_store(2, chunks=(40, 7, 70), dtype=">f8"),
+    "zarr v2, nested keys": zarr_store(2, chunks=(40, 7, 70), chunk_key_encoding={"name": "v2", "separator": "/"}),
     "zarr v2, no compressor": zarr_store(2, chunks=(10, 10, 10), compressors=None),
     "zarr v3": zarr_store(3, chunks=(16, 16, 16)),
     "zarr v3, big-endian, gzip": zarr_store(
         3, chunks=(40, 50, 9), serializer=zarr.codecs.BytesCodec(endian="big"), compressors=zarr.codecs.GzipCodec()
     ),
-    "zarr v3, dots in keys": zarr_store(3, chunks=(9, 50, 70), chunk_key_encoding={"name": "default", "separator": "."}),
+    "zarr v3, dots": zarr_store(3, chunks=(9, 50, 70), chunk_key_encoding={"name": "default", "separator": "."}),
     "zarr v3, sharded": zarr_store(3, chunks=(8, 10, 7), shards=(16, 50, 35)),
     "zarr v3, transposed": zarr_store(3, chunks=(20, 20, 20), filters=zarr.codecs.TransposeCodec(order=(2, 0, 1))),
     "npy": npy("<", "C"),

@@ -141,7 +141,11 @@ def all_cases() -> list[dict[str, Any]]:
 DATASETS: list[dict[str, Any]] = [
     {"name": "no fields", "kind": "tree", "fields": []},
     {"name": "one field without a path", "kind": "tree", "fields": [["", "11" * 32]]},
-    {"name": "sorted by bytes", "kind": "tree", "fields": [["612f78", "01" * 32], ["612d62", "02" * 32], ["41", "03" * 32], ["c3a9", "04" * 32]]},
+    {
+        "name": "sorted by bytes",
+        "kind": "tree",
+        "fields": [["612f78", "01" * 32], ["612d62", "02" * 32], ["41", "03" * 32], ["c3a9", "04" * 32]],
+    },
     {"name": "not normalised", "kind": "tree", "fields": [["c3a9", "01" * 32], ["65cc81", "02" * 32]]},
     {"name": "a table keeps its order", "kind": "table", "fields": [["62", "01" * 32], ["61", "02" * 32]]},
     {"name": "a tree does not", "kind": "tree", "fields": [["62", "01" * 32], ["61", "02" * 32]]},

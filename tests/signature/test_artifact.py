@@ -64,8 +64,9 @@ def test_storage_digest_of_a_directory_is_that_of_its_listing(tmp_path: Path) ->
     (top / "link").symlink_to("/etc/passwd")
     (top / os.fsdecode(b"\xff\n")).write_bytes(b"")
     none, abc = B3SUM[b""], B3SUM[b"abc"]
+    link = blake3(b"/etc/passwd").hexdigest()
     lines = [
-        f"link {blake3(b'/etc/passwd').hexdigest()} link", "other - pipe", "dir - sub", f"file {none} sub-a", "dir - sub/empty",
+        f"link {link} link", "other - pipe", "dir - sub", f"file {none} sub-a", "dir - sub/empty",
         f"file {abc} sub/f",
     ]  # fmt: skip
     listing = b"".join(line.encode() + b"\0" for line in lines) + f"file {none} ".encode() + b"\xff\n\0"

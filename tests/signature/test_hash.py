@@ -1,0 +1,174 @@
+"""`hpcprov hash`: what a person sees, what a program gets, and what happens to bad paths."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from hpcprov.commands import hash as command
+from hpcprov.signature.artifact import describe
+
+
+def hashed(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(words))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    with h5py.File(tmp_path / "out.h5", "w") as file:
+        file["wind/u"], file["n"], file["none"] = np.zeros((3, 4)), 5, h5py.Empty("f4")
+    here = os.getcwd()
+    os.chdir(tmp_path)
+    yield tmp_path
+    os.chdir(here)
+
+
+def test_text(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hashed("out.h5") == 0
+    known = describe("out.h5")
+    roots = {field["path"]: field["signature"] for field in known["signature"]["fields"]}
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert shown.out.splitlines() == [
+        f"out.h5  hdf5, {command.size_text(known['size'])}",
+        f"  storage    {known['storage']['digest']}",
+        f"  signature  {known['signature']['digest']}",
+        f"    {roots['n']}  n       i8  scalar",
+        f"    {roots['none']}  none    f4  null",
+        f"    {roots['wind/u']}  wind/u  f8  3 x 4",
+    ]
+
+
+def test_json(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hashed("--json", "out.h5", "nothing") == 2
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == [{"path": name, **describe(name)} for name in ("out.h5", "nothing")]
+    assert shown.err == "hpcprov hash: nothing: there is no such file or directory\n"
+
+
+def test_a_bad_file_does_not_stop_the_others(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.npy").write_bytes(b"\x93NUMPY")
+    Path("plain").write_bytes(b"abc")
+    assert hashed("bad.npy", "plain") == 2
+    shown = capsys.readouterr()
+    assert shown.err == "hpcprov hash: bad.npy: not a valid npy header: neither version 1, 2 nor 3\n"
+    assert "blake3:6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85" in shown.out
+    assert "signature  none: a plain file: it has no fields" in shown.out
+    assert shown.out.startswith("bad.npy  unreadable, npy, 6 B\n  storage    blake3:")
+
+
+def test_names_cannot_act_on_a_terminal(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "\x1b[31m\u202ex" + os.fsdecode(b"\xff")
+    with h5py.File(name, "w") as file:
+        file["\x1b]0;title\x07"] = np.zeros(1, [("\x1b[2J", "f4")])
+    assert hashed(name, "\x1b[0m") == 2
+    shown = capsys.readouterr()
+    for text in (shown.out, shown.err):
+        assert text.isprintable() or all(line.isprintable() for line in text.splitlines())
+        text.encode()
+
+
+@pytest.mark.parametrize("words", [[], ["--threads", "0", "x"], ["--threads", "two", "x"], ["--no-such-option", "x"]])
+def test_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        hashed(*words)
+    assert end.value.code == 2
+    assert "error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (12_345_678, "12.3 MB"),
+        (999_600, "1 MB"),
+        (10**18, "1 EB"),
+        (10**30, "1e+12 EB"),
+    ],
+)
+def test_sizes(size: int, text: str) -> None:
+    assert command.size_text(size) == text
+
+
+def on_terminal(program: str, *words: str) -> str:
+    """What a program of ours writes to a terminal on its stderr."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", program, *words], stderr=slave, stdout=subprocess.DEVNULL)
+    os.close(slave)
+    found = b""
+    try:
+        while block := os.read(master, 4096):
+            found += block
+    except OSError:  # the other end was closed
+        pass
+    process.wait()
+    os.close(master)
+    return found.decode()
+
+
+SLOW = """
+import argparse, sys, time
+from hpcprov.commands import hash as command
+import hpcprov.signature.artifact as artifact
+honest = artifact.describe
+def slow(*given, **named):
+    time.sleep(float(sys.argv[2]))
+    return honest(*given, **named)
+artifact.describe = slow
+parser = argparse.ArgumentParser()
+command.add_arguments(parser)
+command.run(parser.parse_args([sys.argv[1]]))
+"""
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [("0", False), ("1.4", True)])
+def test_progress_on_a_terminal_only_when_it_takes_long(seconds: str, shown: bool, place: Path) -> None:
+    text = on_terminal(SLOW, "out.h5", seconds)
+    assert ("hashing out.h5" in text) == shown
+    assert not text or text.endswith("\r\x1b[K")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = """
+import sys
+from hpcprov.commands import hash as command
+heavy = {"numpy", "h5py", "zarr", "blake3", "hpcprov.signature.artifact"} & set(sys.modules)
+assert not heavy, heavy
+assert command.__doc__.splitlines()[0].endswith(".") and command.EXAMPLE.startswith("hpcprov hash ")
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def lines(result: dict[str, Any]) -> list[str]:
+    return list(command.lines(result))
+
+
+def test_states_are_shown() -> None:
+    blank = {
+        "path": "x",
+        "format": None,
+        "files": None,
+        "size": None,
+        "storage": None,
+        "signature": None,
+        "unsigned": None,
+    }
+    assert lines({**blank, "state": "missing"}) == ["x  missing"]
+    assert lines({**blank, "state": "ok", "format": "directory", "files": 3, "size": 5}) == [
+        "x  directory, 3 files, 5 B"
+    ]
