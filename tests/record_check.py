@@ -50,3 +50,11 @@ def read_record(directory: str) -> dict[str, Any]:
     """The checked record in a record's directory."""
     with open(os.path.join(directory, "record.json"), encoding="utf-8") as file:
         return check_record(json.load(file), directory)
+
+
+def check_folded(record: dict[str, Any]) -> dict[str, Any]:
+    """`record` as it was folded, before it has been published: checked as if it had been, without logs."""
+    from hpcprov.merge.seal import seal
+
+    check_record(seal(record | {"revision": 1, "output": {"files": [], "lost_bytes": 0}}, [], previous=None))
+    return record

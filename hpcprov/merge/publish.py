@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 from hpcprov.merge import disk
 from hpcprov.merge.alive import doubt
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from hpcprov.record.layout import Store
 
 # Another merger may finish first, and a late process may begin the directory anew: each try starts from what is there.
-TRIES = 8
+TRIES = 12
+PAUSE = 0.01
 OVERTAKEN = (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ESTALE)
 
 
@@ -42,12 +44,13 @@ def merge_run(store: Store, run_id: str, *, log: str | None = None) -> list[str]
     launches in the same directory are left alone while they may still be running.
     Raises OSError, and NoSuchRun when there is nothing of that id.
     """
-    for _ in range(TRIES - 1):
+    for number in range(1, TRIES):
         try:
             return _merge(store, run_id, log)
         except OSError as error:
             if error.errno not in OVERTAKEN:
                 raise
+            time.sleep(PAUSE * number)
     return _merge(store, run_id, log)
 
 
@@ -90,6 +93,8 @@ def _merge(store: Store, run_id: str, own: str | None) -> list[str]:
     try:
         found = groups(read_run(directory))
     except FileNotFoundError:
+        if os.path.isdir(directory):
+            raise  # only a log of it has gone, to another launch's directory
         return [_already(store, run_id)]
     ready = [group for group in found if own is None or own in _names(group.logs) or doubt(group.logs, directory) is None]
     if not found:
@@ -131,7 +136,10 @@ def _settle_in(store: Store, run_id: str, name: str, group: Group) -> str:
     target = store.run(name)
     os.makedirs(target, exist_ok=True)
     _move_logs(store.run(run_id), target, group.logs)
-    return _merge(store, name, None)[0]
+    places = _merge(store, name, None)
+    if not places:
+        raise FileNotFoundError(errno.ENOENT, "another merger has taken the logs", target)
+    return places[0]
 
 
 def _publish(store: Store, run_id: str, group: Group) -> str:

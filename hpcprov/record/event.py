@@ -9,6 +9,7 @@ another type counts as unknown. An event without what its kind cannot do without
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 
 TYPE_CHECKING = False
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 MOMENT_LIMIT = 1 << 63
 RANK_LIMIT = 1 << 31
+UMASK = re.compile(r"[0-7]{3,4}")
+DIGEST = re.compile(r"[a-z0-9]+:[0-9a-f]{64}")
+HOW = ("full", "cached")
 
 
 def is_integer(value: Any) -> bool:
@@ -68,6 +72,39 @@ def is_role(value: Any) -> bool:
     return value in ("used", "generated")
 
 
+def is_state(value: Any) -> bool:
+    return value in ("ok", "missing", "unreadable", "not hashed")
+
+
+def is_umask(value: Any) -> bool:
+    return type(value) is str and UMASK.fullmatch(value) is not None
+
+
+def is_digest(value: Any, algorithm: str) -> bool:
+    return type(value) is str and DIGEST.fullmatch(value) is not None and value.startswith(f"{algorithm}:")
+
+
+def is_storage(value: Any) -> bool:
+    return type(value) is dict and is_digest(value.get("digest"), "blake3") and value.get("how") in HOW
+
+
+def is_signature(value: Any) -> bool:
+    if type(value) is not dict or not is_digest(value.get("digest"), "hpcprov1") or value.get("how") not in HOW:
+        return False
+    fields = value.get("fields")
+    return value.get("kind") in ("tree", "table") and type(fields) is list and all(map(is_field, fields))
+
+
+def is_field(value: Any) -> bool:
+    if type(value) is not dict or not is_digest(value.get("signature"), "hpcprov1") or not is_integer(value.get("bytes")):
+        return False
+    return is_text(value.get("path")) and is_text(value.get("type")) and all(is_extents(value.get(key, "")) for key in ("shape", "tile"))
+
+
+def is_extents(value: Any) -> bool:
+    return value is None or (type(value) is list and all(is_integer(extent) and extent >= 0 for extent in value))
+
+
 RANKED = {"rank": is_rank, "pid": is_integer}
 RUSAGE = ("utime", "stime", "maxrss", "minflt", "majflt", "inblock", "oublock", "nvcsw", "nivcsw")
 
@@ -76,12 +113,12 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
     "start": (
         ("rank", "pid"),
         RANKED
-        | dict.fromkeys(("run", "node", "host", "boot_id", "launch", "launcher", "cwd", "umask", "name", "note"), is_text)
+        | dict.fromkeys(("run", "node", "host", "boot_id", "launch", "launcher", "cwd", "name", "note"), is_text)
         | dict.fromkeys(("hash", "forward", "hpcprov", "clock", "pid_ns"), is_text)
         | dict.fromkeys(("n", "ticks", "size", "local_rank", "local_size", "nodes", "uid", "gid"), is_integer)
         | dict.fromkeys(("argv", "inputs", "outputs"), is_texts)
         | dict.fromkeys(("capture_output", "agent"), is_flag)
-        | {"launch_time": is_moment, "tags": is_text_by_name, "parent": is_parent},
+        | {"umask": is_umask, "launch_time": is_moment, "tags": is_text_by_name, "parent": is_parent},
     ),
     "env": (("rank", "env"), RANKED | {"env": is_text_by_name}),
     "signal": (("rank", "signal"), RANKED | dict.fromkeys(("signal", "from_pid", "from_uid"), is_integer) | {"forwarded": is_flag}),
@@ -101,9 +138,9 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
     "lost": (("rank",), {"node": is_text, "rank": is_rank}),
     "artifact": (
         ("role", "path"),
-        dict.fromkeys(("path", "state", "reason", "format", "unsigned"), is_text)
+        dict.fromkeys(("path", "reason", "format", "unsigned"), is_text)
         | dict.fromkeys(("size", "files", "mtime"), is_integer)
-        | {"role": is_role, "declared": is_texts, "storage": is_object, "signature": is_object},
+        | {"role": is_role, "state": is_state, "declared": is_texts, "storage": is_storage, "signature": is_signature},
     ),
     "problem": (("text",), {"text": is_text, "node": is_text, "rank": is_rank}),
     "ended": (("node",), {"node": is_text, "ranks": is_integer}),
