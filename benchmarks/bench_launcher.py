@@ -1,7 +1,7 @@
 """What `hpcprov exec` costs over the bare command: time, memory and file operations, beside their budgets.
 
-Runs alternate, so that a busy machine slows all rows alike; medians are printed, and ratios to the bare command. It never
-fails on time.
+Runs alternate, so that a busy machine slows all rows alike; medians are printed, and ratios to the bare command. It
+never fails on time.
 
     $ python benchmarks/bench_launcher.py [ROUNDS]
     command                              median      over bare    ratio    budget
@@ -106,9 +106,8 @@ def main(rounds: int) -> None:
         print_times(medians)
         print()
         for options in (["--no-agent"], []):
-            print(
-                f"{' '.join(['hpcprov exec', *options]):28}{peak_memory(options, cwd):6} KiB resident at most    budget <= 2048"
-            )
+            name = " ".join(["hpcprov exec", *options])
+            print(f"{name:28}{peak_memory(options, cwd):6} KiB resident at most    budget <= 2048")
         print()
         if shutil.which("strace"):
             print_calls(["--no-agent"], cwd)
