@@ -62,26 +62,28 @@ static void json_tags(struct text *t, char *const *tags, size_t count) {
     text_puts(t, "}");
 }
 
-/* HPCPROV_RUN=<run-id>/<rank> is what an outer launcher left for us. */
-static void json_parent(struct text *t) {
-    const char *outer = getenv("HPCPROV_RUN"), *slash = outer ? strrchr(outer, '/') : NULL, *why;
-    char id[RUN_ID_MAX + 16];
-    json_key(t, "parent");
-    if (!slash || (size_t)(slash - outer) >= sizeof id) {
-        text_puts(t, "null");
-        return;
-    }
+/* HPCPROV_RUN=<run-id>/<rank> is what an outer launcher left for us; anything else is somebody else's. */
+static bool parent_of(const char *outer, char id[RUN_ID_MAX + 16], const char **rank) {
+    const char *slash = outer ? strrchr(outer, '/') : NULL, *why;
+    if (!slash || (size_t)(slash - outer) >= RUN_ID_MAX + 16) return false;
     memcpy(id, outer, (size_t)(slash - outer));
     id[slash - outer] = 0;
-    char *end;
-    long rank = strtol(slash + 1, &end, 10);
-    if (!run_id_valid(id, &why) || *end || rank < 0) {
+    *rank = slash + 1;
+    size_t digits = strspn(*rank, "0123456789");
+    return run_id_valid(id, &why) && digits > 0 && digits < 10 && (*rank)[digits] == 0;
+}
+
+static void json_parent(struct text *t) {
+    char id[RUN_ID_MAX + 16];
+    const char *rank;
+    json_key(t, "parent");
+    if (!parent_of(getenv("HPCPROV_RUN"), id, &rank)) {
         text_puts(t, "null");
         return;
     }
     text_puts(t, "{\"run\":");
     json_string(t, id);
-    text_printf(t, ",\"rank\":%ld}", rank);
+    text_printf(t, ",\"rank\":%d}", atoi(rank));
 }
 
 static bool write_start(const struct store *s, const struct place *p, const struct options *o) {

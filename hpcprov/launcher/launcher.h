@@ -104,6 +104,8 @@ bool agent_tell_exit(struct agent *a, int status, bool leave); /* true: it may a
 
 /* ---- run.c */
 int run_command(const struct options *o, const struct place *p, struct store *s); /* ends the process as the command ended */
+void signals_block(void);   /* from the first write on: a limit or a closed pipe must not kill us */
+void signals_restore(void); /* as they were, less what our own writes brought about */
 _Noreturn void exec_plain(char **command);
 
 /* ---- output.c */

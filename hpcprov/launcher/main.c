@@ -34,6 +34,7 @@ static int run_exec(char **argv) {
     int refused = options_parse(argv, &options);
     if (refused >= 0) return refused;
     if (options_off()) exec_plain(options.command);
+    signals_block();
     warn_when_stale();
     place_find(&place, options.run_id);
     if (!store_open(&store, &place, options.capture_output)) exec_plain(options.command);

@@ -31,18 +31,41 @@ struct watch {
     struct store *store;
     struct output output;
     struct agent agent;
-    sigset_t mask_before;
-    struct sigaction chld_before;
     int signals;               /* signalfd */
     pid_t sentinel, application;
     int to_sentinel, from_sentinel;
     int signal_events;
     bool told_to_end;          /* TERM, INT, HUP, ... arrived */
     bool ended;
+    int subreaper;
     int status, exec_errno;
     struct rusage usage;
     int64_t started, duration; /* CLOCK_BOOTTIME, ns */
 };
+
+static sigset_t mask_before;
+static struct sigaction chld_before;
+static bool blocked;
+
+void signals_block(void) {
+    sigset_t all;
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &mask_before);
+    sigaction(SIGCHLD, &standard, &chld_before); /* inherited as ignored, it would keep the status from us */
+    blocked = true;
+}
+
+void signals_restore(void) {
+    if (!blocked) return;
+    sigset_t own;
+    sigemptyset(&own);
+    sigaddset(&own, SIGXFSZ);
+    sigaddset(&own, SIGPIPE);
+    while (sigtimedwait(&own, NULL, &(struct timespec){0}) > 0) continue;
+    sigaction(SIGCHLD, &chld_before, NULL);
+    sigprocmask(SIG_SETMASK, &mask_before, NULL);
+}
 
 /* ---- the sentinel */
 
@@ -187,11 +210,14 @@ static void read_signals(struct watch *w) {
 
 /* ---- the application */
 
+static int status_of(int exec_errno) { return exec_errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE; }
+
 _Noreturn void exec_plain(char **command) {
+    signals_restore();
     execvp(command[0], command);
     int error = errno;
     say("cannot run `%s`: %s", command[0], strerror(error));
-    exit(error == ENOENT || error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
+    exit(status_of(error));
 }
 
 static _Noreturn void be_application(struct watch *w, int report, pid_t launcher) {
@@ -201,12 +227,12 @@ static _Noreturn void be_application(struct watch *w, int report, pid_t launcher
     snprintf(own, sizeof own, "%s/%lld", w->place->run_id, (long long)w->place->rank);
     if (setenv("HPCPROV_RUN", own, 1)) errno = 0; /* out of memory: a nested run then misses its parent */
     if (w->options->capture_output) output_in_child(&w->output);
-    sigaction(SIGCHLD, &w->chld_before, NULL);
-    sigprocmask(SIG_SETMASK, &w->mask_before, NULL);
+    if (w->subreaper) prctl(PR_SET_CHILD_SUBREAPER, 1); /* lost by fork, kept by exec */
+    signals_restore();
     execvp(w->options->command[0], w->options->command);
     int error = errno;
     if (write(report, &error, sizeof error) < 0) _exit(127);
-    _exit(error == ENOENT || error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
+    _exit(status_of(error));
 }
 
 static bool start_application(struct watch *w) {
@@ -230,12 +256,27 @@ static bool start_application(struct watch *w) {
 
 static bool prepare(struct watch *w) {
     sigset_t all;
-    struct sigaction standard = {.sa_handler = SIG_DFL};
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &w->mask_before);
-    sigaction(SIGCHLD, &standard, &w->chld_before); /* inherited as ignored, it would keep the status from us */
+    prctl(PR_GET_CHILD_SUBREAPER, &w->subreaper);
     w->signals = fd_above_stdio(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK));
     return w->signals >= 0 && start_sentinel(w) && (!w->options->capture_output || output_prepare(&w->output));
+}
+
+static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+/* What the application closes must be closed: its peers wait for end-of-file, mpiexec for a rank's socket. So nothing inherited
+ * stays open here but stderr, for a last word, and what captured output is passed on to. */
+static void close_inherited(const struct watch *w) {
+    int own[12] = {2, w->signals, w->to_sentinel, w->from_sentinel, w->store->log, w->store->out}, n = 6;
+    for (int i = 0; i < 2 && w->options->capture_output; i++) own[n++] = w->output.pipes[i][0];
+    if (w->options->capture_output) own[n++] = 1;
+    qsort(own, (size_t)n, sizeof *own, by_number);
+    int next = 0;
+    for (int i = 0; i < n; i++) {
+        if (own[i] > next) close_range((unsigned)next, (unsigned)own[i] - 1, 0);
+        if (own[i] >= next) next = own[i] + 1;
+    }
+    close_range((unsigned)next, ~0u, 0);
 }
 
 static void wait_for_end(struct watch *w) {
@@ -290,12 +331,11 @@ int run_command(const struct options *o, const struct place *p, struct store *s)
         say("nothing more is recorded: %s", strerror(errno));
         facts_problem(s, p, "the launcher could not watch the command: too few descriptors or processes");
         end_sentinel(&w);
-        sigaction(SIGCHLD, &w.chld_before, NULL);
-        sigprocmask(SIG_SETMASK, &w.mask_before, NULL);
         exec_plain(o->command);
     }
     if (w.exec_errno) say("cannot run `%s`: %s", o->command[0], strerror(w.exec_errno));
     if (o->capture_output) output_in_parent(&w.output);
+    close_inherited(&w);
     if (!o->no_agent) agent_join(&w.agent, s, p, w.application);
     wait_for_end(&w);
     if (o->capture_output) output_finish(&w.output, s, p);

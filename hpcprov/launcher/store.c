@@ -58,13 +58,13 @@ static char *find_root(void) {
     return found ? found : joined(have_cwd ? cwd : from, "/.hpcprov", "", "");
 }
 
-/* Makes path and the parents that are missing below `keep` bytes of it. Most often all but the last exist. */
-static bool make_directories(char *path, size_t keep) {
+/* Makes path and the parents that are missing. Most often all but the last exist. */
+static bool make_directories(char *path) {
     if (!mkdir(path, 0777) || errno == EEXIST) return true;
     char *slash = strrchr(path, '/');
-    if (errno != ENOENT || !slash || (size_t)(slash - path) < keep) return false;
+    if (errno != ENOENT || !slash) return false;
     *slash = 0;
-    bool made = make_directories(path, keep);
+    bool made = make_directories(path);
     *slash = '/';
     return made && (!mkdir(path, 0777) || errno == EEXIST);
 }
@@ -89,6 +89,11 @@ bool store_open(struct store *s, const struct place *p, bool want_out) {
         say("nothing is recorded: the working directory does not exist and HPCPROV_DIR is not set");
         return false;
     }
+    struct stat st;
+    if (!getenv("HPCPROV_DIR") && !stat(s->root, &st) && !trusted(&st)) {
+        say("nothing is recorded: %s belongs to another user (HPCPROV_TRUST_STORE=1 uses it all the same)", s->root);
+        return false;
+    }
     char *run_dir = joined(s->root, "/runs/", p->run_id, "");
     snprintf(launch, sizeof launch, ".%s.%d", p->launch, p->n);
     char *stem = run_dir ? joined(run_dir, "/", p->node, launch) : NULL;
@@ -96,9 +101,9 @@ bool store_open(struct store *s, const struct place *p, bool want_out) {
         s->log_path = joined(stem, ".log", "", "");
         s->out_path = joined(stem, ".out", "", "");
     }
-    bool made = s->log_path && s->out_path && make_directories(run_dir, strlen(s->root) - strlen("/.hpcprov"));
+    bool made = s->log_path && s->out_path && make_directories(run_dir);
     /* A merger may move the directory between mkdir and open: a second try makes it anew, and the log joins its record as a late one. */
-    if (made && (s->log = open_log(s->log_path)) < 0 && errno == ENOENT && make_directories(run_dir, 0)) s->log = open_log(s->log_path);
+    if (made && (s->log = open_log(s->log_path)) < 0 && errno == ENOENT && make_directories(run_dir)) s->log = open_log(s->log_path);
     if (s->log >= 0 && want_out) s->out = open_log(s->out_path);
     if (s->log < 0) say("nothing is recorded: %s: %s", s->root, strerror(errno));
     else s->local_only = p->nodes != 1 && p->size > 1 && likely_local(s->log);
