@@ -169,7 +169,7 @@ def _stored(source: _Source, path: bytes) -> Callable[[], Iterator[Box] | None]:
         creation, shape = dataset.get_create_plist(), dataset.shape
         if creation.get_layout() == h5d.CONTIGUOUS:
             return iter(()) if dataset.get_space_status() == h5d.SPACE_STATUS_NOT_ALLOCATED else None
-        if creation.get_layout() != h5d.CHUNKED:
+        if creation.get_layout() != h5d.CHUNKED or not hasattr(dataset, "chunk_iter"):  # HDF5 before 1.12.3
             return None
         chunks = creation.get_chunk()
         if dataset.get_num_chunks() >= prod(-(-extent // chunk) for extent, chunk in zip(shape, chunks, strict=True)):

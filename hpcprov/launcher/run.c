@@ -264,10 +264,12 @@ static bool prepare(struct watch *w) {
 
 static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
-/* What the application closes must be closed: its peers wait for end-of-file, mpiexec for a rank's socket. So nothing inherited
- * stays open here but stderr, for a last word, and what captured output is passed on to. */
+/* What the application closes must be closed, since somebody may wait for its end-of-file. So nothing inherited stays open here but stderr, for
+ * a last word, what captured output is passed on to, and PMI_FD: when that closes, hydra kills the other ranks and us, and it
+ * must neither do so before the exit is written nor after it has reaped this process (then it does not do so at all). */
 static void close_inherited(const struct watch *w) {
-    int own[12] = {2, w->signals, w->to_sentinel, w->from_sentinel, w->store->log, w->store->out}, n = 6;
+    const char *pmi = getenv("PMI_FD");
+    int own[12] = {2, w->signals, w->to_sentinel, w->from_sentinel, w->store->log, w->store->out, pmi ? atoi(pmi) : -1}, n = 7;
     for (int i = 0; i < 2 && w->options->capture_output; i++) own[n++] = w->output.pipes[i][0];
     if (w->options->capture_output) own[n++] = 1;
     qsort(own, (size_t)n, sizeof *own, by_number);

@@ -11,6 +11,8 @@ import h5py
 import numpy as np
 import pytest
 import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hpcprov.data.open import open_data
 from hpcprov.signature import reference
@@ -131,3 +133,43 @@ def test_one_changed_bit_changes_the_signature(tmp_path: Path, expected: bytes) 
     np.save(tmp_path / "x.npy", changed)
     with open_data(str(tmp_path / "x.npy")) as data:
         assert sign_field(data.fields[0]).root != expected
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=3),
+    st.sampled_from(["u1", "<i2", ">f4", "<c16", "S3", "?", "V3"]),
+    st.integers(1, 3),
+    st.data(),
+)
+def test_any_array_in_any_store(
+    tmp_path_factory: pytest.TempPathFactory, shape: list[int], dtype: str, threads: int, data: st.DataObject
+) -> None:
+    values = np.arange(np.prod(shape, dtype=int)).astype("u1").repeat(np.dtype(dtype).itemsize)
+    values = (values % 2 if dtype == "?" else values).view(dtype).reshape(shape)
+    chunks = tuple(data.draw(st.integers(1, max(1, extent))) for extent in shape)
+    top = tmp_path_factory.mktemp("any")
+    with h5py.File(top / "h5", "w") as file:
+        stored = chunks if values.size and data.draw(st.booleans()) else None
+        file.create_dataset("x", data=values, chunks=stored, compression="gzip" if stored else None)
+    np.save(top / "npy", values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for version in (2, 3):
+            kept = values.astype(values.dtype.newbyteorder("<"))
+            zarr.create_array(top / f"z{version}", data=kept, chunks=chunks, zarr_format=version)
+    roots = set()
+    for name in ("h5", "npy.npy", "z2", "z3"):
+        with open_data(str(top / name)) as found:
+            roots.add(sign_field(found.fields[0], threads=threads).root)
+    assert roots == {reference.field_root(*_reference(values))}
+
+
+def _reference(values: Any) -> tuple[str, tuple[int, ...], list[bytes]]:
+    """Type, shape and elements of an array, as the reference takes them."""
+    flat = values.reshape(-1)
+    if values.dtype.kind == "S":
+        return "str", values.shape, flat.tolist()
+    kind = "bool" if values.dtype.kind == "b" else values.dtype.newbyteorder("=").str[1:]
+    octets = flat.astype(values.dtype.newbyteorder("<")).tobytes()
+    return kind, values.shape, reference.elements(octets, values.dtype.itemsize)

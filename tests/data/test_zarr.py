@@ -216,6 +216,15 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     assert not (tmp_path / "pwned").exists()
 
 
+@pytest.mark.parametrize("fill", [None, 0, ""])
+def test_text_of_stores_that_zarr_2_wrote(fill: Any, tmp_path: Path) -> None:
+    array = add(group_at(tmp_path / "z", 2), "x", np.array(["hé"] * 2, object), "string", chunks=(2,))
+    array.resize((5,))
+    _edit("x/.zarray", fill_value=fill)(tmp_path / "z")
+    assert metadata(tmp_path / "z/x/.zarray")["filters"] == [{"id": "vlen-utf8"}]
+    assert roots(tmp_path / "z") == {"x": ("str", expected("str", ["hé".encode()] * 2 + [b""] * 3))}
+
+
 def test_chunks_too_large_to_decode_are_said(tmp_path: Path) -> None:
     group_at(tmp_path / "z").create_array("x", shape=(2**31,), dtype="f8", chunks=(2**30,))
     with pytest.raises(Unsigned, match="x: chunks of 8589934592 bytes"):
