@@ -32,7 +32,7 @@ START_KEYS = (
         "outputs",
         "parent",
     ),
-    *("hash", "forward", "capture_output", "agent", "hpcprov", "clock"),
+    *("hash", "forward", "capture_output", "agent", "hpcprov", "clock", "pid_ns"),
 )
 EXIT_KEYS = ("code", "signal", "core", "duration", "error", "rusage")
 RUSAGE_KEYS = ("utime", "stime", "maxrss", "minflt", "majflt", "inblock", "oublock", "nvcsw", "nivcsw")
