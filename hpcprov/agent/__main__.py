@@ -1,4 +1,5 @@
-"""The agent: one Python process per node, started by the first launcher there (`python -P -m hpcprov.agent`, see docs/agent.md).
+"""The agent: one Python process per node, started by the first launcher there (`python -P -m hpcprov.agent`, see
+docs/agent.md).
 
 Its listening socket is descriptor 3; it is given no other. It reads what to do from the start events in its node's log.
 """
@@ -11,7 +12,8 @@ from hpcprov.agent import session
 
 
 def main(words: list[str]) -> int:
-    """`--root DIR --run ID --log FILE --node NAME`; every other call is a mistake, since only launchers start agents."""
+    """`--root DIR --run ID --log FILE --node NAME`; every other call is a mistake, since only launchers start
+    agents."""
     options = dict(zip(words[::2], words[1::2], strict=False))
     try:
         root, run, log, node = (options[name] for name in ("--root", "--run", "--log", "--node"))

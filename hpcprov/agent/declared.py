@@ -28,7 +28,8 @@ def patterns(starts: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], 
 
 
 def resolve(starts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Artifacts with `role`, `path` (absolute) and `declared`, sorted; a pattern that matches nothing stands for itself."""
+    """Artifacts with `role`, `path` (absolute) and `declared`, sorted; a pattern that matches nothing stands for
+    itself."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for role, cwd, pattern in patterns(starts):
         for path in matches(cwd, pattern):

@@ -88,7 +88,8 @@ def collect(journal: Journal, context: Context) -> None:
 def write(journal: Journal, kind: str, source: Callable[[], Any]) -> None:
     try:
         journal.write("fact", kind=kind, value=source())
-    except Exception as error:  # whatever a machine holds for a collector: the run goes on and the record says what is missing
+    # Whatever a machine holds for a collector: the run goes on, and the record says what is missing.
+    except Exception as error:
         journal.write("fact", kind=kind, error=f"{type(error).__name__}: {error}"[:500])
 
 

@@ -1,7 +1,8 @@
 """When all ranks of a node have ended: say so, meet the other nodes, sign what was declared, merge.
 
-Taking a ticket is `mkdir done/<k>` with the first free k, which the file server decides: exactly one node gets the last ticket,
-whatever the clients' caches show. Tickets are taken when a node's ranks have ended, so the last one also says that outputs are complete.
+Taking a ticket is `mkdir done/<k>` with the first free k, which the file server decides: exactly one node gets the last
+ticket, whatever the clients' caches show. Tickets are taken when a node's ranks have ended, so the last one also says
+that outputs are complete.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def starts_of(run: str) -> list[dict[str, Any]]:
 
 
 def part_of(store: Store, run_id: str, starts: list[dict[str, Any]], *, wait: bool) -> str | None:
-    """What is left to do for this node: all of it, its share as the last to end or as a helper of that one, or nothing."""
+    """What is left to do for this node: all of it, its share as the last to end or as a helper of that one, or
+    nothing."""
     nodes = max((start.get("nodes") or 0 for start in starts), default=0)
     patience = OTHER_NODES if wait else 0.0
     if nodes == 1:
@@ -76,7 +78,8 @@ def part_of(store: Store, run_id: str, starts: list[dict[str, Any]], *, wait: bo
         if not seen_within(patience, lambda: str(nodes - 1) in tickets(store, run_id) or merged(store, run_id)):
             return None
         return None if merged(store, run_id) else HELPER
-    if not seen_within(patience, lambda: merged(store, run_id) or all_ended(store.run(run_id))) or merged(store, run_id):
+    ended = seen_within(patience, lambda: merged(store, run_id) or all_ended(store.run(run_id)))
+    if not ended or merged(store, run_id):
         return None
     return LAST if take_ticket(store, run_id) == 0 else HELPER
 

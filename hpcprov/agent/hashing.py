@@ -1,7 +1,7 @@
-"""The hashing child: `python -P -m hpcprov.agent.hashing --root DIR --run ID --log FILE --node NAME --seconds S --part PART`.
+"""The hashing child, started by `signing` as `python -P -m hpcprov.agent.hashing --root DIR --run ID --log FILE ...`.
 
-PART is `alone` on a run's only node; of several nodes each does a share of the work, and the `last` puts the shares together.
-Every declared artifact becomes an `artifact` event in the log.
+Its `--part` is `alone` on the only node of a run; of several nodes each does a share, and the `last` puts them
+shares together. Every declared artifact becomes an `artifact` event in the log.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """The log of one node, opened for appending. A disk that is full must not end the agent: `lost` counts events instead."""
+    """The log of one node, opened for appending. A disk that is full must not end the agent: `lost` counts events
+    instead."""
 
     def __init__(self, path: str, node: str) -> None:
         self.path, self.node, self.lost = path, node, 0
@@ -24,7 +25,13 @@ class Journal:
 
     def write(self, event: str, **keys: Any) -> bool:
         """Append one event; False when it could not be stored."""
-        stamp = {"v": 1, "event": event, "time": time.time_ns(), "boot": time.clock_gettime_ns(time.CLOCK_BOOTTIME), "node": self.node}
+        stamp = {
+            "v": 1,
+            "event": event,
+            "time": time.time_ns(),
+            "boot": time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+            "node": self.node,
+        }
         try:
             frame.append(self.fd, stamp | keys)
         except OSError:

@@ -1,8 +1,9 @@
 """The ranks of one node, as their launchers tell of them over the agent's socket.
 
-Messages are text in SOCK_SEQPACKET packets. A launcher says `hello <rank> <size> <local size> <pid> <ticks> <application pid>` and, when the application has
-ended, `exit <code or -1> <signal or 0>`. The agent answers `go`, or `wait` to the one launcher that is the node's last and ended with status 0; that
-one leaves when it then reads `go`. An end-of-file without `exit` is the death of a launcher.
+Messages are text in SOCK_SEQPACKET packets. A launcher says `hello <rank> <size> <local size> <pid> <ticks>
+<application pid>` and, when the application has ended, `exit <code or -1> <signal or 0>`. The agent answers `go`, or
+`wait` to the one launcher that is the node's last and ended with status 0; that one leaves when it then reads `go`. An
+end-of-file without `exit` is the death of a launcher.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
         def sample(self) -> float:
             """Take one sample; seconds until the next is due."""
+
 
 LINGER = 5.0  # s without any connection before ranks that never came are given up
 FIRST = 10.0  # s for the first launcher to say hello

@@ -1,4 +1,5 @@
-"""One agent's life: greet, watch, collect, and when all ranks of the node have ended: sign, meet the other nodes, merge."""
+"""One agent's life: greet, watch, collect, and when all ranks of the node have ended: sign, meet the other nodes,
+merge."""
 
 from __future__ import annotations
 
@@ -26,11 +27,16 @@ def run(*, root: str, run_id: str, log: str, node: str) -> None:
     journal = Journal(log, node)
     listening = socket.socket(fileno=3)
     ranks = Node(listening, journal)
-    identity = {"pid": os.getpid(), "ticks": starts.own_ticks(), "boot_id": starts.boot_id(), "pid_ns": starts.pid_namespace()}
+    identity = {
+        "pid": os.getpid(),
+        "ticks": starts.own_ticks(),
+        "boot_id": starts.boot_id(),
+        "pid_ns": starts.pid_namespace(),
+    }
     journal.write("agent", **identity, hpcprov=__version__, python=sys.version.split()[0])
     ranks.turn(0.5)
     begun = own_starts(log)
-    application = (ranks.applications or [None])[0]
+    application = next(iter(ranks.applications), None)
     first = begun[0] if begun else {}
     observer = Observer(ranks, first)
     thread = facts.in_background(journal, facts.Context(first, application))

@@ -1,4 +1,5 @@
-"""Signing what a run declared, in a child process: the agent stays small, and a reader that crashes takes only the child with it.
+"""Signing what a run declared, in a child process: the agent stays small, and a reader that crashes takes only the
+child with it.
 
 Artifacts are written as they are done; whatever the child did not get to is recorded as not hashed, with the reason.
 """
@@ -24,7 +25,8 @@ REASONS = {"later": "later: run `hpcprov settle` with this run's id", "off": "of
 
 
 def sign(part: str, *, root: str, run_id: str, journal: Journal, starts: list[dict[str, Any]], seconds: float) -> None:
-    """One `artifact` event in `journal` for every declared input and output; a helper only does its share of the hashing."""
+    """One `artifact` event in `journal` for every declared input and output; a helper only does its share of the
+    hashing."""
     artifacts = declared.resolve(starts)
     mode = next((str(start.get("hash")) for start in starts if start.get("hash") in REASONS), "now")
     if not artifacts:
@@ -45,7 +47,14 @@ def artifact_events(log: str) -> list[dict[str, Any]]:
 
 def not_hashed(path: str, reason: str) -> dict[str, Any]:
     """What can be said of an artifact without reading it."""
-    facts: dict[str, Any] = {"state": "not hashed", "reason": reason, "format": None, "size": None, "files": None, "mtime": None}
+    facts: dict[str, Any] = {
+        "state": "not hashed",
+        "reason": reason,
+        "format": None,
+        "size": None,
+        "files": None,
+        "mtime": None,
+    }
     facts |= {"storage": None, "signature": None}
     try:
         status = os.stat(path)
@@ -60,11 +69,26 @@ def sign_in_child(part: str, root: str, run_id: str, journal: Journal, seconds: 
     """Run `hpcprov.agent.hashing`; the reason that holds for the artifacts that it has left out."""
     if seconds <= 0:
         return "time: the job ends too soon"
-    words = ["--root", root, "--run", run_id, "--log", journal.path, "--node", journal.node, "--seconds", f"{seconds:.1f}", "--part", part]
+    words = [
+        "--root",
+        root,
+        "--run",
+        run_id,
+        "--log",
+        journal.path,
+        "--node",
+        journal.node,
+        "--seconds",
+        f"{seconds:.1f}",
+        "--part",
+        part,
+    ]
     until = time.monotonic() + seconds + GRACE
     command = [sys.executable, "-P", "-m", "hpcprov.agent.hashing", *words]
     try:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
     except OSError as error:
         return f"the hashing process could not be started: {error.strerror}"
     try:

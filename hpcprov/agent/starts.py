@@ -13,7 +13,8 @@ PLAIN = str.maketrans(":[]", "___")  # what launcher/place.c makes of a namespac
 
 
 def ticks_of(pid: int | str) -> int | None:
-    """Start time of a process in clock ticks since boot; None when there is none. Source: proc_pid_stat(5), field 22."""
+    """Start time of a process in clock ticks since boot; None when there is none. Source: proc_pid_stat(5), field
+    22."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return int(file.read().rpartition(b")")[2].split()[19])

@@ -1,4 +1,5 @@
-"""hpcprov installed in the ways in which people install it: each time the launcher must find the Python that it belongs to.
+"""hpcprov installed in the ways in which people install it: each time the launcher must find the Python that it belongs
+to.
 
 Everything here builds and installs for real, in directories of its own; pip gets a cache so that it stays quick.
 """
@@ -23,7 +24,8 @@ QUIET = ("--quiet", "--disable-pip-version-check")
 
 
 def call(*words: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
-    """Standard output of a command that must succeed, with nothing of this test's own environment that chooses a Python."""
+    """Standard output of a command that must succeed, with nothing of this test's own environment that chooses a
+    Python."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("HPCPROV", "PYTHON", "VIRTUAL_ENV", "PIP_USER"))}
     done = subprocess.run([str(w) for w in words], env=clean | (env or {}), cwd=cwd, capture_output=True, text=True)
     assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -52,7 +54,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copy_source(to: Path) -> Path:
-    shutil.copytree(SOURCE, to, ignore=shutil.ignore_patterns(".git", ".venv*", "build", "dist", "__pycache__", ".hpcprov", "out", ".*_cache"))
+    shutil.copytree(
+        SOURCE,
+        to,
+        ignore=shutil.ignore_patterns(".git", ".venv*", "build", "dist", "__pycache__", ".hpcprov", "out", ".*_cache"),
+    )
     return to
 
 
@@ -73,7 +79,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_holds_no_sources_of_the_launcher(wheel: Path) -> None:
     names = call(sys.executable, "-m", "zipfile", "-l", wheel)
-    assert "hpcprov/cli.py" in names and "scripts/hpcprov" in names and "schema/record-v1.json" in names and "allowlist.txt" in names and "secrets.txt" in names
+    assert (
+        "hpcprov/cli.py" in names
+        and "scripts/hpcprov" in names
+        and "schema/record-v1.json" in names
+        and "allowlist.txt" in names
+        and "secrets.txt" in names
+    )
     assert "launcher.h" not in names and "main.c" not in names
 
 
@@ -136,7 +148,11 @@ def test_pipx(wheel: Path, tmp_path: Path) -> None:
 
 def test_uv_tool(wheel: Path, tmp_path: Path) -> None:
     bin_dir = tool(tmp_path, "uv")
-    env = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin"), "UV_CACHE_DIR": str(tmp_path / "cache")}
+    env = {
+        "UV_TOOL_DIR": str(tmp_path / "tools"),
+        "UV_TOOL_BIN_DIR": str(tmp_path / "bin"),
+        "UV_CACHE_DIR": str(tmp_path / "cache"),
+    }
     index = call(sys.executable, "-m", "pip", "config", "list")
     urls = dict(line.split("=", 1) for line in index.splitlines() if "=" in line)
     if "global.index-url" in urls:  # uv does not read pip's settings
@@ -167,11 +183,15 @@ def test_editable_installation_says_when_the_launcher_is_stale(tmp_path: Path) -
     bin_dir = new_environment(tmp_path / "env")
     call(bin_dir / "python", "-m", "pip", "install", *QUIET, "-e", source)
     check(bin_dir / "hpcprov", tmp_path / "run")
-    (source / "hpcprov" / "cli.py").write_text("import sys\n\ndef main(argv=None):\n    print('edited')\n    return 0\n")
+    (source / "hpcprov" / "cli.py").write_text(
+        "import sys\n\ndef main(argv=None):\n    print('edited')\n    return 0\n"
+    )
     assert call(bin_dir / "hpcprov", "runs").strip() == "edited"
     later = (bin_dir / "hpcprov").stat().st_mtime + 10
     os.utime(source / "hpcprov" / "launcher" / "run.c", (later, later))
-    done = subprocess.run([bin_dir / "hpcprov", "exec", "--no-agent", "--", "true"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [bin_dir / "hpcprov", "exec", "--no-agent", "--", "true"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 0
     assert "run.c" in done.stderr and "pip install -e ." in done.stderr
 
@@ -182,9 +202,17 @@ def test_no_python_is_a_clear_error(installed: Path, tmp_path: Path) -> None:
     shutil.copy(installed / "hpcprov", alone / "hpcprov")
     done = subprocess.run([alone / "hpcprov", "runs"], capture_output=True, text=True, env={"PATH": "/nonexistent"})
     assert done.returncode == 127 and "HPCPROV_PYTHON" in done.stderr
-    done = subprocess.run([alone / "hpcprov", "runs"], capture_output=True, text=True, env={"HPCPROV_PYTHON": "/nonexistent/python"})
+    done = subprocess.run(
+        [alone / "hpcprov", "runs"], capture_output=True, text=True, env={"HPCPROV_PYTHON": "/nonexistent/python"}
+    )
     assert done.returncode == 127 and "/nonexistent/python" in done.stderr
     # and a run is still recorded, without the agent's part
-    done = subprocess.run([alone / "hpcprov", "exec", "--", "true"], cwd=tmp_path, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
+    done = subprocess.run(
+        [alone / "hpcprov", "exec", "--", "true"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin"},
+    )
     assert done.returncode == 0
     assert list((tmp_path / ".hpcprov" / "runs").rglob("*.log"))

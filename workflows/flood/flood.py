@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Rain over real terrain: where does the water stand?
 
-A local-inertial shallow-water model (Bates, Horritt and Fewtrell 2010, J. Hydrol. 387, eq. 11) on a digital elevation model, in
-parallel over blocks of rows with mpi4py. Writes `depth(time, y, x)` to a Zarr store from all ranks and the final fields to an HDF5 file.
-The result does not depend on the number of ranks, bit for bit: the stencil has no sums over ranks and the only reduction is a maximum.
+A local-inertial shallow-water model (Bates, Horritt and Fewtrell 2010, J. Hydrol. 387, eq. 11) on a digital elevation
+model, in parallel over blocks of rows with mpi4py. Writes `depth(time, y, x)` to a Zarr store from all ranks and the
+final fields to an HDF5 file. The result does not depend on the number of ranks, bit for bit: the stencil has no sums
+over ranks and the only reduction is a maximum.
 
 example: mpiexec -n 4 python flood.py --terrain jacksboro_fault_dem.npz --out out --hours 2
 """
@@ -40,7 +41,11 @@ def read_terrain(path: str) -> tuple[np.ndarray, float, float]:
     with np.load(path) as data:
         elevation = data["elevation"].astype("f8")
         latitude = np.deg2rad((float(data["ymin"]) + float(data["ymax"])) / 2)
-        return elevation, float(data["dx"]) * METRES_PER_DEGREE * float(np.cos(latitude)), float(data["dy"]) * METRES_PER_DEGREE
+        return (
+            elevation,
+            float(data["dx"]) * METRES_PER_DEGREE * float(np.cos(latitude)),
+            float(data["dy"]) * METRES_PER_DEGREE,
+        )
 
 
 def own_rows(rows: int, comm: MPI.Comm) -> slice:
@@ -84,12 +89,24 @@ def flow(q: np.ndarray, depth: np.ndarray, bed: np.ndarray, spacing: float, dt: 
 
 def create_outputs(out: str, shape: tuple[int, int], times: np.ndarray) -> None:
     os.makedirs(out, exist_ok=True)
-    store = zarr.create_group(os.path.join(out, "flood.zarr"), overwrite=True, attributes={"Conventions": "CF-1.11", "title": "Rain over terrain"})
+    store = zarr.create_group(
+        os.path.join(out, "flood.zarr"),
+        overwrite=True,
+        attributes={"Conventions": "CF-1.11", "title": "Rain over terrain"},
+    )
     chunks = (1, CHUNK_ROWS, shape[1])
-    kept = {"depth": ((len(times), *shape), chunks, ("time", "y", "x")), "elevation": (shape, chunks[1:], ("y", "x")), "max_depth": (shape, chunks[1:], ("y", "x"))}
+    kept = {
+        "depth": ((len(times), *shape), chunks, ("time", "y", "x")),
+        "elevation": (shape, chunks[1:], ("y", "x")),
+        "max_depth": (shape, chunks[1:], ("y", "x")),
+    }
     for name, (extent, chunk, dims) in kept.items():
-        store.create_array(name, shape=extent, chunks=chunk, dtype="f8", dimension_names=dims, attributes={"units": "m"})
-    time = store.create_array("time", shape=times.shape, chunks=times.shape, dtype="f8", dimension_names=("time",), attributes={"units": "s"})
+        store.create_array(
+            name, shape=extent, chunks=chunk, dtype="f8", dimension_names=dims, attributes={"units": "m"}
+        )
+    time = store.create_array(
+        "time", shape=times.shape, chunks=times.shape, dtype="f8", dimension_names=("time",), attributes={"units": "s"}
+    )
     time[:] = times
 
 
@@ -139,7 +156,9 @@ def main() -> None:
     if parts is not None:
         with h5py.File(os.path.join(args.out, "flood.h5"), "w") as file:
             for name, values in zip(("depth", "max_depth"), zip(*parts, strict=True), strict=True):
-                data = file.create_dataset(name, data=np.concatenate(values), chunks=(86, 101), compression="gzip", shuffle=True)
+                data = file.create_dataset(
+                    name, data=np.concatenate(values), chunks=(86, 101), compression="gzip", shuffle=True
+                )
                 data.attrs["units"] = "m"
             print(f"deepest water: {file['max_depth'][...].max():.2f} m on {comm.size} ranks", flush=True)
 
