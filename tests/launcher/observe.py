@@ -190,3 +190,16 @@ def marked(mark: bytes) -> list[int]:
 def own_lines(seen: Seen) -> list[bytes]:
     """What hpcprov itself said on stderr."""
     return [line for line in seen.err.splitlines() if line.startswith(b"hpcprov")]
+
+
+def holding(fd: int) -> list[int]:
+    """The pids of the processes that hold the same pipe."""
+    pipe = os.readlink(f"/proc/self/fd/{fd}")
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if os.readlink(link) == pipe:
+                found.add(int(link.parts[2]))
+        except OSError:
+            continue
+    return sorted(found)

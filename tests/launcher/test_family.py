@@ -6,11 +6,10 @@ import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-from .observe import FAST, World, children, is_gone, marked, read_lines, running, wait_ready, wait_until
+from .observe import FAST, World, children, holding, is_gone, marked, read_lines, running, wait_ready, wait_until
 
 AGENT_OR_NOT = pytest.mark.parametrize("options", [FAST, ()], ids=["alone", "agent"])
 NEW_PIDS = ("/usr/bin/unshare", "--pid", "--fork", "--mount-proc", "--")
@@ -104,16 +103,3 @@ def test_the_agent_holds_nothing_of_the_jobs(world: World) -> None:
     assert process.wait(20) == 0
     assert os.read(reader, 1) == b""
     os.close(reader)
-
-
-def holding(fd: int) -> list[int]:
-    """The pids of the processes that hold the same pipe."""
-    pipe = os.readlink(f"/proc/self/fd/{fd}")
-    found = set()
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if os.readlink(link) == pipe:
-                found.add(int(link.parts[2]))
-        except OSError:
-            continue
-    return sorted(found)

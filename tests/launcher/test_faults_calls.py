@@ -6,13 +6,15 @@ launcher is traced, and no longer when it becomes the application because nothin
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import time
 
 import pytest
 
 from .log import events, frames, log_paths
-from .observe import FAST, Seen, World, own_lines
+from .observe import FAST, Seen, World, holding, own_lines, running
 
 JOB = ("sh", "-c", "echo out; echo err >&2; exit 37")
 CAPTURED = ("--no-agent", "--capture-output")
@@ -127,3 +129,18 @@ def test_a_slow_system_changes_nothing(world: World, strace: str, delayed: str) 
     seen = world.run([*argv, *world.argv(*JOB, options=FAST)])
     assert_job_stands(seen, delayed)
     assert [event["event"] for event in events(world)] == ["start", "env", "exit"]
+
+
+@pytest.mark.parametrize("options", [FAST, ()], ids=["alone", "agent"])
+def test_a_kernel_without_close_range_holds_nothing_either(world: World, strace: str, options: tuple[str, ...]) -> None:
+    """Linux before 5.9: what the application closes must be closed all the same, in every process of hpcprov."""
+    reader, writer = os.pipe()
+    old = ["-f", "-o", str(world.path("trace")), "-e", "trace=close_range", "-e", "inject=close_range:error=ENOSYS"]
+    command = world.argv("bash", "-c", f"exec {writer}>&-; sleep 1.5", options=options)
+    with running(world, [strace, *old, *command], pass_fds=(writer,)) as process:
+        os.close(writer)
+        time.sleep(0.8)
+        others = set(holding(reader)) - {os.getpid(), process.pid}
+        os.close(reader)
+        assert others == set()
+        assert process.wait(20) == 0
