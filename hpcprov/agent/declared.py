@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,3 +46,30 @@ def matches(cwd: str, pattern: str) -> list[str]:
         return [whole]
     found = glob.glob(os.path.join(glob.escape(cwd), pattern), recursive=True)
     return sorted(os.path.normpath(path) for path in found) or [whole]
+
+
+def stamps(artifacts: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int, int]]:
+    """State of each input that is a file: inode, size, modification time (ns).
+
+    Inputs are hashed when the run has ended; this tells whether the run, or somebody else, changed them meanwhile.
+    """
+    found = {}
+    for artifact in artifacts:
+        status = regular(artifact["path"]) if artifact["role"] == "used" else None
+        if status is not None:
+            found[artifact["path"]] = (status.st_ino, status.st_size, status.st_mtime_ns)
+    return found
+
+
+def regular(path: str) -> os.stat_result | None:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def changes(before: Mapping[str, tuple[int, int, int]], after: Mapping[str, tuple[int, int, int]]) -> list[str]:
+    """One line for every input that is not what it was."""
+    words = {path: "changed" if path in after else "was removed" for path in before if after.get(path) != before[path]}
+    return [f"the input {path} {word} while the run was going on" for path, word in sorted(words.items())]

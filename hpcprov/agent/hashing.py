@@ -1,6 +1,6 @@
 """The hashing child, started by `signing` as `python -P -m hpcprov.agent.hashing --root DIR --run ID --log FILE ...`.
 
-Its `--part` is `alone` on the only node of a run; of several nodes each does a share, and the `last` puts them
+Its `--part` is `alone` on the only node of a run; of several nodes each does a share, and the `last` puts the
 shares together. Every declared artifact becomes an `artifact` event in the log.
 """
 

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 
-from hpcprov.agent import facts, finish, starts
+from hpcprov.agent import declared, facts, finish, starts
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.node import Node
 from hpcprov.agent.observing import Observer
@@ -38,11 +38,14 @@ def run(*, root: str, run_id: str, log: str, node: str) -> None:
     begun = own_starts(log)
     application = next(iter(ranks.applications), None)
     first = begun[0] if begun else {}
+    inputs = declared.stamps(declared.resolve(begun))
     observer = Observer(ranks, first)
     thread = facts.in_background(journal, facts.Context(first, application))
     ranks.watch(observer, journal.sync)
     thread.join(PATIENCE)
     observer.write(journal)
+    for change in declared.changes(inputs, declared.stamps(declared.resolve(begun))):
+        journal.write("problem", text=change)
     try:
         finish.finish(root=root, run_id=run_id, journal=journal, ranks=len(ranks.done), failed=ranks.failed)
     finally:
