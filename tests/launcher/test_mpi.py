@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,29 @@ def mpi(world: World) -> None:
     """A world in which `python` and `mpiexec` are the tests' own."""
     require("mpi", os.access(MPIEXEC, os.X_OK))
     world.env["PATH"] = f"{MPIEXEC.parent}:{world.env['PATH']}"
+
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture(autouse=True)
+def tidy() -> Iterator[None]:
+    """Removes what killed ranks leave in shared memory: files that came with the test and that no process has mapped."""
+    before = set(SHARED_MEMORY.glob("*_shm_*"))
+    yield
+    for path in set(SHARED_MEMORY.glob("*_shm_*")) - before - mapped():
+        path.unlink(missing_ok=True)
+
+
+def mapped() -> set[Path]:
+    """The files in shared memory that processes have mapped."""
+    found = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            found |= set(re.findall(rf"{SHARED_MEMORY}/\S+", maps.read_text()))
+        except OSError:
+            continue
+    return {Path(name) for name in found}
 
 
 def ranks(world: World, size: int, code: str, options: Sequence[str] | None) -> list[Word]:
