@@ -47,7 +47,7 @@ SHARED_MEMORY = Path("/dev/shm")
 
 @pytest.fixture(autouse=True)
 def tidy() -> Iterator[None]:
-    """Removes what killed ranks leave in shared memory: files that came with the test and that no process has mapped."""
+    """Removes what killed ranks leave in shared memory: files that came with the test and that nobody has mapped."""
     before = set(SHARED_MEMORY.glob("*_shm_*"))
     yield
     for path in set(SHARED_MEMORY.glob("*_shm_*")) - before - mapped():
