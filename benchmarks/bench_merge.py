@@ -1,6 +1,6 @@
-"""How long a merge takes and how much memory, for runs of growing size: must be linear, 10,000 ranks in 3 s and 400 MiB.
+"""How long a merge takes, and how much memory: linear in ranks, 3 s and 400 MiB for 10,000.
 
-    python benchmarks/bench_merge.py
+python benchmarks/bench_merge.py
 """
 
 from __future__ import annotations
@@ -34,10 +34,16 @@ def measure(ranks: int) -> tuple[float, float, int, int]:
 
 
 def main() -> None:
-    print(f"{'ranks':>8} {'logs':>10} {'record':>10} {'merge':>8} {'peak':>9} {'per rank':>10}   budget: 3 s, 400 MiB at 10,000")
+    print(
+        f"{'ranks':>8} {'logs':>10} {'record':>10} {'merge':>8} {'peak':>9} {'per rank':>10}"
+        "   budget: 3 s, 400 MiB at 10,000"
+    )
     for ranks in SIZES:
         seconds, peak, logs, record = measure(ranks)
-        print(f"{ranks:>8} {logs / 1e6:>7.1f} MB {record / 1e6:>7.2f} MB {seconds:>6.2f} s {peak:>5.0f} MiB {seconds / ranks * 1e6:>7.0f} µs")
+        print(
+            f"{ranks:>8} {logs / 1e6:>7.1f} MB {record / 1e6:>7.2f} MB {seconds:>6.2f} s {peak:>5.0f} MiB"
+            f" {seconds / ranks * 1e6:>7.0f} µs"
+        )
 
 
 if __name__ == "__main__":

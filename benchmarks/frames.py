@@ -1,7 +1,7 @@
 """Makes the logs of a run of any size, as its launchers and agents would have written them.
 
-    python benchmarks/frames.py DIRECTORY --ranks 10000 --per-node 128
-    -> DIRECTORY/.hpcprov/runs/bench/nid00000.100-200.0.log ...
+python benchmarks/frames.py DIRECTORY --ranks 10000 --per-node 128
+-> DIRECTORY/.hpcprov/runs/bench/nid00000.100-200.0.log ...
 """
 
 from __future__ import annotations
@@ -19,35 +19,98 @@ SECOND = 10**9
 SHARED = {f"SLURM_SETTING_{k:02d}": "value of a setting that all ranks share" for k in range(40)}
 
 
-def start(rank: int, size: int, per_node: int, *, run_id: str = "bench", launch: str = "100-200", **keys: Any) -> dict[str, Any]:
+def start(
+    rank: int, size: int, per_node: int, *, run_id: str = "bench", launch: str = "100-200", **keys: Any
+) -> dict[str, Any]:
     """The start event of one rank."""
     node, local = divmod(rank, per_node)
     moment = BEGAN + rank * 1000
     event: dict[str, Any] = {
-        "v": 1, "event": "start", "time": moment, "boot": moment - BEGAN + 10**12, "rank": rank, "pid": 1000 + local, "run": run_id,
-        "n": 0, "node": node_name(node), "host": f"{node_name(node)}.cluster", "boot_id": f"boot-{node}", "ticks": 5000 + local,
-        "launch": launch, "launch_time": BEGAN - SECOND, "launcher": "slurm", "size": size, "local_rank": local,
-        "local_size": min(per_node, size - node * per_node), "nodes": -(-size // per_node),
-        "argv": ["./model", "--config", "config.nml"], "cwd": "/scratch/ada/run", "umask": "0022", "uid": 1000, "gid": 1000, "name": "model",
-        "note": None, "tags": {"case": "b1"}, "inputs": ["forcing.nc"], "outputs": ["out/*.zarr"], "parent": None, "hash": "now",
-        "forward": "auto", "capture_output": False, "agent": True, "hpcprov": "0.1.0", "clock": "CLOCK_REALTIME",
-    }  # fmt: skip
+        "v": 1,
+        "event": "start",
+        "time": moment,
+        "boot": moment - BEGAN + 10**12,
+        "rank": rank,
+        "pid": 1000 + local,
+        "run": run_id,
+        "n": 0,
+        "node": node_name(node),
+        "host": f"{node_name(node)}.cluster",
+        "boot_id": f"boot-{node}",
+        "ticks": 5000 + local,
+        "launch": launch,
+        "launch_time": BEGAN - SECOND,
+        "launcher": "slurm",
+        "size": size,
+        "local_rank": local,
+        "local_size": min(per_node, size - node * per_node),
+        "nodes": -(-size // per_node),
+        "argv": ["./model", "--config", "config.nml"],
+        "cwd": "/scratch/ada/run",
+        "umask": "0022",
+        "uid": 1000,
+        "gid": 1000,
+        "name": "model",
+        "note": None,
+        "tags": {"case": "b1"},
+        "inputs": ["forcing.nc"],
+        "outputs": ["out/*.zarr"],
+        "parent": None,
+        "hash": "now",
+        "forward": "auto",
+        "capture_output": False,
+        "agent": True,
+        "hpcprov": "0.1.0",
+        "clock": "CLOCK_REALTIME",
+    }
     return event | keys
 
 
 def env(rank: int, per_node: int) -> dict[str, Any]:
-    own = {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank % per_node), "SLURMD_NODENAME": node_name(rank // per_node)}
+    own = {
+        "SLURM_PROCID": str(rank),
+        "SLURM_LOCALID": str(rank % per_node),
+        "SLURMD_NODENAME": node_name(rank // per_node),
+    }
     moment = BEGAN + rank * 1000 + 10
-    return {"v": 1, "event": "env", "time": moment, "boot": moment, "rank": rank, "pid": 1000 + rank % per_node, "env": SHARED | own}
+    return {
+        "v": 1,
+        "event": "env",
+        "time": moment,
+        "boot": moment,
+        "rank": rank,
+        "pid": 1000 + rank % per_node,
+        "env": SHARED | own,
+    }
 
 
 def exit(rank: int, per_node: int, **keys: Any) -> dict[str, Any]:
     moment = BEGAN + 3600 * SECOND + rank * 1000
-    usage = {"utime": 3500.25, "stime": 20.5, "maxrss": 204800, "minflt": 40000, "majflt": 3, "inblock": 0, "oublock": 8, "nvcsw": 10, "nivcsw": 900}
+    usage = {
+        "utime": 3500.25,
+        "stime": 20.5,
+        "maxrss": 204800,
+        "minflt": 40000,
+        "majflt": 3,
+        "inblock": 0,
+        "oublock": 8,
+        "nvcsw": 10,
+        "nivcsw": 900,
+    }
     event: dict[str, Any] = {
-        "v": 1, "event": "exit", "time": moment, "boot": moment, "rank": rank, "pid": 1000 + rank % per_node, "code": 0, "signal": None,
-        "core": False, "duration": 3600 * SECOND, "error": None, "rusage": usage,
-    }  # fmt: skip
+        "v": 1,
+        "event": "exit",
+        "time": moment,
+        "boot": moment,
+        "rank": rank,
+        "pid": 1000 + rank % per_node,
+        "code": 0,
+        "signal": None,
+        "core": False,
+        "duration": 3600 * SECOND,
+        "error": None,
+        "rusage": usage,
+    }
     return event | keys
 
 
@@ -55,10 +118,25 @@ def of_node(node: int, first: int, last: int) -> Iterator[dict[str, Any]]:
     """What an agent writes: itself, its facts, beats, the end."""
     name = node_name(node)
     common = {"v": 1, "time": BEGAN + SECOND, "boot": 10**12 + SECOND, "node": name}
-    yield common | {"event": "agent", "pid": 900, "ticks": 5100, "boot_id": f"boot-{node}", "hpcprov": "0.1.0", "python": "3.11.7"}
-    yield common | {"event": "fact", "kind": "host", "value": {"hostname": name, "cpu": {"model": "AMD EPYC 7763", "cores": 128}}}
+    yield common | {
+        "event": "agent",
+        "pid": 900,
+        "ticks": 5100,
+        "boot_id": f"boot-{node}",
+        "hpcprov": "0.1.0",
+        "python": "3.11.7",
+    }
+    yield common | {
+        "event": "fact",
+        "kind": "host",
+        "value": {"hostname": name, "cpu": {"model": "AMD EPYC 7763", "cores": 128}},
+    }
     yield common | {"event": "fact", "kind": "scheduler", "value": {"name": "slurm", "job_id": "4711", "nodes": 79}}
-    yield common | {"event": "fact", "kind": "modules", "value": {"kind": "lmod", "loaded": [{"name": "gcc/13"}, {"name": "hdf5/1.14"}]}}
+    yield common | {
+        "event": "fact",
+        "kind": "modules",
+        "value": {"kind": "lmod", "loaded": [{"name": "gcc/13"}, {"name": "hdf5/1.14"}]},
+    }
     for minute in range(60):
         yield common | {"event": "beat", "time": BEGAN + minute * 60 * SECOND}
     yield common | {"event": "ended", "time": BEGAN + 3601 * SECOND, "ranks": last - first}

@@ -127,7 +127,9 @@ def run_native(verb: str, words: list[str]) -> int:
         if _is_program(candidate):
             os.execv(candidate, [candidate, verb, *words])
     hint = "install hpcprov with a C compiler at hand (pip install .), or put the directory of its `hpcprov` on PATH"
-    raise HpcprovError(f"the native launcher, which serves `{verb}`, was not found beside {sys.executable} or on PATH", hint=hint)
+    raise HpcprovError(
+        f"the native launcher, which serves `{verb}`, was not found beside {sys.executable} or on PATH", hint=hint
+    )
 
 
 def complain(verb: str, message: str, hint: str | None, status: int) -> int:

@@ -1,6 +1,6 @@
 """Every record that a test makes goes through here: the published schema, the seal, and what a schema cannot say.
 
-    check_record(json.load(open("record.json")))
+check_record(json.load(open("record.json")))
 """
 
 from __future__ import annotations

@@ -36,7 +36,10 @@ def sign(store: Store, directory: str) -> list[tuple[str, str]]:
     events = [event_of(role, artifact, described(store, artifact, until)) for role, artifact in left]
     write(os.path.join(directory, own_log()), events)
     revise(store, directory, old=record)
-    return [(event["path"], event["state"] if event["state"] == "ok" else f"{event['state']}: {event['reason']}") for event in events]
+    return [
+        (event["path"], event["state"] if event["state"] == "ok" else f"{event['state']}: {event['reason']}")
+        for event in events
+    ]
 
 
 def wants_hash(artifact: dict[str, Any]) -> bool:
@@ -50,11 +53,14 @@ def described(store: Store, artifact: dict[str, Any], ended: int) -> dict[str, A
     facts: dict[str, Any] = describe(artifact["path"], cache_dir=store.cache)
     if not has_changed(artifact, facts, ended):
         return facts
-    return {key: artifact[key] for key in facts if key in artifact} | {"state": "not hashed", "reason": "it has changed since the run ended"}
+    return {key: artifact[key] for key in facts if key in artifact} | {
+        "state": "not hashed",
+        "reason": "it has changed since the run ended",
+    }
 
 
 def has_changed(artifact: dict[str, Any], facts: dict[str, Any], ended: int) -> bool:
-    """A file has another time of change than when the run ended; something in a directory has a later one than that end."""
+    """A file has another mtime than when the run ended; something in a directory has a later one than that end."""
     now = facts.get("mtime")
     if now is None or artifact["mtime"] is None:
         return False
@@ -62,7 +68,12 @@ def has_changed(artifact: dict[str, Any], facts: dict[str, Any], ended: int) -> 
 
 
 def event_of(role: str, artifact: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    common = {"event": "artifact", "time": time.time_ns(), "boot": time.clock_gettime_ns(time.CLOCK_BOOTTIME), "role": role}
+    common = {
+        "event": "artifact",
+        "time": time.time_ns(),
+        "boot": time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        "role": role,
+    }
     return common | {"path": artifact["path"], "declared": artifact["declared"]} | facts
 
 
@@ -74,7 +85,7 @@ def own_log() -> str:
 
 
 def write(path: str, events: list[dict[str, Any]]) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         for event in events:
             frame.append(fd, event)

@@ -33,7 +33,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for run in runs:
         if not run.record["output"]["files"]:
-            raise HpcprovError(f"the output of {run.id} was not captured", hint="hpcprov exec --capture-output -- COMMAND keeps it")
+            raise HpcprovError(
+                f"the output of {run.id} was not captured", hint="hpcprov exec --capture-output -- COMMAND keeps it"
+            )
         for line in output.lines(run.directory):
             print(line)
     return 0

@@ -1,6 +1,6 @@
 """Captured output as it came: the lines of all ranks in order of time, each with its time, rank and stream.
 
-    10:31:02.114   3 out | residual 1.2e-7
+10:31:02.114   3 out | residual 1.2e-7
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 STREAMS = {1: "out", 2: "err"}
-# Ranks of a node append to one file, each a moment after it has looked at the clock: what is out of order is so by little.
+# Ranks of a node append to one file, each a moment after looking at the clock: little is out of order, by little.
 WINDOW = 4096
 LONGEST_LINE = 1 << 16
 

@@ -1,15 +1,15 @@
 """A run's page: a record as lines for a terminal. Pure: record and screen in, lines out.
 
-    status     completed
-    what       python solve.py
-    ranks      4 of 4 on 1 node, started by mpich
+status     completed
+what       python solve.py
+ranks      4 of 4 on 1 node, started by mpich
 """
 
 from __future__ import annotations
 
 from hpcprov.commands.screen import count, cut, duration, size, when, words
+from hpcprov.commands.surroundings import artifacts, surroundings, where
 from hpcprov.merge.seal import verify_seal
-from hpcprov.record import model
 from hpcprov.record import ranges as rank_ranges
 from hpcprov.record.text import printable
 
@@ -22,11 +22,8 @@ if TYPE_CHECKING:
     from hpcprov.record.model import Record
 
 INDENT = 11
-MOST_ARTIFACTS = 12
-MOST_FIELDS = 8
 MOST_RANK_LINES = 8
 MOST_PROBLEMS = 6
-SHORT = 12  # hex digits of a signature: enough to tell two apart by eye
 
 
 def render(record: Record, directory: str, screen: Screen) -> list[str]:
@@ -55,7 +52,8 @@ def status(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
 
 def _signal(entry: dict[str, Any]) -> str:
     ranks = rank_ranges.text(entry["ranks"])
-    return f"{entry['name']} from process {entry['from_pid']} of user {entry['from_uid']} to rank {ranks} at {when(entry['first'])}"
+    sender = f"process {entry['from_pid']} of user {entry['from_uid']}"
+    return f"{entry['name']} from {sender} to rank {ranks} at {when(entry['first'])}"
 
 
 def what(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
@@ -72,40 +70,15 @@ def what(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
         yield "parent", printable(f"{run['parent']['run']}, rank {run['parent']['rank']}")
 
 
-def where(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
-    yield "where", printable(record["run"]["cwd"] or "(unknown)")
-    hosts = model.facts(record, "host")
-    for names, fact in hosts[:3]:
-        yield "nodes", cut(f"{', '.join(names)}: {_host(fact)}", screen.width)
-    told = sum(len(names) for names, _ in hosts[:3])
-    if told < len(record["nodes"]):
-        rest = [node["node"] for node in record["nodes"]][told:]
-        yield "nodes", cut(f"{'and ' if told else ''}{', '.join(rest)}", screen.width)
-    yield from _job(model.fact(record, "scheduler"), screen)
-
-
-def _host(fact: dict[str, Any]) -> str:
-    value = fact.get("value")
-    if type(value) is not dict:
-        return str(fact.get("error", "unknown"))
-    cpu, memory = _object(value, "cpu"), _object(value, "memory")
-    parts = [str(cpu.get("model", "")), count(cpu["threads"], "thread") if type(cpu.get("threads")) is int else ""]
-    parts += [size(memory["total"]) if type(memory.get("total")) is int else "", str(_object(value, "os").get("PRETTY_NAME", ""))]
-    return ", ".join(part for part in parts if part)
-
-
-def _job(job: dict[str, Any], screen: Screen) -> Iterator[tuple[str, str]]:
-    if job.get("job_id") is not None:
-        keys = ("cluster", "step_id", "partition", "account", "qos")
-        rest = "".join(f", {key.removesuffix('_id')} {job[key]}" for key in keys if job.get(key) is not None)
-        yield "job", cut(f"{job.get('name')} {job['job_id']}{rest}", screen.width)
-
-
 def who_and_when(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     run = record["run"]
     user = run["user"]
     yield "who", printable(f"{user['name'] or 'uid'} ({user['uid']})" if user["name"] else f"uid {user['uid']}")
-    took = f", took {duration(run['duration_s'])}" if run["duration_s"] is not None else f", last heard of {when(run['last_heard'])}"
+    took = (
+        f", took {duration(run['duration_s'])}"
+        if run["duration_s"] is not None
+        else f", last heard of {when(run['last_heard'])}"
+    )
     yield "when", when(run["start"]) + took
 
 
@@ -115,7 +88,11 @@ def ranks(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     by = f", started by {launcher['kind']}" if launcher["kind"] not in (None, "none") else ""
     yield "ranks", printable(f"{table['count']}{announced} on {count(len(record['nodes']), 'node')}{by}")
     for state in ("failed", "signalled", "lost", "node lost", "running"):
-        numbers = [number for number, its in zip(table["columns"]["rank"], table["columns"]["state"], strict=True) if its == state]
+        numbers = [
+            number
+            for number, its in zip(table["columns"]["rank"], table["columns"]["state"], strict=True)
+            if its == state
+        ]
         if numbers and len(numbers) < table["count"]:
             yield "ranks", cut(f"{screen_word(state)}: {rank_ranges.text(rank_ranges.ranges(numbers))}", screen.width)
     if table["missing"]:
@@ -124,7 +101,9 @@ def ranks(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
 
 
 def screen_word(state: str) -> str:
-    return {"signalled": "killed by a signal", "lost": "vanished", "node lost": "vanished with the node"}.get(state, state)
+    return {"signalled": "killed by a signal", "lost": "vanished", "node lost": "vanished with the node"}.get(
+        state, state
+    )
 
 
 def _usage(record: Record) -> Iterator[tuple[str, str]]:
@@ -133,62 +112,6 @@ def _usage(record: Record) -> Iterator[tuple[str, str]]:
     peak = max((value for value in columns["maxrss"] if value is not None), default=None)
     if peak is not None:
         yield "used", f"{duration(cpu)} of CPU time, at most {size(peak * 1024)} of memory in one process"
-
-
-def surroundings(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
-    loaded = model.fact(record, "modules").get("loaded") or []
-    if loaded:
-        names = " ".join(str(module.get("name")) for module in loaded if type(module) is dict)
-        yield "modules", cut(names, 2 * screen.width)
-    for container in model.fact(record, "container").get("containers") or []:
-        image = container.get("path") or container.get("image") or "(image unknown)"
-        yield "container", cut(f"{container.get('runtime')} {image}", screen.width)
-    code = model.fact(record, "code")
-    for part in dict.fromkeys(filter(None, (_git(_object(code, key)) for key in ("script", "directory")))):
-        yield "code", cut(part, screen.width)
-    for device in model.fact(record, "gpu").get("devices") or []:
-        yield "gpu", cut(str(device.get("name")), screen.width)
-
-
-def _git(place: dict[str, Any]) -> str:
-    git = _object(place, "git")
-    if not git.get("commit"):
-        return ""
-    dirty = " with changes that are not committed" if git.get("dirty") else ""
-    branch = f" on {git['branch']}" if git.get("branch") else ""
-    return f"{git.get('root', '')} at {str(git['commit'])[:SHORT]}{branch}{dirty}"
-
-
-def artifacts(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
-    for role, label, declared in (("used", "inputs", "inputs"), ("generated", "outputs", "outputs")):
-        found = record["artifacts"][role]
-        for artifact in found[:MOST_ARTIFACTS]:
-            yield from ((label, line) for line in _artifact(artifact, record["run"]["cwd"] or "/", screen))
-        if len(found) > MOST_ARTIFACTS:
-            yield label, f"... and {len(found) - MOST_ARTIFACTS} more"
-        if not found and record["run"]["declared"][declared]:
-            yield label, cut(f"{', '.join(record['run']['declared'][declared])}  (not looked at)", screen.width)
-
-
-def _artifact(artifact: dict[str, Any], cwd: str, screen: Screen) -> Iterator[str]:
-    path = artifact["path"].removeprefix(cwd.rstrip("/") + "/")
-    facts = [artifact["format"] or "", size(artifact["size"]) if artifact["size"] is not None else ""]
-    signature, storage = artifact["signature"], artifact["storage"]
-    digest = short(signature["digest"]) if signature else short(storage["digest"]) if storage else ""
-    state = "" if artifact["state"] == "ok" else f"{artifact['state']}: {artifact['reason'] or 'why is unknown'}"
-    yield f"{cut(path, screen.width // 2)}  " + "  ".join(cut(part, screen.width) for part in (*facts, digest, state) if part)
-    fields = signature["fields"] if signature else []
-    for field in fields[:MOST_FIELDS]:
-        shape = "x".join(map(str, field["shape"])) if field["shape"] else "scalar"
-        yield f"  {cut(field['path'] or '(the array)', 32):<16}  {cut(field['type'], 24)} {shape}  {short(field['signature'])}"
-    if len(fields) > MOST_FIELDS:
-        yield f"  ... and {len(fields) - MOST_FIELDS} more fields"
-
-
-def short(digest: str) -> str:
-    """`hpcprov1:` or `blake3:` and the beginning of the hexadecimal digits."""
-    kind, _, digits = printable(digest).partition(":")
-    return f"{kind}:{digits[:SHORT]}"
 
 
 def problems(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
@@ -209,7 +132,10 @@ def seal(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
         yield "record", "not made yet: the run is still going on"
         return
     logs = record["seal"]["logs"]
-    frames, skipped = sum(log["frames"] for log in logs), sum(log["skipped"]["lines"] + log["skipped"]["blobs"] for log in logs)
+    frames, skipped = (
+        sum(log["frames"] for log in logs),
+        sum(log["skipped"]["lines"] + log["skipped"]["blobs"] for log in logs),
+    )
     damage = screen.paint(f", {count(skipped, 'damaged line')} skipped", "yellow") if skipped else ""
     fits = "sealed" if verify_seal(record) else screen.paint("CHANGED since it was sealed", "red")
     revision = f", revision {record['revision']}" if record["revision"] > 1 else ""
@@ -229,11 +155,6 @@ def next_steps(record: Record, directory: str, screen: Screen) -> list[str]:
         steps.append((f"hpcprov settle {name}", "sign what was left"))
     width = max(len(command) for command, _ in steps)
     return [f"{printable(command):<{width}}  {screen.paint(text, 'dim')}" for command, text in steps]
-
-
-def _object(value: dict[str, Any], key: str) -> dict[str, Any]:
-    found = value.get(key)
-    return found if type(found) is dict else {}
 
 
 PARTS = (status, what, where, who_and_when, ranks, surroundings, artifacts, problems, seal)

@@ -15,6 +15,7 @@ from hpcprov.commands import screen as sight
 from hpcprov.commands.choose import Run, every_run, store_here
 from hpcprov.merge.status import STATES
 from hpcprov.record import model, moment
+from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,9 +33,15 @@ WIDEST = (44, 20, 12, 19, 12, 13)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hpcprov runs`."""
     parser.add_argument("--name", metavar="GLOB", action="append", default=[], help="runs whose name fits this pattern")
-    parser.add_argument("--tag", metavar="K[=V]", action="append", default=[], help="runs with this tag; repeatable: with all of them")
-    parser.add_argument("--status", choices=STATES, action="append", default=[], metavar="STATUS", help=", ".join(STATES))
-    parser.add_argument("--since", metavar="TIME", type=_time, help="2026-11-21, 2026-11-21T09:30, or an age: 90min, 6h, 2d, 1w")
+    parser.add_argument(
+        "--tag", metavar="K[=V]", action="append", default=[], help="runs with this tag; repeatable: with all of them"
+    )
+    parser.add_argument(
+        "--status", choices=STATES, action="append", default=[], metavar="STATUS", help=", ".join(STATES)
+    )
+    parser.add_argument(
+        "--since", metavar="TIME", type=_time, help="2026-11-21, 2026-11-21T09:30, or an age: 90min, 6h, 2d, 1w"
+    )
     parser.add_argument("--until", metavar="TIME", type=_time, help="likewise; a date means its beginning")
     parser.add_argument("--limit", metavar="N", type=_limit, help="at most N runs")
     parser.add_argument("--json", action="store_true", help="print a JSON list with one object per run")
@@ -42,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the runs that fit."""
-    found = sorted((run for run in every_run(store_here()) if fits(run.record, args)), key=_start, reverse=True)[: args.limit]
+    found = sorted((run for run in every_run(store_here()) if fits(run.record, args)), key=_start, reverse=True)[
+        : args.limit
+    ]
     if args.json:
         print(json.dumps([summary(run) for run in found], indent=2))
     else:
@@ -68,11 +77,36 @@ def fits(record: model.Record, args: argparse.Namespace) -> bool:
 def summary(run: Run) -> dict[str, Any]:
     """What is told about one run in a list of many; values as in the record."""
     about, ranks = run.record["run"], run.record["ranks"]
-    kept = {key: about[key] for key in ("id", "name", "status", "start", "end", "duration_s", "argv", "cwd", "tags", "note", "user", "parent")}
+    kept = {
+        key: about[key]
+        for key in (
+            "id",
+            "name",
+            "status",
+            "start",
+            "end",
+            "duration_s",
+            "argv",
+            "cwd",
+            "tags",
+            "note",
+            "user",
+            "parent",
+        )
+    }
     missing = sum(last - first + 1 for first, last in ranks["missing"])
     counts = {"ranks": ranks["count"], "missing": missing, "nodes": [node["node"] for node in run.record["nodes"]]}
     cause = about["cause"]["text"] if about["cause"] else None
-    return kept | counts | {"cause": cause, "job": model.job_id(run.record), "revision": run.record["revision"], "directory": run.directory}
+    return (
+        kept
+        | counts
+        | {
+            "cause": cause,
+            "job": model.job_id(run.record),
+            "revision": run.record["revision"],
+            "directory": run.directory,
+        }
+    )
 
 
 def table(rows: list[dict[str, Any]], screen: sight.Screen) -> list[str]:
@@ -100,7 +134,7 @@ def _line(row: Iterable[str], widths: list[int], used: list[int], screen: sight.
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     ranks = str(row["ranks"]) if not row["missing"] else f"{row['ranks']} of {row['ranks'] + row['missing']}"
     times = (sight.when(row["start"]), sight.duration(row["duration_s"]))
-    return (row["id"], row["name"] or "", row["status"], *times, ranks, sight.words(row["argv"]))
+    return tuple(map(printable, (row["id"], row["name"] or "", row["status"], *times, ranks, sight.words(row["argv"]))))
 
 
 def _start(run: Run) -> tuple[str, str]:
@@ -130,4 +164,6 @@ def _time(text: str) -> float:
             return timegm(fields) if text.endswith("Z") else time.mktime(fields)
         except (ValueError, OverflowError):
             continue
-    raise argparse.ArgumentTypeError(f"{text!r} is neither a date like 2026-11-21T09:30 nor an age like 90min, 6h, 2d, 1w")
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is neither a date like 2026-11-21T09:30 nor an age like 90min, 6h, 2d, 1w"
+    )

@@ -1,7 +1,7 @@
 """What a terminal can take: its width, colours, and values written for people.
 
-    Screen(colour=True, width=80).paint("failed", "red")  ->  "\\x1b[31mfailed\\x1b[0m"
-    duration(3725.4)  ->  "1 h 2 min"         size(1500000)  ->  "1.5 MB"
+Screen(colour=True, width=80).paint("failed", "red")  ->  "\\x1b[31mfailed\\x1b[0m"
+duration(3725.4)  ->  "1 h 2 min"         size(1500000)  ->  "1.5 MB"
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
-STATUS_COLOURS = {"completed": "green", "running": "blue", "incomplete": "yellow", "node lost": "red", "timed out": "red"}
+STATUS_COLOURS = {
+    "completed": "green",
+    "running": "blue",
+    "incomplete": "yellow",
+    "node lost": "red",
+    "timed out": "red",
+}
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 WIDTH_WITHOUT_TERMINAL = 120
 
@@ -80,12 +86,10 @@ def duration(seconds: float | None) -> str:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.5:
         return f"{seconds:.1f} s"
-    minutes, hours = round(seconds / 60), round(seconds / 3600)
-    if minutes < 60:
+    if seconds < 3600:
         return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-    if hours < 48:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{hours // 24} d {hours % 24} h"
+    minutes, hours = int(seconds // 60), int(seconds // 3600)
+    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def count(number: int, noun: str) -> str:

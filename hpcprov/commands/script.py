@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from hpcprov.record.model import Record
 
 HEAD = """#!/bin/sh
-# What hpcprov recorded, to be run again: `sh THIS_FILE`. Each command has its own working directory, umask and environment.
+# What hpcprov recorded, to be run again: `sh THIS_FILE`. Each command has its own directory, umask and environment.
 # Set LAUNCH to start parallel commands another way, for example LAUNCH='srun -n 4'.
 """
 # Variables that tell a process its place in one launch or job: with the old values a new launch would fail.
-OLD_LAUNCH = re.compile(r"(PMI|PMIX|OMPI|PRTE|ORTE|MPI_LOCAL|HYDI|MV2_COMM|SLURM|SLURMD|PBS|LSB|LSF|FLUX|PALS|HPCPROV|SGE)_|PMI_|MPI_LOCAL|HYDI")
+OLD_LAUNCH = re.compile(
+    r"(PMI|PMIX|OMPI|PRTE|ORTE|MPI_LOCAL|HYDI|MV2_COMM|SLURM|SLURMD|PBS|LSB|LSF|FLUX|PALS|HPCPROV|SGE)_|PMI_|MPI_LOCAL|HYDI"
+)
 SHELL_OWN = frozenset(("PWD", "OLDPWD", "SHLVL", "_", "IFS", "PPID", "UID", "EUID", "LINENO", "RANDOM"))
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
@@ -50,11 +52,16 @@ def _one(record: Record) -> str:
 def _about(record: Record) -> list[str]:
     run, ranks, kind = record["run"], record["ranks"]["count"], record["launcher"]["kind"] or "?"
     user = run["user"]["name"] or run["user"]["uid"]
-    told = [f"{run['id']}: {run['status']}, started {when(run['start'])} by {user}", run["note"] and f"note: {run['note']}"]
+    told = [
+        f"{run['id']}: {run['status']}, started {when(run['start'])} by {user}",
+        run["note"] and f"note: {run['note']}",
+    ]
     if run["argv"] and any(REDACTED in word for word in run["argv"]):
         told.append(f"secrets were not recorded: {REDACTED} stands for them")
     if _is_parallel(record):
-        told.append(f"{ranks} ranks, launched by {kind}; its launch line was not recorded, the one below starts as many")
+        told.append(
+            f"{ranks} ranks, launched by {kind}; its launch line was not recorded, the one below starts as many"
+        )
     if record["environment"]["varying"]:
         told.append(f"different on each rank, and not set here: {' '.join(record['environment']['varying'])}")
     return [printable(line) for line in told if line]
@@ -66,14 +73,16 @@ def _setting(run: dict[str, Any]) -> list[str]:
 
 
 def _environment(common: dict[str, str]) -> list[str]:
-    names = [name for name in sorted(common) if NAME.fullmatch(name) and name not in SHELL_OWN and not OLD_LAUNCH.match(name)]
+    names = [
+        name for name in sorted(common) if NAME.fullmatch(name) and name not in SHELL_OWN and not OLD_LAUNCH.match(name)
+    ]
     return [f"export {name}={quote(common[name])}" for name in names]
 
 
 def _commands(record: Record) -> list[str]:
     run = record["run"]
     if not run["argv"]:
-        return ["# the command is not known"]
+        return [":  # the command is not known"]
     if not _is_parallel(record):
         return [_words(run["argv"])]
     starter = STARTERS.get(record["launcher"]["kind"] or "", "mpiexec")
@@ -88,7 +97,10 @@ def _several(record: Record, starter: str) -> list[str]:
     rest = _size(record) - sum(count(other["ranks"]) for other in run["others"])
     parts = [f"-n {rest} {_words(run['argv'])}"]
     parts += [f"-n {count(other['ranks'])} {_words(other['argv'] or ['?'])}" for other in run["others"]]
-    notes = [printable(f"# rank {text(other['ranks'])} in {quote(other['cwd'] or '?')}, umask {other['umask']}") for other in run["others"]]
+    notes = [
+        printable(f"# rank {text(other['ranks'])} in {quote(other['cwd'] or '?')}, umask {other['umask']}")
+        for other in run["others"]
+    ]
     return [*notes, f"{starter} {' : '.join(parts)}"]
 
 
@@ -105,7 +117,7 @@ def _words(argv: list[str]) -> str:
 
 
 def quote(word: str) -> str:
-    """A word for a POSIX shell that gives back exactly its bytes; nothing in it is special, and all of it is printable."""
+    """A word for a POSIX shell that gives back exactly its bytes; nothing in it is special, all of it is printable."""
     if PLAIN.fullmatch(word):
         return word
     return "".join(_quoted(part) for part in re.findall(r"'+|[^']+", word)) or "''"

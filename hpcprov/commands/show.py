@@ -1,6 +1,6 @@
 """Show one run on one screen: what, where, when, who, how it ended, inputs and outputs.
 
-RUN is an id or the beginning of one, `last`, or a batch job's id. Of a run that is still going on, what is known by now.
+RUN is an id or the beginning of one, `last`, or a batch job's id. Of a run that is still going on, what is known now.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ LONG_SILENCE = 30 * 24 * 3600
 
 
 class Here:
-    """This machine, as far as it matters: `boot_id`, `pid_ns`, `node`, and whether a process of a start time (ticks) lives."""
+    """This machine, as far as it matters: `boot_id`, `pid_ns`, `node`, and whether a process (pid, ticks) lives."""
 
     def __init__(self, boot_id: str, pid_ns: str, node: str, lives: Callable[[int, int | None], bool]) -> None:
         self.boot_id, self.pid_ns, self.node, self.lives = boot_id, pid_ns, node, lives
@@ -36,7 +36,11 @@ class Here:
         """Would the process that wrote this event be seen here if it lived?"""
         if "boot_id" not in event:
             return bool(event.get("node") == self.node)
-        return bool(self.boot_id) and event.get("boot_id") == self.boot_id and event.get("pid_ns", self.pid_ns) == self.pid_ns
+        return (
+            bool(self.boot_id)
+            and event.get("boot_id") == self.boot_id
+            and event.get("pid_ns", self.pid_ns) == self.pid_ns
+        )
 
 
 def doubt(logs: list[Log], directory: str) -> str | None:
@@ -72,7 +76,12 @@ def _all_told(events: list[dict[str, Any]]) -> bool:
     exits = {(event["rank"], event["pid"]) for event in events if event["event"] == "exit"}
     sizes = [event.get("size", -1) for event in starts.values()]
     without_agents = all(event.get("agent") is False for event in starts.values())
-    return bool(starts) and without_agents and exits >= starts.keys() and len({rank for rank, _ in starts}) >= max(sizes) > 0
+    return (
+        bool(starts)
+        and without_agents
+        and exits >= starts.keys()
+        and len({rank for rank, _ in starts}) >= max(sizes) > 0
+    )
 
 
 def _beats(logs: list[Log]) -> bool:
@@ -83,7 +92,7 @@ def _beats(logs: list[Log]) -> bool:
 
 def _heard_lately(silent: float | None, beats: bool) -> str | None:
     if silent is None:
-        return "it ran on other nodes, and this directory cannot be written to, so that the file server's time is not known"
+        return "it ran on other nodes, and the file server's time is not known: this directory cannot be written to"
     patience = SILENCE if beats else LONG_SILENCE
     if silent > patience:
         return None

@@ -1,6 +1,6 @@
 """Writing so that a kill, a full disk or a second writer leaves either the old state or the new one.
 
-    put(store, "/scratch/.hpcprov/runs/x/record.json", b"{}")
+put(store, "/scratch/.hpcprov/runs/x/record.json", b"{}")
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def write_new(path: str, data: bytes) -> None:
 
 
 def keep(store: Store, path: str, name: str) -> None:
-    """Let the file `path` also have the `name` beside it, before another takes its place. A name that is taken stays."""
+    """Let the file `path` also have the `name` beside it, before another takes its place; a taken name stays."""
     other = os.path.join(os.path.dirname(path), name)
     try:
         os.link(path, other, follow_symlinks=False)

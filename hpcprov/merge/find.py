@@ -1,7 +1,7 @@
 """Where the runs of a store are: those in progress, and the records of finished ones, newest day first.
 
-    find_record(store, "20261121T093000Z-1f2e3d4c")
-    -> "/scratch/ada/.hpcprov/records/2026/11/21/20261121T093000Z-1f2e3d4c"
+find_record(store, "20261121T093000Z-1f2e3d4c")
+-> "/scratch/ada/.hpcprov/records/2026/11/21/20261121T093000Z-1f2e3d4c"
 """
 
 from __future__ import annotations

@@ -78,7 +78,14 @@ def run(
     words = {key: first.get(key) for key in ("name", "note", "parent", "hpcprov", "clock")}
     declared = {key: union(rank.start.get(key, ()) for rank in ranks) for key in ("inputs", "outputs")}
     facts = {"id": run_id, "given": first.get("run"), "tags": first.get("tags", {}), "others": others}
-    return facts | words | command | user(first, table) | {"options": options, "declared": declared} | times(ranks, by_kind, over)
+    return (
+        facts
+        | words
+        | command
+        | user(first, table)
+        | {"options": options, "declared": declared}
+        | times(ranks, by_kind, over)
+    )
 
 
 def user(first: Event, table: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +125,7 @@ def mark_running(ranks: list[Rank]) -> None:
 
 
 def signals(events: list[Event]) -> list[dict[str, Any]]:
-    """Signals that launchers got, by signal and sender's user, with the first moment and sender and the ranges of ranks."""
+    """Signals that launchers got, by signal and sender's user, with the first moment and sender, and the ranks."""
     groups: dict[tuple[int, int | None, bool | None], list[Event]] = {}
     for event in events:
         groups.setdefault((event["signal"], event.get("from_uid"), event.get("forwarded")), []).append(event)
@@ -148,9 +155,14 @@ def problems(events: list[Event], again: list[int]) -> list[dict[str, Any]]:
         first[key] = min(first.get(key, event["time"]), event["time"])
         ranks.setdefault(key, set()).update([event["rank"]] if "rank" in event else [])
     ordered = sorted(first, key=lambda key: (first[key], key))
-    found = [{"text": text, "node": node or None, "ranks": ranges(ranks[text, node])} for text, node in ordered[:MOST_PROBLEMS]]
+    found = [
+        {"text": text, "node": node or None, "ranks": ranges(ranks[text, node])}
+        for text, node in ordered[:MOST_PROBLEMS]
+    ]
     if len(ordered) > MOST_PROBLEMS:
-        found.append({"text": f"{len(ordered) - MOST_PROBLEMS} more problems are only in the logs", "node": None, "ranks": []})
+        found.append(
+            {"text": f"{len(ordered) - MOST_PROBLEMS} more problems are only in the logs", "node": None, "ranks": []}
+        )
     if again:
         text = "these ranks were started more than once in one launch; only their first starts are told here"
         found.append({"text": text, "node": None, "ranks": ranges(again)})

@@ -34,7 +34,8 @@ class Group:
         self.ranks = {event["rank"] for event in starts}
         self.launched = min(times, default=min((e["time"] for log in logs for e in log.events), default=NEVER))
         self.self_launched = bool(starts) and all(
-            event.get("launcher") != "none" and event.get("launch") == f"{event.get('ticks')}-{event['pid']}" for event in starts
+            event.get("launcher") != "none" and event.get("launch") == f"{event.get('ticks')}-{event['pid']}"
+            for event in starts
         )
 
     @property

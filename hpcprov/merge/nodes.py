@@ -1,7 +1,7 @@
 """Node by node: which host it was, what launched ranks there, its agent, and where its facts are in the record's table.
 
-    describe(["n1"], ranks, agents, {"n1": {"host": "sha256:..."}})
-    -> [{"node": "n1", "host": "n1.cluster", "agent": {"pid": 77, ...}, "facts": {"host": "sha256:..."}, "launches": [...]}]
+describe(["n1"], ranks, agents, {"n1": {"host": "sha256:..."}})
+-> [{"node": "n1", "host": "n1.cluster", "agent": {"pid": 77, ...}, "facts": {"host": "sha256:..."}, "launches": [...]}]
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ def names(ranks: list[Rank], agents: list[Event], facts: Iterable[str]) -> list[
     return list(dict.fromkeys([rank.node for rank in ranks] + sorted({*(event["node"] for event in agents), *facts})))
 
 
-def describe(nodes: list[str], ranks: list[Rank], agents: list[Event], facts: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
+def describe(
+    nodes: list[str], ranks: list[Rank], agents: list[Event], facts: dict[str, dict[str, str]]
+) -> list[dict[str, Any]]:
     """One entry for each of `nodes`; `facts`: digests of facts by node and kind."""
     starts: dict[str, list[Event]] = {node: [] for node in nodes}
     for rank in ranks:

@@ -15,9 +15,10 @@ import time
 
 from hpcprov.merge import disk
 from hpcprov.merge.alive import doubt
+from hpcprov.merge.family import agree, family, move_logs, plan_of, withdraw
 from hpcprov.merge.find import find_record
 from hpcprov.merge.fold import fold
-from hpcprov.merge.groups import Group, groups, home_of
+from hpcprov.merge.groups import Group, groups
 from hpcprov.merge.read import log_names, read_run
 from hpcprov.merge.seal import has_grown, seal
 from hpcprov.record import layout, model, moment
@@ -96,50 +97,49 @@ def _merge(store: Store, run_id: str, own: str | None) -> list[str]:
         if os.path.isdir(directory):
             raise  # only a log of it has gone, to another launch's directory
         return [_already(store, run_id)]
-    ready = [group for group in found if own is None or own in _names(group.logs) or doubt(group.logs, directory) is None]
+    ready = [
+        group for group in found if own is None or own in _names(group.logs) or doubt(group.logs, directory) is None
+    ]
     if not found:
         _remove_empty(directory)
         return []
-    family = _family(store, run_id)
-    if len(ready) == len(found) == 1 and not family:
+    others = family(store, run_id)
+    if len(ready) == len(found) == 1 and not others:
         return [_publish(store, run_id, ready[0])]
-    return _distribute(store, run_id, ready, family, whole=len(ready) == len(found))
+    return _distribute(store, run_id, ready, others, whole=len(ready) == len(found))
 
 
-def _distribute(store: Store, run_id: str, ready: list[Group], family: dict[str, Group], *, whole: bool) -> list[str]:
-    """Move each launch to where it belongs: to its record, to the directory of an id of its own, or let it keep this one."""
-    homes = []
-    keeper: Group | None = None
-    for group in ready:
-        home = home_of(group, list(family.values()))
-        name = next((name for name, member in family.items() if member is home), None)
-        if name is None and keeper is None and whole and run_id not in family:
-            keeper = group
-            continue
-        if name is None:
-            name = _next_free(store, run_id)
-            family[name] = group
-        homes.append(_settle_in(store, run_id, name, group))
-    if keeper is not None:
-        homes.insert(0, _publish(store, run_id, keeper))
+def _distribute(store: Store, run_id: str, ready: list[Group], others: dict[str, Group], *, whole: bool) -> list[str]:
+    """Move each launch to where it belongs: its record, a directory of its own, or let it keep this one."""
+    plan = agree(store, run_id, plan_of(store, run_id, ready, others, whole=whole))
+    logs: dict[str, list[Log]] = {}
+    for log in (log for group in ready for log in group.logs):
+        logs.setdefault(plan[log.name], []).append(log)
+    kept = [] if run_id in others else logs.pop(run_id, [])
+    homes = [
+        place for name in sorted(logs) for place in _move_to(store, run_id, name, logs[name], known=name in others)
+    ]
+    if kept and whole:
+        homes.insert(0, _publish(store, run_id, Group(kept)))
     elif whole:
         _remove_empty(store.run(run_id))
+    else:
+        withdraw(store, run_id)
     return homes
 
 
-def _settle_in(store: Store, run_id: str, name: str, group: Group) -> str:
+def _move_to(store: Store, run_id: str, name: str, logs: list[Log], *, known: bool) -> list[str]:
+    """Move logs of one launch to its record, which is then revised, or to a directory, which is then published."""
     record = find_record(store, name)
+    place = record or store.run(name)
+    if record is None:
+        os.makedirs(place, exist_ok=True)
+    move_logs(store.run(run_id), place, logs)
     if record is not None:
-        _move_logs(store.run(run_id), record, group.logs)
         revise(store, record, old=_load(record))
-        return record
-    target = store.run(name)
-    os.makedirs(target, exist_ok=True)
-    _move_logs(store.run(run_id), target, group.logs)
-    places = _merge(store, name, None)
-    if not places:
-        raise FileNotFoundError(errno.ENOENT, "another merger has taken the logs", target)
-    return places[0]
+        return [record]
+    # Logs that join a launch that was there before them do not tell that it is over.
+    return _merge(store, name, None) if not known or doubt(read_run(place), place) is None else []
 
 
 def _publish(store: Store, run_id: str, group: Group) -> str:
@@ -161,7 +161,7 @@ def tidy(directory: str) -> None:
     for name in os.listdir(directory):
         if name in (layout.DONE, layout.CLAIMS):
             disk.clear(os.path.join(directory, name))
-        elif layout.is_share(name) or layout.is_temporary(name):
+        elif name == layout.PLAN or layout.is_share(name) or layout.is_temporary(name):
             disk.forget(os.path.join(directory, name))
 
 
@@ -172,54 +172,6 @@ def _began(record: model.Record, logs: list[Log]) -> int:
         return moment.ns(start) // moment.SECOND
     events = [event["time"] // moment.SECOND for log in logs for event in log.events]
     return max(0, min(events, default=min(log.mtime for log in logs)))
-
-
-def _family(store: Store, run_id: str) -> dict[str, Group]:
-    """The other runs of the same given id, finished or set apart, with what their logs say."""
-    family: dict[str, Group] = {}
-    for k in range(1, 1 << 20):
-        name = layout.next_id(layout.first_id(run_id), k)
-        record = find_record(store, name)
-        place = record or (store.run(name) if name != run_id else None)
-        if place is None:
-            continue
-        logs = read_run(place) if os.path.isdir(place) else []
-        if logs:
-            family[name] = Group(logs)
-        elif record is None:
-            break
-    return family
-
-
-def _next_free(store: Store, run_id: str) -> str:
-    for k in range(2, 1 << 20):
-        name = layout.next_id(layout.first_id(run_id), k)
-        if name != run_id and find_record(store, name) is None and not _has_logs(store.run(name)):
-            return name
-    raise NoSuchRun(f"there is no free number for another run {run_id!a}")
-
-
-def _has_logs(directory: str) -> bool:
-    try:
-        return bool(log_names(directory))
-    except FileNotFoundError:
-        return False
-
-
-def _move_logs(source: str, target: str, logs: list[Log]) -> None:
-    for log in logs:
-        os.rename(os.path.join(source, log.name), os.path.join(target, _free_name(target, log.name)))
-    disk.sync_directory(target)
-    disk.sync_directory(source)
-
-
-def _free_name(directory: str, name: str) -> str:
-    k = 0
-    candidate = name
-    while os.path.lexists(os.path.join(directory, candidate)):
-        k += 1
-        candidate = layout.late_name(name, k)
-    return candidate
 
 
 def _already(store: Store, run_id: str) -> str:

@@ -1,7 +1,7 @@
 """Rank by rank: when each started, how it ended, what it used. Ranks are columns: 10,000 of them stay small.
 
-    columns([Rank(0), Rank(1)], nodes=["n1"], origin=start)
-    -> {"rank": [0, 1], "node": [0, 0], "state": ["completed", "failed"], "code": [0, 2], ...}
+columns([Rank(0), Rank(1)], nodes=["n1"], origin=start)
+-> {"rank": [0, 1], "node": [0, 0], "state": ["completed", "failed"], "code": [0, 2], ...}
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def earlier(one: Event, other: Event) -> Event:
 
 
 def columns(ranks: list[Rank], nodes: list[str], origin: int) -> dict[str, list[Any]]:
-    """The table of ranks. `start` and `end` are ns after `origin`, the run's start; `duration` is by a clock that never steps."""
+    """The ranks' table. `start`, `end`: ns after `origin`, the run's start; `duration`: by a clock that never jumps."""
     place = {node: index for index, node in enumerate(nodes)}
     exits: list[Event] = [rank.exit or {} for rank in ranks]
     usage = [rusage(exit) for exit in exits]

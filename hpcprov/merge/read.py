@@ -25,7 +25,7 @@ OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Log:
-    """One file of frames: its name and parts of it, `size`, `sha256`, `skipped`, `mtime` (s), and a log's checked `events`."""
+    """One file of frames: its name's parts, `size`, `sha256`, `skipped`, `mtime` (s), and a log's checked `events`."""
 
     __slots__ = ("events", "kind", "launch", "mtime", "n", "name", "node", "sha256", "size", "skipped")
 

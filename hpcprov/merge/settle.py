@@ -67,7 +67,9 @@ def _settle_empty(store: Store, run_id: str) -> list[str]:
     """Remove a directory without a log: nothing was acknowledged. A launcher that is about to write makes it anew."""
     merge_run(store, run_id)
     if os.path.isdir(store.run(run_id)):
-        raise HpcprovError(f"{run_id} holds no log", hint=f"look at what else is in {store.run(run_id)!a}, and remove it")
+        raise HpcprovError(
+            f"{run_id} holds no log", hint=f"look at what else is in {store.run(run_id)!a}, and remove it"
+        )
     return []
 
 
@@ -88,5 +90,3 @@ def _modified(path: str, default: float) -> float:
         return os.lstat(path).st_mtime
     except OSError:
         return default
-
-

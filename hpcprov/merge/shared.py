@@ -1,7 +1,7 @@
 """What many ranks or nodes have in common, stored once: commands, environments, facts.
 
-    environment({0: {"A": "1", "R": "0"}, 1: {"A": "1", "R": "1"}}, [0, 1])
-    -> {"common": {"A": "1"}, "varying": {"R": ["0", "1"]}, "unknown": []}
+environment({0: {"A": "1", "R": "0"}, 1: {"A": "1", "R": "1"}}, [0, 1])
+-> {"common": {"A": "1"}, "varying": {"R": ["0", "1"]}, "unknown": []}
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _later(one: Event, other: Event) -> Event:
 
 
 def artifacts(events: Iterable[Event]) -> dict[str, list[dict[str, Any]]]:
-    """Used and generated artifacts by path. Of several statements about one, the one that knows most, then the latest."""
+    """Used and generated artifacts by path; of several statements about one, that which knows most, then the latest."""
     best: dict[tuple[str, str], Event] = {}
     declared: dict[tuple[str, str], set[str]] = {}
     for event in events:

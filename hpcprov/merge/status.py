@@ -36,7 +36,7 @@ def signal_name(number: int) -> str:
 
 
 def mark_lost_nodes(ranks: list[Rank], ended: set[str]) -> None:
-    """Give state `node lost` to ranks of which nothing was heard, on a node that fell silent altogether, when others ended."""
+    """Give state `node lost` to ranks of a node that fell silent altogether, when other nodes ended."""
     silent = {rank.node for rank in ranks if rank.state == "lost" and rank.lost is None}
     spoke = ended | {rank.node for rank in ranks if rank.lost is not None or rank.exit is not None}
     if silent - spoke and ended:
@@ -48,7 +48,7 @@ def mark_lost_nodes(ranks: list[Rank], ended: set[str]) -> None:
 def status(
     ranks: list[Rank], missing: list[list[int]], signals: list[Event], *, deadline: int | None, over: bool
 ) -> tuple[str, dict[str, Any] | None]:
-    """The run's status and its cause. `missing`: ranges of ranks never seen; `deadline`: the job's end, ns, when known."""
+    """The run's status and cause. `missing`: ranges of ranks never seen; `deadline`: the job's end, ns, if known."""
     bad = [rank for rank in ranks if rank.state in ("failed", "signalled")]
     lost = [rank for rank in ranks if rank.exit is None]
     if not over:
@@ -121,7 +121,11 @@ def _incomplete(lost: list[Rank], missing: list[list[int]], started: bool) -> tu
     gone = ranges(rank.rank for rank in lost)
     cause: dict[str, Any] = ({"lost": gone} if lost else {}) | ({"missing": missing} if missing else {})
     nodes_lost = any(rank.state == "node lost" for rank in lost)
-    parts = [f"{_number(gone)} vanished with {'the node' if nodes_lost else 'the launcher'}, how is unknown"] if lost else []
+    parts = (
+        [f"{_number(gone)} vanished with {'the node' if nodes_lost else 'the launcher'}, how is unknown"]
+        if lost
+        else []
+    )
     parts += [f"{_number(missing)} never started"] if missing else []
     return "node lost" if nodes_lost else "incomplete", cause | {"text": "; ".join(parts)}
 

@@ -1,6 +1,6 @@
 """The errors that hpcprov shows to people: one base class with a hint and an exit code.
 
-An error's text names the value that was refused and why; its hint says the way out. Only `cli.py` turns one into an exit.
+An error's text names the value that was refused and why; its hint says the way out. Only `cli.py` exits for one.
 
     raise NoSuchRun("no run starts with 'abc'", hint="hpcprov runs lists them")
 """

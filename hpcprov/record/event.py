@@ -96,9 +96,17 @@ def is_signature(value: Any) -> bool:
 
 
 def is_field(value: Any) -> bool:
-    if type(value) is not dict or not is_digest(value.get("signature"), "hpcprov1") or not is_integer(value.get("bytes")):
+    if (
+        type(value) is not dict
+        or not is_digest(value.get("signature"), "hpcprov1")
+        or not is_integer(value.get("bytes"))
+    ):
         return False
-    return is_text(value.get("path")) and is_text(value.get("type")) and all(is_extents(value.get(key, "")) for key in ("shape", "tile"))
+    return (
+        is_text(value.get("path"))
+        and is_text(value.get("type"))
+        and all(is_extents(value.get(key, "")) for key in ("shape", "tile"))
+    )
 
 
 def is_extents(value: Any) -> bool:
@@ -121,7 +129,10 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
         | {"umask": is_umask, "launch_time": is_moment, "tags": is_text_by_name, "parent": is_parent},
     ),
     "env": (("rank", "env"), RANKED | {"env": is_text_by_name}),
-    "signal": (("rank", "signal"), RANKED | dict.fromkeys(("signal", "from_pid", "from_uid"), is_integer) | {"forwarded": is_flag}),
+    "signal": (
+        ("rank", "signal"),
+        RANKED | dict.fromkeys(("signal", "from_pid", "from_uid"), is_integer) | {"forwarded": is_flag},
+    ),
     "exit": (
         ("rank", "pid"),
         RANKED
@@ -131,7 +142,8 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
     "output": (("rank", "stream", "data"), RANKED | {"stream": is_integer, "data": is_text}),
     "agent": (
         ("node", "pid"),
-        dict.fromkeys(("node", "boot_id", "hpcprov", "python", "pid_ns"), is_text) | {"pid": is_integer, "ticks": is_integer},
+        dict.fromkeys(("node", "boot_id", "hpcprov", "python", "pid_ns"), is_text)
+        | {"pid": is_integer, "ticks": is_integer},
     ),
     "fact": (("node", "kind"), {"node": is_text, "kind": is_text, "value": is_anything, "error": is_text}),
     "beat": (("node",), {"node": is_text}),

@@ -26,13 +26,13 @@ VERSION = 1
 FRAME_LIMIT = 4096
 JSON_LIMIT = FRAME_LIMIT - len("\n01234567 \n")
 LINE_LIMIT = FRAME_LIMIT - len("\n\n")
-# JSON text that is escaped again grows at most twofold (quotes and backslashes): this always fits beside the part's keys.
+# JSON text that is escaped again grows at most twofold (quotes and backslashes): this fits beside the part's keys.
 PIECE = 1900
 BLOCK = 1 << 20
 
 
 class Skipped:
-    """What a scan met: intact `frames`, and what it could not use: `lines`, their `bytes`, and `blobs` without all parts."""
+    """What a scan met: intact `frames`; and what it could not use: `lines`, their `bytes`, `blobs` that lack parts."""
 
     __slots__ = ("blobs", "bytes", "frames", "lines")
 

@@ -23,8 +23,11 @@ STORE = ".hpcprov"
 RECORD = "record.json"
 DONE = "done"
 CLAIMS = "claims"
+PLAN = ".plan"
 # <node>.<start ticks of the launching process>-<its pid>.<earlier starts>[.late<k>].log; a node's name may hold dots.
-LOG_NAME = re.compile(r"(?P<node>.+?)\.(?P<launch>[0-9]+-[0-9]+)\.(?P<n>[0-9]+)(?:\.late(?P<late>[0-9]+))?\.(?P<kind>log|out)")
+LOG_NAME = re.compile(
+    r"(?P<node>.+?)\.(?P<launch>[0-9]+-[0-9]+)\.(?P<n>[0-9]+)(?:\.late(?P<late>[0-9]+))?\.(?P<kind>log|out)"
+)
 RECORD_NAME = re.compile(r"record\.(?P<revision>[0-9]+)\.json")
 # `~` starts the number that settling gives to the second and later runs of one id; no id given by a user holds it.
 RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:~[0-9]+)?")
@@ -54,6 +57,10 @@ class Store:
 
     def claims(self, run_id: str) -> str:
         return os.path.join(self.run(run_id), CLAIMS)
+
+    def plan(self, run_id: str) -> str:
+        """Which log of a directory with several launches goes where."""
+        return os.path.join(self.run(run_id), PLAN)
 
     def share(self, run_id: str, node: str) -> str:
         return os.path.join(self.run(run_id), f"share-{node}.bin")

@@ -1,7 +1,7 @@
 """The record's names and how to look into one (docs/record.md; JSON Schema in `schema/record-v1.json`).
 
-    record = load("/scratch/ada/.hpcprov/records/2026/11/21/x/record.json")
-    fact(record, "scheduler")  ->  {"name": "slurm", "job_id": "4711", ...}
+record = load("/scratch/ada/.hpcprov/records/2026/11/21/x/record.json")
+fact(record, "scheduler")  ->  {"name": "slurm", "job_id": "4711", ...}
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Moments: nanoseconds since the epoch, as in the log, and ISO 8601 UTC text with nanoseconds, as in a record.
 
-    iso(1795000000123456789)  ->  "2026-11-18T10:26:40.123456789Z"
+iso(1795000000123456789)  ->  "2026-11-18T10:26:40.123456789Z"
 """
 
 from __future__ import annotations

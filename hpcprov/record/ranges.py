@@ -1,11 +1,13 @@
 """Sets of ranks as ranges: few numbers even for a million ranks.
 
-    ranges([0, 1, 2, 7])          ->  [[0, 2], [7, 7]]
-    text([[0, 2], [7, 7]])        ->  "0-2,7"
-    gaps([0, 1, 2, 7], 9)         ->  [[3, 6], [8, 8]]
+ranges([0, 1, 2, 7])          ->  [[0, 2], [7, 7]]
+text([[0, 2], [7, 7]])        ->  "0-2,7"
+gaps([0, 1, 2, 7], 9)         ->  [[3, 6], [8, 8]]
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def ranges(numbers: Iterable[int]) -> list[list[int]]:
 def gaps(numbers: Iterable[int], size: int) -> list[list[int]]:
     """The ranges of 0..size-1 that `numbers` leaves out; `size` may be huge."""
     edges = [[-1, -1], *(pair for pair in ranges(numbers) if 0 <= pair[0] < size), [size, size]]
-    pairs = zip(edges, edges[1:], strict=False)
+    pairs = pairwise(edges)
     return [[left[1] + 1, right[0] - 1] for left, right in pairs if left[1] + 1 < right[0]]
 
 

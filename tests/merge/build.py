@@ -1,7 +1,7 @@
 """Events and logs as launchers and agents write them, for tests: every key may be given.
 
-    log = Launch("n1").start(0, size=2).start(1, size=2).exit(0).exit(1, code=2)
-    log.write(directory)
+log = Launch("n1").start(0, size=2).start(1, size=2).exit(0).exit(1, code=2)
+log.write(directory)
 """
 
 from __future__ import annotations
@@ -19,7 +19,17 @@ from hpcprov.record import frame, layout
 
 SECOND = 10**9
 BEGAN = 1_795_000_000 * SECOND
-USAGE = {"utime": 1.5, "stime": 0.25, "maxrss": 2048, "minflt": 10, "majflt": 0, "inblock": 0, "oublock": 8, "nvcsw": 3, "nivcsw": 1}
+USAGE = {
+    "utime": 1.5,
+    "stime": 0.25,
+    "maxrss": 2048,
+    "minflt": 10,
+    "majflt": 0,
+    "inblock": 0,
+    "oublock": 8,
+    "nvcsw": 3,
+    "nivcsw": 1,
+}
 # A process that cannot be alive: no kernel gives this pid.
 DEAD_PID = 4_999_999
 HERE = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -45,36 +55,83 @@ class Launch:
 
     def start(self, rank: int = 0, at: float = 0, **keys: Any) -> Launch:
         told = {
-            "run": "r1", "n": self.n, "node": self.node, "host": f"{self.node}.cluster", "ticks": 100 + rank, "launch": self.launch,
-            "launch_time": BEGAN - SECOND, "local_rank": rank, "argv": ["./model", "-v"], "cwd": "/data", "umask": "0022", "uid": 1000,
-            "gid": 100, "name": "spin", "note": "why not", "tags": {"case": "b1"}, "inputs": ["in.nc"], "outputs": ["out/*"], "parent": None,
-            "hash": "now", "forward": "auto", "capture_output": False, "agent": True, "hpcprov": "0.1.0", "clock": "CLOCK_REALTIME",
-        }  # fmt: skip
+            "run": "r1",
+            "n": self.n,
+            "node": self.node,
+            "host": f"{self.node}.cluster",
+            "ticks": 100 + rank,
+            "launch": self.launch,
+            "launch_time": BEGAN - SECOND,
+            "local_rank": rank,
+            "argv": ["./model", "-v"],
+            "cwd": "/data",
+            "umask": "0022",
+            "uid": 1000,
+            "gid": 100,
+            "name": "spin",
+            "note": "why not",
+            "tags": {"case": "b1"},
+            "inputs": ["in.nc"],
+            "outputs": ["out/*"],
+            "parent": None,
+            "hash": "now",
+            "forward": "auto",
+            "capture_output": False,
+            "agent": True,
+            "hpcprov": "0.1.0",
+            "clock": "CLOCK_REALTIME",
+        }
         return self.add("start", at, **({"rank": rank, "pid": DEAD_PID} | told | self.common | keys))
 
     def env(self, rank: int = 0, at: float = 0.001, **env: str) -> Launch:
         return self.add("env", at, rank=rank, pid=DEAD_PID, env=env)
 
     def exit(self, rank: int = 0, at: float = 10, code: int | None = 0, **keys: Any) -> Launch:
-        told = {"code": code, "signal": None, "core": False, "duration": int(at * SECOND), "error": None, "rusage": USAGE}
+        told = {
+            "code": code,
+            "signal": None,
+            "core": False,
+            "duration": int(at * SECOND),
+            "error": None,
+            "rusage": USAGE,
+        }
         return self.add("exit", at, **({"rank": rank, "pid": DEAD_PID} | told | keys))
 
     def killed(self, rank: int = 0, at: float = 10, signal: int = 15) -> Launch:
         return self.exit(rank, at, None, signal=signal)
 
     def agent(self, at: float = 0.1, **keys: Any) -> Launch:
-        told = {"node": self.node, "pid": DEAD_PID - 1, "ticks": 5, "boot_id": self.common["boot_id"], "hpcprov": "0.1.0", "python": "3.11.7"}
+        told = {
+            "node": self.node,
+            "pid": DEAD_PID - 1,
+            "ticks": 5,
+            "boot_id": self.common["boot_id"],
+            "hpcprov": "0.1.0",
+            "python": "3.11.7",
+        }
         return self.add("agent", at, **(told | keys))
 
     def fact(self, kind: str, value: Any = None, at: float = 0.2, **keys: Any) -> Launch:
-        return self.add("fact", at, **({"node": self.node, "kind": kind} | ({"value": value} if "error" not in keys else {}) | keys))
+        return self.add(
+            "fact", at, **({"node": self.node, "kind": kind} | ({"value": value} if "error" not in keys else {}) | keys)
+        )
 
     def ended(self, ranks: int, at: float = 10.1) -> Launch:
         return self.add("ended", at, node=self.node, ranks=ranks)
 
     def print(self, rank: int, at: float, data: str, stream: int = 1) -> Launch:
         moment = BEGAN + int(at * SECOND)
-        self.output.append({"event": "output", "time": moment, "boot": moment, "rank": rank, "pid": DEAD_PID, "stream": stream, "data": data})
+        self.output.append(
+            {
+                "event": "output",
+                "time": moment,
+                "boot": moment,
+                "rank": rank,
+                "pid": DEAD_PID,
+                "stream": stream,
+                "data": data,
+            }
+        )
         return self
 
     @property
@@ -85,7 +142,9 @@ class Launch:
         os.makedirs(directory, exist_ok=True)
         append(os.path.join(directory, self.name), self.data)
         if self.output:
-            append(os.path.join(directory, layout.log_name(self.node, self.launch, self.n, "out")), encoded(self.output))
+            append(
+                os.path.join(directory, layout.log_name(self.node, self.launch, self.n, "out")), encoded(self.output)
+            )
         return self
 
 

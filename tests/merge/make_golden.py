@@ -1,7 +1,7 @@
 """Writes the golden records anew from the committed logs: only when the record's format changes on purpose.
 
-    PYTHONPATH=.:tests python -m merge.make_golden          # records from logs
-    PYTHONPATH=.:tests python -m merge.make_golden --logs   # the logs too, from `cases` below
+PYTHONPATH=.:tests python -m merge.make_golden          # records from logs
+PYTHONPATH=.:tests python -m merge.make_golden --logs   # the logs too, from `cases` below
 """
 
 from __future__ import annotations
@@ -19,30 +19,74 @@ DIGEST = "ab" * 32
 
 def cases() -> dict[str, list[Launch]]:
     """The runs whose logs are committed."""
-    one = Launch("login1", "5000-77", launcher="none", size=1, boot_id=BOOT).start(argv=["./model", "naïve", "\udcff", "x y"])
+    one = Launch("login1", "5000-77", launcher="none", size=1, boot_id=BOOT).start(
+        argv=["./model", "naïve", "\udcff", "x y"]
+    )
     one.env(PATH="/usr/bin", HOME="/home/ada").exit(at=2.5)
-    mpi = [Launch(f"nid00{k}", f"9{k}-20{k}", launcher="slurm", size=4, nodes=2, boot_id=f"{BOOT[:-1]}{k}") for k in range(2)]
+    mpi = [
+        Launch(f"nid00{k}", f"9{k}-20{k}", launcher="slurm", size=4, nodes=2, boot_id=f"{BOOT[:-1]}{k}")
+        for k in range(2)
+    ]
     for rank in range(4):
         log = mpi[rank // 2]
-        log.start(rank, at=rank / 8, local_rank=rank % 2, argv=["./ocean" if rank == 3 else "./atmosphere"], run="slurm-alps-4711.0")
+        log.start(
+            rank,
+            at=rank / 8,
+            local_rank=rank % 2,
+            argv=["./ocean" if rank == 3 else "./atmosphere"],
+            run="slurm-alps-4711.0",
+        )
         log.env(rank, at=rank / 8, SLURM_JOB_ID="4711", SLURM_PROCID=str(rank), OMP_NUM_THREADS="8")
         log.add("signal", 9, rank=rank, pid=7, signal=15, from_pid=1, from_uid=0, forwarded=True) if rank != 2 else log
         log.exit(rank, at=8, code=1) if rank == 2 else log.killed(rank, at=9 + rank)
     for k, log in enumerate(mpi):
-        log.agent(at=0.5).fact("host", {"cpu": {"model": "EPYC", "threads": 128}}).fact("scheduler", {"name": "slurm", "job_id": "4711"})
-        log.fact("modules", {"kind": "lmod", "loaded": [{"name": "gcc/13"}]}).fact("gpu", error="no nvidia-smi").ended(2, at=13 + k)
+        log.agent(at=0.5).fact("host", {"cpu": {"model": "EPYC", "threads": 128}}).fact(
+            "scheduler", {"name": "slurm", "job_id": "4711"}
+        )
+        log.fact("modules", {"kind": "lmod", "loaded": [{"name": "gcc/13"}]}).fact("gpu", error="no nvidia-smi").ended(
+            2, at=13 + k
+        )
         log.print(2 * k, 3, f"from rank {2 * k}\n").print(2 * k, 3, "warning\n", stream=2)
     mpi[1].add("artifact", 14, **artifact()).add("problem", 5, text="the disk is nearly full", node="nid001", rank=3)
-    twice = [Launch("n1", f"{k}-{k}", boot_id=BOOT).start(launch_time=BEGAN + k * 60 * SECOND, at=60 * k).exit(at=60 * k + 5) for k in (1, 2)]
-    return {"one": [one], "mpi": mpi, "lost": [Launch("n1", size=3, boot_id=BOOT).start(0).start(1).exit(0).add("lost", 5, node="n1", rank=1)], "twice": twice}
+    twice = [
+        Launch("n1", f"{k}-{k}", boot_id=BOOT).start(launch_time=BEGAN + k * 60 * SECOND, at=60 * k).exit(at=60 * k + 5)
+        for k in (1, 2)
+    ]
+    return {
+        "one": [one],
+        "mpi": mpi,
+        "lost": [Launch("n1", size=3, boot_id=BOOT).start(0).start(1).exit(0).add("lost", 5, node="n1", rank=1)],
+        "twice": twice,
+    }
 
 
 def artifact() -> dict[str, object]:
-    field = {"path": "u", "type": "f8", "shape": [10, 10], "tile": [10, 10], "signature": f"hpcprov1:{DIGEST}", "bytes": 800}
+    field = {
+        "path": "u",
+        "type": "f8",
+        "shape": [10, 10],
+        "tile": [10, 10],
+        "signature": f"hpcprov1:{DIGEST}",
+        "bytes": 800,
+    }
     signature = {"digest": f"hpcprov1:{DIGEST}", "how": "full", "kind": "tree", "fields": [field]}
     storage = {"digest": f"blake3:{DIGEST}", "how": "full"}
-    facts = {"role": "generated", "path": "/data/out.h5", "declared": ["out*"], "state": "ok", "reason": None, "format": "hdf5", "size": 2048}
-    return facts | {"files": None, "mtime": BEGAN + 9 * SECOND, "storage": storage, "signature": signature, "unsigned": None}
+    facts = {
+        "role": "generated",
+        "path": "/data/out.h5",
+        "declared": ["out*"],
+        "state": "ok",
+        "reason": None,
+        "format": "hdf5",
+        "size": 2048,
+    }
+    return facts | {
+        "files": None,
+        "mtime": BEGAN + 9 * SECOND,
+        "storage": storage,
+        "signature": signature,
+        "unsigned": None,
+    }
 
 
 def record_text(directory: Path) -> str:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from record_check import check_record
 
+from hpcprov.merge.publish import merge_run
 from hpcprov.merge.read import read_run
 from hpcprov.record.layout import Store
-from hpcprov.merge.publish import merge_run
 
 from .build import Launch, sealed
 

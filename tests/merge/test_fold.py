@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from record_check import check_folded
 
 from hpcprov.merge.fold import fold
 from hpcprov.record import model
 from hpcprov.record.canonical import canonical
-from record_check import check_folded
 
 from .build import BEGAN, SECOND, Launch, normal
 
@@ -33,9 +33,21 @@ def beside(*, size: int = 2) -> tuple[Launch, Launch]:
 ENDS = {
     "completed": (two().exit(0).exit(1), "completed", None),
     "failed": (two().exit(0).exit(1, code=2), "failed", "rank 1 ended with status 2"),
-    "first of two": (two().exit(0, at=9, code=1).exit(1, at=8, code=3), "failed", "rank 1 was the first to end badly: it ended with status 3"),
-    "killed with it": (two().exit(0, at=5, code=1).killed(1, at=6, signal=9), "failed", "rank 0 was the first to end badly: it ended with status 1"),
-    "killed first": (two().killed(0, at=5, signal=11).exit(1, at=6, code=1), "signalled", "rank 0 was the first to end badly: it was killed by SIGSEGV"),
+    "first of two": (
+        two().exit(0, at=9, code=1).exit(1, at=8, code=3),
+        "failed",
+        "rank 1 was the first to end badly: it ended with status 3",
+    ),
+    "killed with it": (
+        two().exit(0, at=5, code=1).killed(1, at=6, signal=9),
+        "failed",
+        "rank 0 was the first to end badly: it ended with status 1",
+    ),
+    "killed first": (
+        two().killed(0, at=5, signal=11).exit(1, at=6, code=1),
+        "signalled",
+        "rank 0 was the first to end badly: it was killed by SIGSEGV",
+    ),
     "one killed": (two().exit(0).killed(1, signal=9), "signalled", "rank 1 was killed by SIGKILL"),
     "real-time signal": (two().exit(0).killed(1, signal=40), "signalled", "rank 1 was killed by SIGRTMIN+6"),
     "unknown signal": (two().exit(0).killed(1, signal=99), "signalled", "rank 1 was killed by signal 99"),
@@ -45,21 +57,35 @@ ENDS = {
         "rank 1 was killed by SIGTERM, sent by process 4711 of user 0",
     ),
     "after asking": (
-        two().exit(0).add("signal", 9, rank=1, pid=7, signal=2, from_pid=1, from_uid=5, forwarded=False).exit(1, code=130),
+        two()
+        .exit(0)
+        .add("signal", 9, rank=1, pid=7, signal=2, from_pid=1, from_uid=5, forwarded=False)
+        .exit(1, code=130),
         "failed",
         "rank 1 ended with status 130 after SIGINT from process 1 of user 5",
     ),
     "asked too late": (
-        two().exit(0).exit(1, code=1).add("signal", 11, rank=1, pid=7, signal=15, from_pid=1, from_uid=5, forwarded=False),
+        two()
+        .exit(0)
+        .exit(1, code=1)
+        .add("signal", 11, rank=1, pid=7, signal=15, from_pid=1, from_uid=5, forwarded=False),
         "failed",
         "rank 1 ended with status 1",
     ),
     "not found": (Launch().start().exit(code=127, error="ENOENT"), "failed", "rank 0 could not be executed: ENOENT"),
     "vanished": (two().exit(0), "incomplete", "rank 1 vanished with the launcher, how is unknown"),
-    "lost": (two().exit(0).add("lost", 4, node="n1", rank=1), "incomplete", "rank 1 vanished with the launcher, how is unknown"),
+    "lost": (
+        two().exit(0).add("lost", 4, node="n1", rank=1),
+        "incomplete",
+        "rank 1 vanished with the launcher, how is unknown",
+    ),
     "all vanished": (two(), "incomplete", "ranks 0-1 vanished with the launcher, how is unknown"),
     "missing": (Launch(size=4).start(0).start(2).exit(0).exit(2), "incomplete", "ranks 1,3 never started"),
-    "both": (Launch(size=3).start(0).start(2).exit(2), "incomplete", "rank 0 vanished with the launcher, how is unknown; rank 1 never started"),
+    "both": (
+        Launch(size=3).start(0).start(2).exit(2),
+        "incomplete",
+        "rank 0 vanished with the launcher, how is unknown; rank 1 never started",
+    ),
     "failed and lost": (two().exit(0, code=1), "failed", "rank 0 was the first to end badly: it ended with status 1"),
     "nothing": (Launch(), "incomplete", "no rank is known to have started"),
     "only an agent": (Launch().agent(), "incomplete", "no rank is known to have started"),
@@ -95,7 +121,17 @@ def test_peers_killed_after_a_node_was_lost() -> None:
     assert folded(here.killed(0, at=70).ended(1), there)["run"]["status"] == "node lost"
 
 
-@pytest.mark.parametrize(("end", "status"), [(12, "signalled"), (9, "timed out"), (8, "timed out"), (None, "signalled"), ("soon", "signalled"), (-5, "signalled")])
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        (12, "signalled"),
+        (9, "timed out"),
+        (8, "timed out"),
+        (None, "signalled"),
+        ("soon", "signalled"),
+        (-5, "signalled"),
+    ],
+)
 def test_timed_out_only_when_the_scheduler_and_a_signal_say_so(end: Any, status: str) -> None:
     value = {"name": "slurm", "end_time": end if type(end) is not int or end < 0 else BEGAN // SECOND + end}
     launch = Launch().start().fact("scheduler", value)
@@ -105,7 +141,11 @@ def test_timed_out_only_when_the_scheduler_and_a_signal_say_so(end: Any, status:
 
 def test_times() -> None:
     run = folded(two().exit(0, at=3).exit(1, at=4.25))["run"]
-    assert (run["start"], run["end"], run["duration_s"]) == ("2026-11-18T11:06:40.000000000Z", "2026-11-18T11:06:44.250000000Z", 4.25)
+    assert (run["start"], run["end"], run["duration_s"]) == (
+        "2026-11-18T11:06:40.000000000Z",
+        "2026-11-18T11:06:44.250000000Z",
+        4.25,
+    )
     columns = folded(two().exit(0, at=3).exit(1, at=4.25))["ranks"]["columns"]
     assert columns["start"] == [0, SECOND // 2] and columns["end"] == [3 * SECOND, 17 * SECOND // 4]
     assert columns["utime"] == [1.5, 1.5] and columns["code"] == [0, 0] and columns["signal"] == [None, None]
@@ -136,7 +176,11 @@ def test_environment_is_shared_where_it_is_the_same() -> None:
     launch = Launch(size=4).start(0).start(1).start(2).start(3)
     launch.env(0, A="1", R="0", ONLY="x").env(1, A="1", R="1").env(2, A="1", R="2")
     environment = folded(launch)["environment"]
-    assert environment == {"common": {"A": "1"}, "varying": {"ONLY": ["x", None, None, None], "R": ["0", "1", "2", None]}, "unknown": [[3, 3]]}
+    assert environment == {
+        "common": {"A": "1"},
+        "varying": {"ONLY": ["x", None, None, None], "R": ["0", "1", "2", None]},
+        "unknown": [[3, 3]],
+    }
 
 
 @settings(max_examples=40)
@@ -147,7 +191,10 @@ def test_every_environment_comes_back(envs: list[dict[str, str]]) -> None:
         launch.start(rank).env(rank, **env)
     environment = folded(launch)["environment"]
     varying = environment["varying"]
-    assert [environment["common"] | {k: v[rank] for k, v in varying.items() if v[rank] is not None} for rank in range(len(envs))] == envs
+    assert [
+        environment["common"] | {k: v[rank] for k, v in varying.items() if v[rank] is not None}
+        for rank in range(len(envs))
+    ] == envs
     assert all(len(set(values)) > 1 for values in varying.values())
 
 
@@ -164,17 +211,32 @@ def test_facts_are_stored_once_and_the_latest_counts() -> None:
 
 def test_a_node_without_an_agent_says_why_it_has_no_facts() -> None:
     nodes = folded(Launch("n1", size=2).start(0, agent=False), Launch("n2").start(1))["nodes"]
-    assert [node["unknown"] for node in nodes] == ["the run was made with --no-agent", "no agent reported from this node"]
+    assert [node["unknown"] for node in nodes] == [
+        "the run was made with --no-agent",
+        "no agent reported from this node",
+    ]
     assert "unknown" not in folded(Launch().start().agent())["nodes"][0]
 
 
 def artifact(state: str, at: float, path: str = "/data/out.h5", **keys: Any) -> dict[str, Any]:
-    return {"at": at, "role": "generated", "path": path, "state": state, "declared": ["out*"], "reason": None, "size": 5} | keys
+    return {
+        "at": at,
+        "role": "generated",
+        "path": path,
+        "state": state,
+        "declared": ["out*"],
+        "reason": None,
+        "size": 5,
+    } | keys
 
 
 def test_of_several_statements_the_one_that_knows_most_counts() -> None:
     launch = Launch().start().exit()
-    for facts in (artifact("ok", 11), artifact("not hashed", 12, reason="time", declared=["*.h5"]), artifact("missing", 13)):
+    for facts in (
+        artifact("ok", 11),
+        artifact("not hashed", 12, reason="time", declared=["*.h5"]),
+        artifact("missing", 13),
+    ):
         launch.add("artifact", **facts)
     (found,) = folded(launch)["artifacts"]["generated"]
     assert (found["state"], found["declared"], found["signature"]) == ("ok", ["*.h5", "out*"], None)
@@ -214,12 +276,18 @@ def test_an_absurd_size_costs_nothing() -> None:
 def rich() -> list[dict[str, Any]]:
     """The events of a run in which a bit of everything happened."""
     here, there = beside(size=4)
-    here.env(0, A="1", R="0").exit(0, at=7, code=3).fact("host", {"x": 1}).fact("host", {"x": 2}, at=0.2).fact("user", {"name": "ada"})
+    here.env(0, A="1", R="0").exit(0, at=7, code=3).fact("host", {"x": 1}).fact("host", {"x": 2}, at=0.2).fact(
+        "user", {"name": "ada"}
+    )
     there.start(2, argv=["other"]).env(1, A="1", R="1").killed(1, at=8, signal=9).add("lost", 9, node="n2", rank=2)
-    there.add("lost", 9.5, node="n2", rank=2).fact("host", {"x": 2}).add("problem", 2, text="p", node="n2").add("problem", 3, text="p", node="n2")
+    there.add("lost", 9.5, node="n2", rank=2).fact("host", {"x": 2}).add("problem", 2, text="p", node="n2").add(
+        "problem", 3, text="p", node="n2"
+    )
     for rank in (0, 1):
         there.add("signal", 6 + rank, rank=rank, pid=7, signal=15, from_pid=rank, from_uid=0, forwarded=True)
-    here.add("artifact", **artifact("ok", 20)).add("artifact", **artifact("ok", 20, size=6)).add("artifact", **artifact("missing", 21, "/b"))
+    here.add("artifact", **artifact("ok", 20)).add("artifact", **artifact("ok", 20, size=6)).add(
+        "artifact", **artifact("missing", 21, "/b")
+    )
     here.start(0, at=0).start(0, at=0, note="another").exit(0, at=7, code=4)
     return normal(here, there)
 
@@ -236,16 +304,35 @@ def test_neither_order_nor_repetition_changes_a_byte(shuffling: random.Random, o
 
 KINDS = ("start", "exit", "lost", "signal", "env", "agent", "fact", "artifact", "problem", "ended", "beat")
 KEYS = st.fixed_dictionaries(
-    {"event": st.sampled_from(KINDS), "time": st.integers(0, 3), "boot": st.just(0), "rank": st.integers(0, 2), "pid": st.integers(0, 1)},
-    optional={
-        "node": st.sampled_from(["a", "b"]), "kind": st.sampled_from(["host", "user"]), "value": st.sampled_from([1, {"name": "x"}, None]),
-        "error": st.just("e"), "text": st.just("t"), "role": st.sampled_from(["used", "generated"]), "path": st.just("/p"),
-        "state": st.sampled_from(["ok", "missing", "?"]), "code": st.integers(0, 1), "signal": st.sampled_from([2, 15]), "size": st.integers(-1, 4),
-        "env": st.dictionaries(st.sampled_from("AB"), st.sampled_from("12")), "argv": st.lists(st.just("x"), max_size=1),
-        "launch": st.sampled_from(["1-1", "2-2"]), "n": st.integers(0, 1), "launch_time": st.integers(0, 3), "from_pid": st.integers(0, 2),
-        "rusage": st.dictionaries(st.sampled_from(["utime", "maxrss"]), st.integers(0, 3)), "launcher": st.sampled_from(["none", "mpich"]),
+    {
+        "event": st.sampled_from(KINDS),
+        "time": st.integers(0, 3),
+        "boot": st.just(0),
+        "rank": st.integers(0, 2),
+        "pid": st.integers(0, 1),
     },
-)  # fmt: skip
+    optional={
+        "node": st.sampled_from(["a", "b"]),
+        "kind": st.sampled_from(["host", "user"]),
+        "value": st.sampled_from([1, {"name": "x"}, None]),
+        "error": st.just("e"),
+        "text": st.just("t"),
+        "role": st.sampled_from(["used", "generated"]),
+        "path": st.just("/p"),
+        "state": st.sampled_from(["ok", "missing", "?"]),
+        "code": st.integers(0, 1),
+        "signal": st.sampled_from([2, 15]),
+        "size": st.integers(-1, 4),
+        "env": st.dictionaries(st.sampled_from("AB"), st.sampled_from("12")),
+        "argv": st.lists(st.just("x"), max_size=1),
+        "launch": st.sampled_from(["1-1", "2-2"]),
+        "n": st.integers(0, 1),
+        "launch_time": st.integers(0, 3),
+        "from_pid": st.integers(0, 2),
+        "rusage": st.dictionaries(st.sampled_from(["utime", "maxrss"]), st.integers(0, 3)),
+        "launcher": st.sampled_from(["none", "mpich"]),
+    },
+)
 
 
 @settings(max_examples=60)
@@ -258,5 +345,3 @@ def test_any_events_in_any_order_give_one_valid_record(raw: list[dict[str, Any]]
     shuffled = events + events[:3]
     shuffling.shuffle(shuffled)
     assert canonical(fold(shuffled, run_id="r1")) == canonical(expected)
-
-

@@ -1,4 +1,4 @@
-"""Logs that were committed once are read the same by every later version. `make_golden.py` makes them anew, on purpose only."""
+"""Committed logs are read the same by every later version. `make_golden.py` makes them anew, on purpose only."""
 
 from __future__ import annotations
 

@@ -27,7 +27,9 @@ B_SAME_RANK = Launch("b", "200-2").start(0, **at(5))
 AGENT_ONLY = Launch("c", "500-5").agent(at=6)
 EMPTY = Launch("c", "500-5")
 SELF = [Launch("a", f"{100 + k}-{70 + k}").start(k, pid=70 + k, size=3, **at(k)) for k in range(3)]
-SELF_AGAIN = [Launch("a", f"{500 + k}-{90 + k}").start(k, pid=90 + k, ticks=500 + k, size=3, **at(100 + k)) for k in range(2)]
+SELF_AGAIN = [
+    Launch("a", f"{500 + k}-{90 + k}").start(k, pid=90 + k, ticks=500 + k, size=3, **at(100 + k)) for k in range(2)
+]
 OWN = [Launch("a", f"{100 + k}-{70 + k}", launcher="none").start(k, pid=70 + k, **at(k)) for k in range(2)]
 
 CASES = {

@@ -24,7 +24,10 @@ from hpcprov.record.layout import Store
 
 from .build import BEGAN, SECOND, Launch, append
 
-MERGE = "import sys; from hpcprov.merge.publish import merge_run; from hpcprov.record.layout import Store; merge_run(Store(sys.argv[1]), 'r1')"
+MERGE = (
+    "import sys; from hpcprov.merge.publish import merge_run; from hpcprov.record.layout import Store; "
+    "merge_run(Store(sys.argv[1]), 'r1')"
+)
 
 
 @pytest.fixture
@@ -106,7 +109,9 @@ def test_two_launches_of_one_id_are_two_runs(store: Store) -> None:
     for minute, launch in enumerate(["100-1", "200-2", "300-3"]):
         began = {"launch_time": BEGAN + minute * 60 * SECOND}
         Launch("n1", launch, size=2).start(0, **began).exit(0).write(store.run("r1"))
-        Launch("n2", launch, size=2).start(1, at=minute * 60, **began).exit(1, at=minute * 60 + 9, code=minute).write(store.run("r1"))
+        Launch("n2", launch, size=2).start(1, at=minute * 60, **began).exit(1, at=minute * 60 + 9, code=minute).write(
+            store.run("r1")
+        )
     places = merge_run(store, "r1")
     assert [os.path.basename(place) for place in places] == ["r1", "r1~2", "r1~3"]
     records = [read_record(place) for place in places]
@@ -118,11 +123,15 @@ def test_two_launches_of_one_id_are_two_runs(store: Store) -> None:
 
 def test_an_id_that_comes_round_again_later(store: Store) -> None:
     for number in range(3):
-        Launch("n1", f"{number}-{number}").start(at=number * 86400, launch_time=BEGAN + number * 86400 * SECOND).exit().write(store.run("r1"))
+        Launch("n1", f"{number}-{number}").start(
+            at=number * 86400, launch_time=BEGAN + number * 86400 * SECOND
+        ).exit().write(store.run("r1"))
         merge_run(store, "r1")
     assert sorted(os.path.relpath(place, store.records) for place in record_directories(store)) == [
-        "2026/11/18/r1", "2026/11/19/r1~2", "2026/11/20/r1~3",
-    ]  # fmt: skip
+        "2026/11/18/r1",
+        "2026/11/19/r1~2",
+        "2026/11/20/r1~3",
+    ]
 
 
 def test_a_late_log_of_another_node_joins_its_record(store: Store) -> None:
@@ -145,8 +154,13 @@ def test_a_late_rank_of_the_same_node_joins_under_another_name(store: Store) -> 
         merge_run(store, "r1")
     place = only(store)
     assert sorted(os.listdir(place)) == [
-        "n1.100-4999000.0.late1.log", "n1.100-4999000.0.late2.log", "n1.100-4999000.0.log", "record.1.json", "record.2.json", "record.json",
-    ]  # fmt: skip
+        "n1.100-4999000.0.late1.log",
+        "n1.100-4999000.0.late2.log",
+        "n1.100-4999000.0.log",
+        "record.1.json",
+        "record.2.json",
+        "record.json",
+    ]
     assert columns(read_record(place))["rank"] == [0, 1, 2]
 
 
@@ -177,12 +191,14 @@ def test_a_record_directory_without_a_record_gets_one(store: Store) -> None:
     assert read_record(place)["run"]["status"] == "completed"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format":"hpcprov-record","version":2}', '{"format":"x"}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"format":"hpcprov-record","version":2}', '{"format":"x"}', "[" * 100_000]
+)
 def test_a_damaged_record_is_named(store: Store, text: str) -> None:
     good().write(store.run("r1"))
     (place,) = merge_run(store, "r1")
     Path(place, "record.json").write_text(text)
-    with pytest.raises(BadRecord, match="record.json"):
+    with pytest.raises(BadRecord, match=r"record\.json"):
         refresh(store, place)
 
 
@@ -216,6 +232,15 @@ class TestOwnLaunchOnly:
             settle_run(store, "r1")
         (place,) = merge_run(store, "r1", log=own.name)
         assert read_record(place)["run"]["id"] == "r1"
+
+    def test_a_late_log_joins_a_launch_that_lives_without_ending_it(self, store: Store) -> None:
+        self.living().write(store.run("r1"))
+        good().write(store.run("r1~2"))
+        late = Launch("n2", "7-7", size=2).start(1, launch_time=BEGAN).write(store.run("r1~2"))
+        other = Launch("n2", "8-8", size=2).start(1, launch_time=BEGAN + 60 * SECOND).exit(1).write(store.run("r1~3"))
+        assert merge_run(store, "r1~3") == []
+        assert sorted(os.listdir(store.run("r1"))) == sorted([self.living().name, other.name])
+        assert late.name in os.listdir(store.run("r1~2"))
 
     def test_another_one_that_is_over_is_merged_with_it(self, store: Store) -> None:
         good().write(store.run("r1"))
@@ -288,7 +313,9 @@ def test_a_kill_before_any_step_of_publishing_can_be_finished(tmp_path: Path) ->
     for number in range(200):
         store = Store(str(tmp_path / str(number)))
         for launch in ("100-1", "200-2"):
-            Launch("n1", launch, size=2).start(0, launch_time=BEGAN + int(launch[0]) * SECOND).exit(0).write(store.run("r1"))
+            Launch("n1", launch, size=2).start(0, launch_time=BEGAN + int(launch[0]) * SECOND).exit(0).write(
+                store.run("r1")
+            )
         os.makedirs(store.ticket("r1", 0))
         pid = os.fork()
         if not pid:
@@ -327,7 +354,10 @@ def _die_at(number: int, store: Store) -> None:
 
 def test_no_room_for_the_record_leaves_the_logs_to_be_merged_later(store: Store) -> None:
     big(store)
-    limited = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); "
+    limited = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); "
+    )
     failed = subprocess.run([sys.executable, "-c", limited + MERGE, store.root], capture_output=True, text=True)
     assert failed.returncode and "File too large" in failed.stderr
     assert run_ids(store) == ["r1"] and not [name for name in os.listdir(store.runs) if name != "r1"]

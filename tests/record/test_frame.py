@@ -19,10 +19,16 @@ from hpcprov.record import frame
 from hpcprov.record.errors import ShortWrite
 
 # A high surrogate followed by a low one is one character in JSON: bytes that are not UTF-8 only give U+DC80..U+DCFF.
-CHARACTERS = st.characters(exclude_categories=["Cs"]) | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF, categories=["Cs"])
+CHARACTERS = st.characters(exclude_categories=["Cs"]) | st.characters(
+    min_codepoint=0xDC80, max_codepoint=0xDCFF, categories=["Cs"]
+)
 TEXT = st.text(CHARACTERS, max_size=40)
-SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12)
+SCALARS = (
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12
+)
 EVENTS = st.dictionaries(TEXT.filter(lambda key: key not in ("v", "blob")), VALUES, max_size=6)
 
 
@@ -39,7 +45,10 @@ def read(data: bytes) -> tuple[list[dict[str, Any]], frame.Skipped]:
 def test_every_event_comes_back_from_bytes_and_from_a_file(event: dict[str, Any], padding: int) -> None:
     event = event | {"padding": '"\\é' * padding}
     frames = frame.encode(event)
-    assert all(len(part) <= frame.FRAME_LIMIT and part[:1] == part[-1:] == b"\n" and part[1:-1].count(b"\n") == 0 for part in frames)
+    assert all(
+        len(part) <= frame.FRAME_LIMIT and part[:1] == part[-1:] == b"\n" and part[1:-1].count(b"\n") == 0
+        for part in frames
+    )
     assert read(b"".join(frames))[0] == [{"v": 1} | event]
     assert list(frame.scan(io.BytesIO(b"".join(frames)))) == [{"v": 1} | event]
 
@@ -65,7 +74,10 @@ def test_two_writers_cut_one_event_differently() -> None:
     text = json.dumps({"v": 1, "text": "z" * 5000})
     digest = sha256(text.encode()).hexdigest()
     pieces = [text[i : i + 700] for i in range(0, len(text), 700)]
-    own = [raw(json.dumps({"v": 1, "blob": digest, "part": k, "parts": len(pieces), "text": piece}).encode()) for k, piece in enumerate(pieces)]
+    own = [
+        raw(json.dumps({"v": 1, "blob": digest, "part": k, "parts": len(pieces), "text": piece}).encode())
+        for k, piece in enumerate(pieces)
+    ]
     events, skipped = read(b"".join([own[0], *frame.encode({"text": "z" * 5000}), *own[2:]]))
     assert [len(event["text"]) for event in events] == [5000] and skipped.blobs == 1
     assert len(read(b"".join(own))[0]) == 1
@@ -158,7 +170,9 @@ def test_what_json_cannot_say_is_refused(value: float) -> None:
 
 
 def sample() -> list[bytes]:
-    events = [{"event": "e", "k": k, "text": "é\udcff" * (3 * k)} for k in range(4)] + [{"event": "long", "text": "ab\n" * 900}]
+    events = [{"event": "e", "k": k, "text": "é\udcff" * (3 * k)} for k in range(4)] + [
+        {"event": "long", "text": "ab\n" * 900}
+    ]
     return [part for event in events for part in frame.encode(event)]
 
 
@@ -186,7 +200,9 @@ def test_flipping_every_byte_loses_only_the_frame_that_was_hit() -> None:
         for flip in (0x01, 0x80, 0xFF, data[at] ^ 0x0A):
             hurt = data[:at] + bytes([data[at] ^ flip]) + data[at + 1 :]
             left = frames_of(hurt)
-            assert [line for k, line in enumerate(before) if k != owner[at]] == [line for line in left if line != before[owner[at]]]
+            assert [line for k, line in enumerate(before) if k != owner[at]] == [
+                line for line in left if line != before[owner[at]]
+            ]
 
 
 @given(st.binary(max_size=300), st.integers(0, 3))

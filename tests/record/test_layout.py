@@ -18,7 +18,9 @@ def test_good_run_ids(run_id: str) -> None:
     assert Store("/s").run(run_id) == f"/s/runs/{run_id}"
 
 
-@pytest.mark.parametrize("run_id", ["", ".", "..", ".x", "-x", "a/b", "a..b", "../x", "a b", "a\n", "é", "\0", "x~", "x~y", "~2", "A" * 129])
+@pytest.mark.parametrize(
+    "run_id", ["", ".", "..", ".x", "-x", "a/b", "a..b", "../x", "a b", "a\n", "é", "\0", "x~", "x~y", "~2", "A" * 129]
+)
 def test_bad_run_ids_are_named(run_id: str) -> None:
     with pytest.raises(BadRunId) as caught:
         Store("/s").run(run_id)
@@ -40,7 +42,18 @@ def test_log_names_come_apart(name: str, parts: tuple[str, ...]) -> None:
     assert match is not None and match.group("node", "launch", "n", "late", "kind") == parts
 
 
-@pytest.mark.parametrize("name", ["record.json", "n1.log", "n1.8123.0.log", "n1.8123-4711.log", "n1.8123-4711.0.log.tmp", ".8123-4711.0.log", "share-n1.bin"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "record.json",
+        "n1.log",
+        "n1.8123.0.log",
+        "n1.8123-4711.log",
+        "n1.8123-4711.0.log.tmp",
+        ".8123-4711.0.log",
+        "share-n1.bin",
+    ],
+)
 def test_other_names_are_no_logs(name: str) -> None:
     assert layout.LOG_NAME.fullmatch(name) is None
 
@@ -73,8 +86,12 @@ def test_where_the_store_is_told_or_submitted(tmp_path: Path) -> None:
     (tmp_path / "sub" / ".hpcprov").mkdir(parents=True)
     (tmp_path / "told").mkdir()
     assert layout.find_store({"HPCPROV_DIR": "told"}, str(tmp_path)).root == str(tmp_path / "told")
-    assert layout.find_store({"SLURM_SUBMIT_DIR": str(tmp_path / "sub")}, "/").root == str(tmp_path / "sub" / ".hpcprov")
-    assert layout.find_store({"SLURM_SUBMIT_DIR": "relative"}, str(tmp_path / "sub")).root == str(tmp_path / "sub" / ".hpcprov")
+    assert layout.find_store({"SLURM_SUBMIT_DIR": str(tmp_path / "sub")}, "/").root == str(
+        tmp_path / "sub" / ".hpcprov"
+    )
+    assert layout.find_store({"SLURM_SUBMIT_DIR": "relative"}, str(tmp_path / "sub")).root == str(
+        tmp_path / "sub" / ".hpcprov"
+    )
 
 
 def test_no_store_is_said_with_a_way_out(tmp_path: Path) -> None:

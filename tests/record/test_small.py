@@ -62,7 +62,9 @@ def test_moments_come_back(ns: int) -> None:
     assert moment.ns(moment.iso(ns)) == ns
 
 
-@pytest.mark.parametrize(("ns", "text"), [(0, "1970-01-01T00:00:00.000000000Z"), (1795000000123456789, "2026-11-18T11:06:40.123456789Z")])
+@pytest.mark.parametrize(
+    ("ns", "text"), [(0, "1970-01-01T00:00:00.000000000Z"), (1795000000123456789, "2026-11-18T11:06:40.123456789Z")]
+)
 def test_iso(ns: int, text: str) -> None:
     assert moment.iso(ns) == text
 

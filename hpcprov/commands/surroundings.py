@@ -1,0 +1,126 @@
+"""The parts of a run's page that come from facts and artifacts: where it ran, in what surroundings, on which data.
+
+    nodes      n1: AMD EPYC 7763, 128 threads, 270 GB
+    outputs    out/u.h5  hdf5  8.3 MB  hpcprov1:abababababab
+
+Facts are values of any shape that a log held: nothing in here trusts one.
+"""
+
+from __future__ import annotations
+
+from hpcprov.commands.screen import count, cut, size
+from hpcprov.record import model
+from hpcprov.record.text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from hpcprov.commands.screen import Screen
+    from hpcprov.record.model import Record
+
+MOST_ARTIFACTS = 12
+MOST_FIELDS = 8
+SHORT = 12  # hex digits of a signature: enough to tell two apart by eye
+
+
+def where(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    yield "where", printable(record["run"]["cwd"] or "(unknown)")
+    hosts = model.facts(record, "host")
+    for names, fact in hosts[:3]:
+        yield "nodes", cut(f"{', '.join(names)}: {_host(fact)}", screen.width)
+    told = sum(len(names) for names, _ in hosts[:3])
+    if told < len(record["nodes"]):
+        rest = [node["node"] for node in record["nodes"]][told:]
+        yield "nodes", cut(f"{'and ' if told else ''}{', '.join(rest)}", screen.width)
+    yield from _job(model.fact(record, "scheduler"), screen)
+
+
+def _host(fact: dict[str, Any]) -> str:
+    value = fact.get("value")
+    if type(value) is not dict:
+        return str(fact.get("error", "unknown"))
+    cpu, memory = _object(value, "cpu"), _object(value, "memory")
+    parts = [str(cpu.get("model", "")), count(cpu["threads"], "thread") if type(cpu.get("threads")) is int else ""]
+    parts += [
+        size(memory["total"]) if type(memory.get("total")) is int else "",
+        str(_object(value, "os").get("PRETTY_NAME", "")),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _job(job: dict[str, Any], screen: Screen) -> Iterator[tuple[str, str]]:
+    if job.get("job_id") is not None:
+        keys = ("cluster", "step_id", "partition", "account", "qos")
+        rest = "".join(f", {key.removesuffix('_id')} {job[key]}" for key in keys if job.get(key) is not None)
+        yield "job", cut(f"{job.get('name')} {job['job_id']}{rest}", screen.width)
+
+
+def surroundings(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    """Modules, containers, code and graphics processors, as the first node tells them."""
+    names = " ".join(str(module.get("name")) for module in _objects(model.fact(record, "modules"), "loaded"))
+    if names:
+        yield "modules", cut(names, 2 * screen.width)
+    for container in _objects(model.fact(record, "container"), "containers"):
+        image = container.get("path") or container.get("image") or "(image unknown)"
+        yield "container", cut(f"{container.get('runtime')} {image}", screen.width)
+    code = model.fact(record, "code")
+    for part in dict.fromkeys(filter(None, (_git(_object(code, key)) for key in ("script", "directory")))):
+        yield "code", cut(part, screen.width)
+    for device in _objects(model.fact(record, "gpu"), "devices"):
+        yield "gpu", cut(str(device.get("name")), screen.width)
+
+
+def _git(place: dict[str, Any]) -> str:
+    git = _object(place, "git")
+    if not git.get("commit"):
+        return ""
+    dirty = " with changes that are not committed" if git.get("dirty") else ""
+    branch = f" on {git['branch']}" if git.get("branch") else ""
+    return f"{git.get('root', '')} at {str(git['commit'])[:SHORT]}{branch}{dirty}"
+
+
+def _object(value: dict[str, Any], key: str) -> dict[str, Any]:
+    found = value.get(key)
+    return found if type(found) is dict else {}
+
+
+def _objects(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    found = value.get(key)
+    return [item for item in found if type(item) is dict] if type(found) is list else []
+
+
+def artifacts(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    for role, label, declared in (("used", "inputs", "inputs"), ("generated", "outputs", "outputs")):
+        found = record["artifacts"][role]
+        for artifact in found[:MOST_ARTIFACTS]:
+            yield from ((label, line) for line in _artifact(artifact, record["run"]["cwd"] or "/", screen))
+        if len(found) > MOST_ARTIFACTS:
+            yield label, f"... and {len(found) - MOST_ARTIFACTS} more"
+        if not found and record["run"]["declared"][declared]:
+            yield label, cut(f"{', '.join(record['run']['declared'][declared])}  (not looked at)", screen.width)
+
+
+def _artifact(artifact: dict[str, Any], cwd: str, screen: Screen) -> Iterator[str]:
+    path = artifact["path"].removeprefix(cwd.rstrip("/") + "/")
+    facts = [artifact["format"] or "", size(artifact["size"]) if artifact["size"] is not None else ""]
+    signature, storage = artifact["signature"], artifact["storage"]
+    digest = short(signature["digest"]) if signature else short(storage["digest"]) if storage else ""
+    state = "" if artifact["state"] == "ok" else f"{artifact['state']}: {artifact['reason'] or 'why is unknown'}"
+    yield f"{cut(path, screen.width // 2)}  " + "  ".join(
+        cut(part, screen.width) for part in (*facts, digest, state) if part
+    )
+    fields = signature["fields"] if signature else []
+    for field in fields[:MOST_FIELDS]:
+        shape = "x".join(map(str, field["shape"])) if field["shape"] else "scalar"
+        name = cut(field["path"] or "(the array)", 32)
+        yield f"  {name:<16}  {cut(field['type'], 24)} {shape}  {short(field['signature'])}"
+    if len(fields) > MOST_FIELDS:
+        yield f"  ... and {len(fields) - MOST_FIELDS} more fields"
+
+
+def short(digest: str) -> str:
+    """`hpcprov1:` or `blake3:` and the beginning of the hexadecimal digits."""
+    kind, _, digits = printable(digest).partition(":")
+    return f"{kind}:{digits[:SHORT]}"

@@ -1,0 +1,145 @@
+"""`hpcprov runs`: what is listed, filtered, cut."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from merge.build import Launch
+
+from hpcprov.commands import runs as command
+from hpcprov.commands.screen import Screen, duration, size
+from hpcprov.merge.find import record_directories, run_ids
+from hpcprov.record.layout import Store
+
+from .conftest import Call, publish
+
+ALL = ["lost-run", "slurm-alps-4711.1", "slurm-alps-4711.0", "first"]
+
+
+def ids(call: Call, *words: str) -> list[str]:
+    status, out, err = call("runs", "--json", *words)
+    assert (status, err) == (0, "")
+    return [run["id"] for run in json.loads(out)]
+
+
+def test_newest_first_and_what_is_over_is_settled(call: Call, runs: Store) -> None:
+    assert run_ids(runs) == ["lost-run"]
+    assert ids(call) == ALL
+    assert run_ids(runs) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--name", "ocean"], ["slurm-alps-4711.0"]),
+        (["--name", "o*", "--name", "spin-*"], ["slurm-alps-4711.0", "first"]),
+        (["--tag", "case"], ALL),
+        (["--tag", "case=b"], ["slurm-alps-4711.0"]),
+        (["--tag", "case=b", "--tag", "x=1"], ["slurm-alps-4711.0"]),
+        (["--tag", "case=b", "--tag", "x=2"], []),
+        (["--status", "failed"], ["slurm-alps-4711.0"]),
+        (["--status", "failed", "--status", "incomplete"], ["lost-run", "slurm-alps-4711.0"]),
+        (["--since", "2026-11-20"], ["lost-run", "slurm-alps-4711.1"]),
+        (["--until", "2026-11-20"], ["slurm-alps-4711.0", "first"]),
+        (["--since", "2026-11-19T11:06:40Z", "--until", "2026-11-19T11:06:41Z"], ["slurm-alps-4711.0"]),
+        (["--since", "2026-11-19 11:06"], ALL[:3]),
+        (["--limit", "2"], ALL[:2]),
+        (["--name", "nothing"], []),
+    ],
+)
+def test_filters(call: Call, runs: Store, words: list[str], expected: list[str]) -> None:
+    assert ids(call, *words) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("90min", 5400), ("6h", 21600), ("2d", 172800), ("1w", 604800)]
+)
+def test_ages(text: str, seconds: int) -> None:
+    assert abs(time.time() - seconds - command._time(text)) < 5
+
+
+@pytest.mark.parametrize("text", ["", "d", "-1d", "1.5d", "2026", "2026-02-30", "tomorrow", "٣d"])
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is neither a date"):
+        command._time(text)
+
+
+def test_the_table(call: Call, runs: Store) -> None:
+    status, out, _ = call("runs")
+    lines = out.splitlines()
+    assert status == 0 and lines[0].split() == ["RUN", "NAME", "STATUS", "START", "TOOK", "RANKS", "COMMAND"]
+    assert lines[3].split()[:3] == ["slurm-alps-4711.0", "ocean", "failed"] and lines[3].endswith("./model -v")
+    assert "\x1b" not in out, "no colours where there is no terminal"
+
+
+def test_no_runs(call: Call) -> None:
+    assert call("runs") == (0, "no runs\n", "") and call("runs", "--json") == (0, "[]\n", "")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_the_table_is_as_wide_as_the_screen(width: int) -> None:
+    row = {
+        "id": "x" * 80,
+        "name": "n" * 50,
+        "status": "node lost",
+        "start": None,
+        "duration_s": 5,
+        "ranks": 3,
+        "missing": 1,
+        "argv": ["a" * 500],
+    }
+    lines = command.table([row] * 3, Screen(colour=False, width=width))
+    assert max(map(len, lines)) <= max(width, 142)
+
+
+def test_untrusted_text_does_not_act(call: Call, store: Store) -> None:
+    publish(store, "r1", Launch().start(name="\x1b[31m\u202eev\n", argv=["\x1b]0;x\x07", "\udcff"]).exit())
+    _, out, _ = call("runs")
+    assert "\\x1b[31m\\u202eev\\n" in out and not {"\x1b", "\u202e", "\x07"} & set(out)
+    _, out, _ = call("show", "r1")
+    assert not {"\x1b", "\u202e", "\x07"} & set(out)
+
+
+def test_damage_hides_one_run_and_no_other(call: Call, runs: Store) -> None:
+    (place,) = (path for path in record_directories(runs) if path.endswith("first"))
+    Path(place, "record.json").write_text("{")
+    assert ids(call) == ALL[:3]
+    status, _, err = call("show", "first")
+    assert status == 2 and "record.json is not JSON" in err
+
+
+def test_a_store_that_cannot_be_written_to_is_still_read(call: Call, runs: Store) -> None:
+    os.rename(runs.runs, runs.runs + "-gone")
+    assert ids(call) == ALL[1:]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "?"),
+        (0.0014, "1 ms"),
+        (0.9994, "999 ms"),
+        (1, "1.0 s"),
+        (59.4, "59.4 s"),
+        (60, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (3725, "1 h 2 min"),
+        (90000, "25 h 0 min"),
+        (200000, "2 d 7 h"),
+    ],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1_500_000, "1.5 MB"), (10**18, "1 EB"), (10**22, "1e+04 EB")],
+)
+def test_sizes(number: int, text: str) -> None:
+    assert size(number) == text

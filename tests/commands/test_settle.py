@@ -1,0 +1,101 @@
+"""`hpcprov settle`: what it says, and signing what was left."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from merge.build import Launch
+from record_check import check_record
+
+from hpcprov.merge.find import run_ids
+from hpcprov.record.layout import Store
+
+from .conftest import Call, publish
+
+
+def test_settle_one_and_all(call: Call, runs: Store) -> None:
+    Launch(launch="9-9").start().write(runs.run("other"))
+    assert call("settle", "lost") == (0, "settled lost-run\n", "")
+    assert call("settle", "--all") == (0, "settled other\n", "")
+    assert call("settle", "--all") == (0, "nothing to settle\n", "")
+    assert call("settle", "first") == (0, "", "")
+
+
+def test_one_that_lives_is_refused(call: Call, store: Store) -> None:
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    Launch().start(pid=os.getpid(), ticks=ticks).write(store.run("r1"))
+    status, out, err = call("settle", "r1")
+    assert (status, out) == (2, "") and "r1 may still be running: process" in err
+    assert call("settle", "--all")[1].startswith("left r1 may still be running")
+    assert run_ids(store) == ["r1"]
+
+
+def unsigned(store: Store, path: Path, reason: str = "later: run `hpcprov settle`") -> str:
+    ended = (time.time_ns() - 1_795_000_000 * 10**9) / 10**9
+    launch = (
+        Launch(**{"hash": "later"})
+        .start()
+        .exit(at=ended)
+        .add("artifact", ended, role="generated", path=str(path), declared=["*"])
+    )
+    launch.events[-1] |= {
+        "state": "not hashed",
+        "reason": reason,
+        "size": path.stat().st_size,
+        "mtime": path.stat().st_mtime_ns,
+    }
+    return publish(store, "r1", launch)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "out.txt"
+    path.write_text("values")
+    return path
+
+
+def record(call: Call) -> dict[str, object]:
+    found: dict[str, object] = check_record(json.loads(call("show", "r1", "--json")[1]))
+    return found
+
+
+def test_what_was_left_for_later_is_signed(call: Call, store: Store, data: Path) -> None:
+    place = unsigned(store, data)
+    assert call("settle", "r1") == (0, f"{data}: ok\n", "")
+    found = record(call)
+    assert found["revision"] == 2
+    (artifact,) = found["artifacts"]["generated"]  # type: ignore[index]
+    assert artifact["storage"]["digest"].startswith("blake3:") and artifact["declared"] == ["*"]
+    assert sorted(name.split(".")[0] for name in os.listdir(place)) == ["n1", "record", "record", "settle"]
+    assert call("settle", "r1") == (0, "", "")
+
+
+def test_what_has_changed_since_is_not_signed(call: Call, store: Store, data: Path) -> None:
+    unsigned(store, data)
+    os.utime(data, ns=(1, 1))
+    assert call("settle", "r1") == (0, f"{data}: not hashed: it has changed since the run ended\n", "")
+
+
+def test_what_was_not_to_be_hashed_is_not(call: Call, store: Store, data: Path) -> None:
+    unsigned(store, data, reason="off: the run was started with --hash off")
+    assert call("settle", "r1") == (0, "", "") and record(call)["revision"] == 1
+
+
+def test_no_hash(call: Call, store: Store, data: Path) -> None:
+    unsigned(store, data)
+    assert call("settle", "r1", "--no-hash") == (0, "", "") and record(call)["revision"] == 1
+
+
+def test_a_directory_is_signed_unless_something_in_it_is_newer(call: Call, store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a").write_text("x")
+    unsigned(store, folder)
+    os.utime(folder / "a", ns=(time.time_ns() + 10**11,) * 2)
+    assert "it has changed" in call("settle", "r1")[1]
+    os.utime(folder / "a", ns=(1, 1))
+    assert call("settle", "r1")[1] == f"{folder}: ok\n"
