@@ -75,11 +75,11 @@ def _settle_empty(store: Store, run_id: str) -> list[str]:
 
 def _sweep(store: Store) -> None:
     """Remove drafts that a merger left behind when it was killed."""
-    now = disk.server_time(store.runs)
     try:
         drafts = [name for name in os.listdir(store.runs) if layout.is_temporary(name)]
     except OSError:
         return
+    now = disk.server_time(store.runs) if drafts else None
     for path in (os.path.join(store.runs, name) for name in drafts):
         if now is not None and now - _modified(path, now) > SILENCE:
             disk.forget(path)
