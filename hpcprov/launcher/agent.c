@@ -48,7 +48,7 @@ static void become_bystander(int listening) {
     int kept = fcntl(listening, F_DUPFD, 3);
     for (int fd = 0; fd < 3; fd++) dup2(null, fd);
     if (kept != 3) dup2(kept, 3);
-    close_range(4, ~0u, 0);
+    close_all_but((int[]){0, 1, 2, 3}, 4);
     for (int signo = 1; signo < NSIG; signo++) signal(signo, SIG_DFL);
     sigset_t nothing;
     sigemptyset(&nothing);

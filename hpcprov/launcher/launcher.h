@@ -5,6 +5,7 @@
  *   options.c  the command line of exec
  *   place.c    which rank of which launch is this: tables of launcher variables, the run id
  *   store.c    where .hpcprov is; the run's directory and the node's log
+ *   descriptors.c  which descriptors stay open
  *   facts.c    the start, env and exit events (redact.c decides what of argv and environment may be told)
  *   frame.c    JSON, checksums, frames
  *   agent.c    election of the node's agent, and the wait for it at the end
@@ -81,8 +82,11 @@ struct store {
     bool local_only;  /* on a file system that other nodes are unlikely to see */
 };
 bool store_open(struct store *s, const struct place *p, bool want_out); /* false: said why */
-int fd_above_stdio(int fd); /* moves a descriptor out of 0..2, close-on-exec; -1 on failure */
 bool read_small_file(const char *path, char *into, size_t room);
+
+/* ---- descriptors.c */
+int fd_above_stdio(int fd);                   /* moves a descriptor out of 0..2, close-on-exec; -1 on failure */
+void close_all_but(int *kept, size_t count); /* sorts kept; negative numbers in it are none */
 
 /* ---- facts.c */
 bool facts_start(const struct store *s, const struct place *p, const struct options *o);

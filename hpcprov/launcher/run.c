@@ -73,10 +73,7 @@ static _Noreturn void be_sentinel(int from, int to, pid_t launcher) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != launcher) _exit(0);
     prctl(PR_SET_NAME, "hpcprov-sentry");
-    int low = from < to ? from : to, high = from < to ? to : from;
-    if (low > 0) close_range(0, (unsigned)low - 1, 0);
-    if (high - low > 1) close_range((unsigned)low + 1, (unsigned)high - 1, 0);
-    close_range((unsigned)high + 1, ~0u, 0);
+    close_all_but((int[]){from, to}, 2);
     unsigned char signo;
     while (read(from, &signo, 1) == 1) { /* forget one pending signal when asked to */
         sigset_t one;
@@ -262,8 +259,6 @@ static bool prepare(struct watch *w) {
     return w->signals >= 0 && start_sentinel(w) && (!w->options->capture_output || output_prepare(&w->output));
 }
 
-static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
-
 /* What the application closes must be closed, since somebody may wait for its end-of-file. So nothing inherited stays open here but stderr, for
  * a last word, what captured output is passed on to, and PMI_FD: when that closes, hydra kills the other ranks and us, and it
  * must neither do so before the exit is written nor after it has reaped this process (then it does not do so at all). */
@@ -272,13 +267,7 @@ static void close_inherited(const struct watch *w) {
     int own[12] = {2, w->signals, w->to_sentinel, w->from_sentinel, w->store->log, w->store->out, pmi ? atoi(pmi) : -1}, n = 7;
     for (int i = 0; i < 2 && w->options->capture_output; i++) own[n++] = w->output.pipes[i][0];
     if (w->options->capture_output) own[n++] = 1;
-    qsort(own, (size_t)n, sizeof *own, by_number);
-    int next = 0;
-    for (int i = 0; i < n; i++) {
-        if (own[i] > next) close_range((unsigned)next, (unsigned)own[i] - 1, 0);
-        if (own[i] >= next) next = own[i] + 1;
-    }
-    close_range((unsigned)next, ~0u, 0);
+    close_all_but(own, (size_t)n);
 }
 
 static void wait_for_end(struct watch *w) {

@@ -12,15 +12,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* Our descriptors must not take the place of a closed stdin, stdout or stderr. */
-int fd_above_stdio(int fd) {
-    if (fd < 0 || fd > 2) return fd;
-    int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3), error = errno;
-    close(fd);
-    errno = error;
-    return moved;
-}
-
 static char *joined(const char *a, const char *b, const char *c, const char *d) {
     char *path;
     return asprintf(&path, "%s%s%s%s", a, b, c, d) < 0 ? NULL : path;
