@@ -1,16 +1,17 @@
 /* hpcprov exec: the launcher. One per rank, native, static; see docs/launcher.md.
  *
  * Files, in the order in which a run passes through them:
- *   main.c     the verb: exec is served here, every other is handed to Python (handover.c)
- *   options.c  the command line of exec
- *   place.c    which rank of which launch is this: tables of launcher variables, the run id
- *   store.c    where .hpcprov is; the run's directory and the node's log
+ *   main.c         the verb: exec is served here, every other is handed to Python (handover.c)
+ *   options.c      the command line of exec
+ *   place.c        which rank of which launch is this: tables of launcher variables, the run id
+ *   store.c        where .hpcprov is; the run's directory and the node's log
+ *   facts.c        the start, env and exit events (redact.c decides what of argv and environment may be told)
+ *   frame.c        JSON, checksums, frames
+ *   run.c          start the application, pass signals on, wait, end as it ended
+ *   sentinel.c     which signals the application did not get itself
  *   descriptors.c  which descriptors stay open
- *   facts.c    the start, env and exit events (redact.c decides what of argv and environment may be told)
- *   frame.c    JSON, checksums, frames
- *   agent.c    election of the node's agent, and the wait for it at the end
- *   run.c      start the application, pass signals on, wait, end as it ended
- *   output.c   --capture-output
+ *   output.c       --capture-output
+ *   agent.c        election of the node's agent; what it is told at the end
  */
 #ifndef HPCPROV_LAUNCHER_H
 #define HPCPROV_LAUNCHER_H
@@ -105,6 +106,17 @@ struct agent {
 };
 void agent_join(struct agent *a, const struct store *s, const struct place *p, pid_t application);
 bool agent_tell_exit(struct agent *a, int status, bool leave); /* true: it may ask us to wait */
+
+/* ---- sentinel.c */
+struct sentinel {
+    pid_t pid; /* -1: there is none */
+    struct seen *seen;
+    uint32_t accounted[65]; /* by signal number */
+    int64_t stopped_at;     /* when the job stopped, until what came meanwhile has been dealt with; 0: it runs */
+};
+bool sentinel_start(struct sentinel *s);
+void sentinel_end(const struct sentinel *s);
+bool sentinel_got(struct sentinel *s, int signo); /* this signal was sent to the sentinel, and so to the application, as well */
 
 /* ---- run.c */
 int run_command(const struct options *o, const struct place *p, struct store *s); /* ends the process as the command ended */

@@ -1,10 +1,7 @@
 /* Start the application, pass on the signals that it did not get itself, wait, end as it ended.
  *
  * All signals are blocked here and read from a descriptor, so that inherited dispositions stay as they are for the application.
- *
- * Who got a signal? One sent to this process only must be passed on, one sent to the whole process group or job must not: the
- * application would get it twice. A sentinel tells: an idle child in the same group, session, tree and cgroup, with every
- * signal blocked. What was sent to it as well is pending there, and was sent to the application.
+ * Which signals the application did not get itself is for sentinel.c to tell.
  */
 #define _GNU_SOURCE
 #include "launcher.h"
@@ -32,8 +29,8 @@ struct watch {
     struct output output;
     struct agent agent;
     int signals;               /* signalfd */
-    pid_t sentinel, application;
-    int to_sentinel, from_sentinel;
+    pid_t application;
+    struct sentinel sentinel;
     int signal_events;
     bool told_to_end;          /* TERM, INT, HUP, ... arrived */
     bool ended;
@@ -67,83 +64,20 @@ void signals_restore(void) {
     sigprocmask(SIG_SETMASK, &mask_before, NULL);
 }
 
-/* ---- the sentinel */
+/* ---- signals */
 
-static _Noreturn void be_sentinel(int from, int to, pid_t launcher) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != launcher) _exit(0);
-    prctl(PR_SET_NAME, "hpcprov-sentry");
-    close_all_but((int[]){from, to}, 2);
-    unsigned char signo;
-    while (read(from, &signo, 1) == 1) { /* forget one pending signal when asked to */
-        sigset_t one;
-        sigemptyset(&one);
-        sigaddset(&one, signo);
-        sigtimedwait(&one, NULL, &(struct timespec){0});
-        if (write(to, &signo, 1) != 1) break;
-    }
-    _exit(0);
-}
-
-static bool start_sentinel(struct watch *w) {
-    int ask[2], answer[2];
-    if (pipe2(ask, O_CLOEXEC)) return false;
-    if (pipe2(answer, O_CLOEXEC)) {
-        close(ask[0]);
-        close(ask[1]);
-        return false;
-    }
-    int ends[4] = {fd_above_stdio(ask[0]), fd_above_stdio(ask[1]), fd_above_stdio(answer[0]), fd_above_stdio(answer[1])};
-    pid_t launcher = getpid();
-    bool whole = ends[0] >= 0 && ends[1] >= 0 && ends[2] >= 0 && ends[3] >= 0;
-    w->sentinel = whole ? fork() : -1;
-    if (w->sentinel == 0) be_sentinel(ends[0], ends[3], launcher);
-    close(ends[0]);
-    close(ends[3]);
-    w->to_sentinel = ends[1];
-    w->from_sentinel = ends[2];
-    return w->sentinel > 0;
-}
-
-static void end_sentinel(const struct watch *w) {
-    if (w->sentinel <= 0) return;
-    kill(w->sentinel, SIGKILL);
-    waitpid(w->sentinel, NULL, 0);
-}
-
-static bool sentinel_has(const struct watch *w, int signo) {
-    char path[40], status[4096];
-    snprintf(path, sizeof path, "/proc/%d/status", (int)w->sentinel);
-    if (!read_small_file(path, status, sizeof status)) return false;
-    uint64_t pending = 0;
-    static const char *const lines[] = {"\nSigPnd:", "\nShdPnd:"};
-    for (int i = 0; i < 2; i++) {
-        char *at = strstr(status, lines[i]);
-        if (at) pending |= strtoull(at + strlen(lines[i]), NULL, 16);
-    }
-    return pending >> (signo - 1) & 1;
-}
-
-static bool sent_to_all(const struct watch *w, int signo) {
-    static const long waits_ms[] = {0, 1, 4, 10}; /* a sender that walks over processes one by one may not be there yet */
-    for (size_t i = 0; i < sizeof waits_ms / sizeof *waits_ms; i++) {
-        if (waits_ms[i]) nanosleep(&(struct timespec){.tv_nsec = waits_ms[i] * 1000000}, NULL);
-        if (!sentinel_has(w, signo)) continue;
-        unsigned char byte = (unsigned char)signo;
-        struct pollfd answer = {.fd = w->from_sentinel, .events = POLLIN};
-        if (write(w->to_sentinel, &byte, 1) == 1 && poll(&answer, 1, 200) == 1 && read(w->from_sentinel, &byte, 1) < 0) errno = 0;
-        return true;
-    }
+/* What a terminal sends to its foreground group, and never to one process. */
+static bool by_terminal(const struct signalfd_siginfo *si) {
+    static const int kinds[] = {SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH};
+    for (size_t i = 0; si->ssi_code == SI_KERNEL && i < sizeof kinds / sizeof *kinds; i++)
+        if ((int)si->ssi_signo == kinds[i]) return true;
     return false;
 }
 
-/* ---- signals */
-
-static bool should_forward(const struct watch *w, const struct signalfd_siginfo *si) {
-    bool by_terminal = si->ssi_code == SI_KERNEL;
-    if (w->ended || si->ssi_pid == (uint32_t)getpid() || !strcmp(w->options->forward, "never")) return false;
-    if (!strcmp(w->options->forward, "always") || w->sentinel <= 0) return !by_terminal;
-    return !sent_to_all(w, (int)si->ssi_signo);
+static bool should_forward(struct watch *w, const struct signalfd_siginfo *si) {
+    if (w->ended || si->ssi_pid == (uint32_t)getpid() || by_terminal(si) || !strcmp(w->options->forward, "never")) return false;
+    if (!strcmp(w->options->forward, "always") || w->sentinel.pid <= 0) return true;
+    return !sentinel_got(&w->sentinel, (int)si->ssi_signo);
 }
 
 static void forward(const struct watch *w, const struct signalfd_siginfo *si) {
@@ -153,7 +87,7 @@ static void forward(const struct watch *w, const struct signalfd_siginfo *si) {
 }
 
 static void take_signal(struct watch *w, const struct signalfd_siginfo *si) {
-    static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU, SIGUSR1, SIGUSR2};
+    static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
     int signo = (int)si->ssi_signo;
     if (signo == SIGCHLD && si->ssi_code > 0) return; /* a child of ours: see reap */
     for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) w->told_to_end |= signo == ending[i];
@@ -186,9 +120,10 @@ static void reap(struct watch *w) {
     struct rusage usage;
     pid_t pid;
     while ((pid = wait4(-1, &status, WNOHANG | WUNTRACED, &usage)) > 0) { /* orphans as well, where we are process 1 */
-        if (pid == w->sentinel && !WIFSTOPPED(status)) w->sentinel = -1;
+        if (pid == w->sentinel.pid && !WIFSTOPPED(status)) w->sentinel.pid = -1;
         if (pid != w->application) continue;
         if (WIFSTOPPED(status)) {
+            w->sentinel.stopped_at = clock_ns(CLOCK_MONOTONIC);
             stop_too(WSTOPSIG(status));
             continue;
         }
@@ -202,6 +137,7 @@ static void reap(struct watch *w) {
 static void read_signals(struct watch *w) {
     struct signalfd_siginfo si;
     while (read(w->signals, &si, sizeof si) == (ssize_t)sizeof si) take_signal(w, &si);
+    w->sentinel.stopped_at = 0; /* what came while we were stopped has been dealt with */
     reap(w);
 }
 
@@ -256,7 +192,7 @@ static bool prepare(struct watch *w) {
     sigfillset(&all);
     prctl(PR_GET_CHILD_SUBREAPER, &w->subreaper);
     w->signals = fd_above_stdio(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK));
-    return w->signals >= 0 && start_sentinel(w) && (!w->options->capture_output || output_prepare(&w->output));
+    return w->signals >= 0 && sentinel_start(&w->sentinel) && (!w->options->capture_output || output_prepare(&w->output));
 }
 
 /* What the application closes must be closed, since somebody may wait for its end-of-file. So nothing inherited stays open here but stderr, for
@@ -264,7 +200,7 @@ static bool prepare(struct watch *w) {
  * must neither do so before the exit is written nor after it has reaped this process (then it does not do so at all). */
 static void close_inherited(const struct watch *w) {
     const char *pmi = getenv("PMI_FD");
-    int own[12] = {2, w->signals, w->to_sentinel, w->from_sentinel, w->store->log, w->store->out, pmi ? atoi(pmi) : -1}, n = 7;
+    int own[8] = {2, w->signals, w->store->log, w->store->out, pmi ? atoi(pmi) : -1}, n = 5;
     for (int i = 0; i < 2 && w->options->capture_output; i++) own[n++] = w->output.pipes[i][0];
     if (w->options->capture_output) own[n++] = 1;
     close_all_but(own, (size_t)n);
@@ -301,7 +237,7 @@ static void wait_for_agent(struct watch *w) {
 }
 
 static _Noreturn void end_as_it_ended(const struct watch *w) {
-    end_sentinel(w);
+    sentinel_end(&w->sentinel);
     if (WIFEXITED(w->status)) _exit(WEXITSTATUS(w->status));
     int signo = WTERMSIG(w->status);
     struct sigaction standard = {.sa_handler = SIG_DFL};
@@ -317,11 +253,11 @@ static _Noreturn void end_as_it_ended(const struct watch *w) {
 }
 
 int run_command(const struct options *o, const struct place *p, struct store *s) {
-    struct watch w = {.options = o, .place = p, .store = s, .sentinel = -1, .agent = {-1}};
+    struct watch w = {.options = o, .place = p, .store = s, .sentinel = {.pid = -1}, .agent = {-1}};
     if (!prepare(&w) || !start_application(&w)) {
         say("nothing more is recorded: %s", strerror(errno));
         facts_problem(s, p, "the launcher could not watch the command: too few descriptors or processes");
-        end_sentinel(&w);
+        sentinel_end(&w.sentinel);
         exec_plain(o->command);
     }
     if (w.exec_errno) say("cannot run `%s`: %s", o->command[0], strerror(w.exec_errno));

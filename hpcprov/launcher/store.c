@@ -17,7 +17,10 @@ static char *joined(const char *a, const char *b, const char *c, const char *d) 
     return asprintf(&path, "%s%s%s%s", a, b, c, d) < 0 ? NULL : path;
 }
 
-static bool trusted(const struct stat *st) { return st->st_uid == geteuid() || getenv("HPCPROV_TRUST_STORE") != NULL; }
+static bool trusted(const struct stat *st) {
+    const char *trust = getenv("HPCPROV_TRUST_STORE");
+    return st->st_uid == geteuid() || (trust && *trust && strcmp(trust, "0") != 0);
+}
 
 /* The nearest directory upwards of `from` that holds a .hpcprov of ours, as DIR/.hpcprov; NULL when there is none. */
 static char *nearest_store(const char *from) {
@@ -77,7 +80,7 @@ bool store_open(struct store *s, const struct place *p, bool want_out) {
     *s = (struct store){.log = -1, .out = -1};
     s->root = find_root();
     if (!s->root) {
-        say("nothing is recorded: the working directory does not exist and HPCPROV_DIR is not set");
+        say("nothing is recorded: the working directory has no name (removed, or too deep) and HPCPROV_DIR is not set");
         return false;
     }
     struct stat st;

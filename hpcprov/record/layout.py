@@ -139,7 +139,7 @@ def _start(environ: Mapping[str, str], cwd: str) -> str:
 
 
 def _nearest(directory: str, environ: Mapping[str, str]) -> str | None:
-    trusting = "HPCPROV_TRUST_STORE" in environ
+    trusting = environ.get("HPCPROV_TRUST_STORE", "0") not in ("", "0")
     while True:
         candidate = os.path.join(directory, STORE)
         if os.path.isdir(candidate) and (trusting or _is_ours(candidate)):
