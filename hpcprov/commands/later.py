@@ -1,4 +1,4 @@
-"""Signing what a finished run left unsigned: `--hash later`, or its time was over.
+"""Signing what a finished run left unsigned: `--hash later`, its time was over, or its agent was killed or never there.
 
 What was found out is appended to a log of the settler's own beside the record, which then gets a new revision. A file
 that has changed since the run ended is not signed: the signature would be that of other data.
@@ -11,7 +11,9 @@ from __future__ import annotations
 import os
 import time
 
+from hpcprov.agent import declared
 from hpcprov.merge.publish import refresh, revise
+from hpcprov.merge.read import read_run
 from hpcprov.record import frame, layout, moment
 
 TYPE_CHECKING = False
@@ -29,6 +31,7 @@ def sign(store: Store, directory: str) -> list[tuple[str, str]]:
     """Sign the artifacts of a record that were not hashed, except where that was asked for; path and state of each."""
     record = refresh(store, directory)
     left = [(role, artifact) for role in ROLES for artifact in record["artifacts"][role] if wants_hash(artifact)]
+    left += unseen(record, directory)
     if not left:
         return []
     ended = record["run"]["end"] or record["run"]["last_heard"]
@@ -40,6 +43,20 @@ def sign(store: Store, directory: str) -> list[tuple[str, str]]:
         (event["path"], event["state"] if event["state"] == "ok" else f"{event['state']}: {event['reason']}")
         for event in events
     ]
+
+
+def unseen(record: dict[str, Any], directory: str) -> list[tuple[str, dict[str, Any]]]:
+    """What was declared and never looked at, because no agent lived to do so; nothing where hashing is off."""
+    if record["run"]["options"].get("hash") == "off":
+        return []
+    seen = {(role, name) for role in ROLES for a in record["artifacts"][role] for name in (a["path"], *a["declared"])}
+    starts = (event for log in read_run(directory) for event in log.events if event["event"] == "start")
+    found = [
+        one
+        for one in declared.resolve(starts)
+        if not seen & {(one["role"], n) for n in (one["path"], *one["declared"])}
+    ]
+    return [(one["role"], {"path": one["path"], "declared": one["declared"], "mtime": None}) for one in found]
 
 
 def wants_hash(artifact: dict[str, Any]) -> bool:
@@ -60,11 +77,14 @@ def described(store: Store, artifact: dict[str, Any], ended: int) -> dict[str, A
 
 
 def has_changed(artifact: dict[str, Any], facts: dict[str, Any], ended: int) -> bool:
-    """A file has another mtime than when the run ended; something in a directory has a later one than that end."""
+    """A file has another mtime than when the run ended; something in a directory, or a file that nobody looked at then,
+    has a later one than that end."""
     now = facts.get("mtime")
-    if now is None or artifact["mtime"] is None:
+    if now is None:
         return False
-    return bool(now != artifact["mtime"] if facts.get("files") is None else now > ended + CLOCKS)
+    if facts.get("files") is None and artifact["mtime"] is not None:
+        return bool(now != artifact["mtime"])
+    return bool(now > ended + CLOCKS)
 
 
 def event_of(role: str, artifact: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:

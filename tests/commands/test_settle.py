@@ -19,10 +19,10 @@ from .conftest import Call, publish
 
 def test_settle_one_and_all(call: Call, runs: Store) -> None:
     Launch(launch="9-9").start().write(runs.run("other"))
-    assert call("settle", "lost") == (0, "settled lost-run\n", "")
+    assert call("settle", "lost", "--no-hash") == (0, "settled lost-run\n", "")
     assert call("settle", "--all") == (0, "settled other\n", "")
     assert call("settle", "--all") == (0, "nothing to settle\n", "")
-    assert call("settle", "first") == (0, "", "")
+    assert call("settle", "first", "--no-hash") == (0, "", "")
 
 
 def test_one_that_lives_is_refused(call: Call, store: Store) -> None:
@@ -37,7 +37,7 @@ def test_one_that_lives_is_refused(call: Call, store: Store) -> None:
 def unsigned(store: Store, path: Path, reason: str = "later: run `hpcprov settle`") -> str:
     ended = (time.time_ns() - 1_795_000_000 * 10**9) / 10**9
     launch = (
-        Launch(**{"hash": "later"})
+        Launch(hash="later", inputs=[], outputs=["*"])
         .start()
         .exit(at=ended)
         .add("artifact", ended, role="generated", path=str(path), declared=["*"])
@@ -83,6 +83,27 @@ def test_what_has_changed_since_is_not_signed(call: Call, store: Store, data: Pa
 def test_what_was_not_to_be_hashed_is_not(call: Call, store: Store, data: Path) -> None:
     unsigned(store, data, reason="off: the run was started with --hash off")
     assert call("settle", "r1") == (0, "", "") and record(call)["revision"] == 1
+
+
+def test_what_nobody_looked_at_is_signed(call: Call, store: Store, data: Path) -> None:
+    """The agent was killed: the start events tell what was declared."""
+    ended = (time.time_ns() - 1_795_000_000 * 10**9) / 10**9
+    declared = {"cwd": str(data.parent), "inputs": ["gone.nc"], "outputs": ["*.txt"]}
+    publish(store, "r1", Launch(**declared).start().exit(at=ended))
+    assert call("settle", "r1")[1].splitlines() == [
+        f"{data}: ok",
+        f"{data.parent}/gone.nc: missing: there is no such file or directory",
+    ]
+    assert call("settle", "r1") == (0, "", "")
+    data.write_text("other values")
+    os.utime(data, (time.time() + 100,) * 2)
+    publish(store, "r2", Launch(launch="3-3", **declared).start(run="r2").exit(at=ended))
+    assert f"{data}: not hashed: it has changed since the run ended" in call("settle", "r2")[1]
+
+
+def test_what_was_never_to_be_hashed_is_not_looked_for(call: Call, store: Store, data: Path) -> None:
+    publish(store, "r1", Launch(hash="off", cwd=str(data.parent), outputs=["*.txt"]).start().exit())
+    assert call("settle", "r1") == (0, "", "")
 
 
 def test_no_hash(call: Call, store: Store, data: Path) -> None:
