@@ -7,12 +7,14 @@ shares together. Every declared artifact becomes an `artifact` event in the log.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import time
 
 from hpcprov.agent import declared, finish
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.signing import ALONE, HELPER
+from hpcprov.capture import cgroup
 from hpcprov.record.layout import Store
 from hpcprov.signature import artifact, nodes
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 HELPERS = 2.0  # s that the last node waits at least for shares that others have begun
 POLL = 0.1  # s
+LEAST = 1 << 30  # bytes of address space that reading needs in any case
 
 
 def main(words: list[str]) -> int:
@@ -29,6 +32,7 @@ def main(words: list[str]) -> int:
     store, run_id, part = Store(options["--root"]), options["--run"], options["--part"]
     deadline = time.monotonic() + float(options["--seconds"])
     journal = Journal(options["--log"], options["--node"])
+    limit_memory()
     wanted = declared.resolve(finish.starts_of(store.run(run_id)))
     if part == ALONE:
         for one in wanted:
@@ -44,6 +48,13 @@ def main(words: list[str]) -> int:
     for one, facts in zip(wanted, found, strict=True):
         journal.write("artifact", **one, **facts)
     return 1 if journal.lost else 0
+
+
+def limit_memory() -> None:
+    """Half of what the cgroup has free: whatever a file declares, the node's other processes keep theirs."""
+    half = max(LEAST, cgroup.free_memory() // 2)
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (half if hard == resource.RLIM_INFINITY else min(half, hard), hard))
 
 
 def share(store: Store, run_id: str, node: str, work: list[Any], deadline: float) -> None:

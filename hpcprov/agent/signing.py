@@ -86,9 +86,10 @@ def sign_in_child(part: str, root: str, run_id: str, journal: Journal, seconds: 
     until = time.monotonic() + seconds + GRACE
     command = [sys.executable, "-P", "-m", "hpcprov.agent.hashing", *words]
     try:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        # numpy's algebra library would reserve memory for every core, and nothing here multiplies matrices.
+        environ = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+        null = subprocess.DEVNULL
+        child = subprocess.Popen(command, env=environ, stdin=null, stdout=null, stderr=null)
     except OSError as error:
         return f"the hashing process could not be started: {error.strerror}"
     try:

@@ -183,9 +183,7 @@ def test_editable_installation_says_when_the_launcher_is_stale(tmp_path: Path) -
     bin_dir = new_environment(tmp_path / "env")
     call(bin_dir / "python", "-m", "pip", "install", *QUIET, "-e", source)
     check(bin_dir / "hpcprov", tmp_path / "run")
-    (source / "hpcprov" / "cli.py").write_text(
-        "import sys\n\ndef main(argv=None):\n    print('edited')\n    return 0\n"
-    )
+    (source / "hpcprov" / "__main__.py").write_text("print('edited')\n")
     assert call(bin_dir / "hpcprov", "runs").strip() == "edited"
     later = (bin_dir / "hpcprov").stat().st_mtime + 10
     os.utime(source / "hpcprov" / "launcher" / "run.c", (later, later))

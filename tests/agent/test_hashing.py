@@ -1,0 +1,83 @@
+"""The hashing child: its limits, and what it leaves when it is killed."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from hpcprov.agent import signing
+from hpcprov.agent.journal import Journal
+from hpcprov.record import frame
+from hpcprov.record.layout import Store
+
+LIMIT = """
+import resource
+from hpcprov.agent.hashing import limit_memory
+limit_memory()
+print(resource.getrlimit(resource.RLIMIT_AS)[0])
+"""
+
+
+def a_run(tmp_path: Path, outputs: list[str]) -> tuple[Store, Journal, list[dict[str, object]]]:
+    store = Store(str(tmp_path / ".hpcprov"))
+    os.makedirs(store.run("r"))
+    journal = Journal(store.log("r", "n.1-1.0.log"), "n")
+    journal.write("start", rank=0, cwd=str(tmp_path), inputs=[], outputs=outputs, nodes=1, hash="now")
+    return store, journal, [{"cwd": str(tmp_path), "outputs": outputs, "hash": "now"}]
+
+
+def told(journal: Journal) -> dict[str, tuple[str, str | None]]:
+    events = frame.scan(Path(journal.path).read_bytes())
+    return {os.path.basename(e["path"]): (e["state"], e["reason"]) for e in events if e["event"] == "artifact"}
+
+
+def test_memory_is_limited() -> None:
+    limit = int(subprocess.run([sys.executable, "-c", LIMIT], check=True, capture_output=True).stdout)
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 1 << 30 <= limit <= max(1 << 30, physical // 2)
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] != limit
+
+
+def test_time_runs_out_between_and_inside_artifacts(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(10))
+    with open(tmp_path / "big.bin", "wb") as file:
+        file.truncate(200 << 30)
+    store, journal, starts = a_run(tmp_path, ["*.npy", "*.bin"])
+    began = time.monotonic()
+    signing.sign("alone", root=store.root, run_id="r", journal=journal, starts=starts, seconds=1.5)
+    assert time.monotonic() - began < 20
+    assert told(journal)["a.npy"] == ("ok", None)
+    state, reason = told(journal)["big.bin"]
+    assert state == "not hashed" and str(reason).startswith("time")
+
+
+def test_a_killed_child_leaves_what_it_has_done(tmp_path: Path) -> None:
+    """A parser that crashes on a malicious file takes the child with it, and nothing else."""
+    np.save(tmp_path / "a.npy", np.zeros(10))
+    with open(tmp_path / "big.bin", "wb") as file:
+        file.truncate(200 << 30)
+    store, journal, starts = a_run(tmp_path, ["a.npy", "big.bin"])
+    killer = subprocess.Popen([sys.executable, "-c", KILL, str(os.getpid()), journal.path])
+    signing.sign("alone", root=store.root, run_id="r", journal=journal, starts=starts, seconds=60)
+    assert killer.wait() == 0
+    assert told(journal)["a.npy"] == ("ok", None)
+    assert told(journal)["big.bin"] == ("not hashed", f"the hashing process ended with signal {signal.SIGKILL:d}")
+
+
+KILL = """
+import os, sys, time
+parent, log = sys.argv[1:]
+while b'"artifact"' not in open(log, "rb").read():
+    time.sleep(0.05)
+tasks = os.listdir(f"/proc/{parent}/task")
+for pid in "".join(open(f"/proc/{parent}/task/{task}/children").read() for task in tasks).split():
+    if int(pid) != os.getpid() and b"hpcprov.agent.hashing" in open(f"/proc/{pid}/cmdline", "rb").read():
+        os.kill(int(pid), 9)
+"""
