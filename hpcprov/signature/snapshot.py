@@ -3,6 +3,8 @@
 Two equal snapshots, one from before reading and one from after, say that nothing was changed in between. The
 `fingerprint` names results in the cache; the `stamp` leaves out what differs between nodes of a cluster (device
 numbers, inodes).
+
+Directories named `.hpcprov` are left out: a run whose output is its own working directory would sign its own log.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from hpcprov.record.errors import UnreadableData
 
 #: File times are that coarse on some file systems: younger files may change without a trace.
 SETTLED_NS = 2_000_000_000
+#: The tool's own store, as in record/layout.py.
+STORE = b".hpcprov"
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ def _walk(root: bytes) -> Iterator[Entry]:
         with os.scandir(os.path.join(root, folder)) as found:
             for item in found:
                 entry = _entry(os.path.join(folder, item.name), item.stat(follow_symlinks=False))
+                if entry.kind == "dir" and item.name == STORE:
+                    continue
                 yield entry
                 if entry.kind == "dir":
                     folders.append(entry.path)

@@ -1,8 +1,8 @@
 """The storage digest: the same bytes, the same digest. For a file it equals `b3sum`; for a directory it is that of a
 listing.
 
-The listing has one line per entry below the directory, in unsigned byte order of the relative paths, each ended by a
-NUL:
+The listing has one line per entry below the directory, except directories named `.hpcprov`, in unsigned byte order of
+the relative paths, each ended by a NUL:
 
     dir - results
     file <hex: BLAKE3 of its bytes> results/out.h5

@@ -321,3 +321,15 @@ def test_damaged_files_are_results_and_never_crash(tmp_path: Path) -> None:
 def _path() -> dict[str, str]:
     root = str(Path(__file__).parent.parent.parent)
     return {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+
+
+def test_the_tools_own_store_is_no_part_of_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "x").write_bytes(b"abc")
+    before = describe(str(tmp_path))
+    for store in (tmp_path / ".hpcprov", tmp_path / "sub" / ".hpcprov"):
+        (store / "runs").mkdir(parents=True)
+        (store / "runs" / "n.log").write_bytes(b"grows")
+    after = describe(str(tmp_path))
+    assert after["storage"]["digest"] == before["storage"]["digest"]
+    assert (after["files"], after["size"]) == (before["files"], before["size"]) == (1, 3)
