@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             print("\n".join(lines(result)), flush=True)
         if result["state"] != "ok":
-            print(f"hpcprov hash: {printable(path)}: {printable(result['reason'])}", file=sys.stderr, flush=True)
+            print(f"hpcprov hash: {named(path)}: {printable(result['reason'])}", file=sys.stderr, flush=True)
     if args.json:
         print(json.dumps(results, indent=2))
     return 0 if all(result["state"] == "ok" for result in results) else 2
@@ -88,9 +88,14 @@ def _watch(path: str, done: Event) -> None:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
+def named(path: str) -> str:
+    """A path for people; an empty one must be seen."""
+    return printable(path) or "'' (an empty name)"
+
+
 def lines(result: dict[str, Any]) -> Iterator[str]:
     """A result as text: a heading, the two digests, one line for each field."""
-    yield f"{printable(result['path'])}  {', '.join(_facts(result))}"
+    yield f"{named(result['path'])}  {', '.join(_facts(result))}"
     if result["storage"] is not None:
         yield f"  storage    {result['storage']['digest']}"
     if result["signature"] is not None:
@@ -106,7 +111,7 @@ def _facts(result: dict[str, Any]) -> Iterator[str]:
     if result["format"] is not None:
         yield result["format"]
     if result["files"] is not None:
-        yield f"{result['files']} files"
+        yield "1 file" if result["files"] == 1 else f"{result['files']} files"
     if result["size"] is not None:
         yield size_text(result["size"])
 

@@ -32,6 +32,11 @@ READERS = {
     "npy": ("hpcprov.data.npy", "open_npy", ""),
 }
 
+#: suffix of a name: what its content should be
+SUFFIXES = {".h5": "HDF5", ".hdf5": "HDF5", ".nc": "NetCDF", ".npy": "npy", ".zarr": "Zarr"}
+#: Classic NetCDF, which no reader here knows, is a plain file and nothing foreign.
+CLASSIC = b"CDF"
+
 
 class MissingReader(HpcprovError):
     """The library that reads this format is not installed."""
@@ -61,6 +66,26 @@ def format_of(path: str) -> str:
     except OSError as error:
         raise UnreadableData(f"cannot be read: {error.strerror}") from error
     raise UnreadableData("neither a file nor a directory")
+
+
+def check_name(path: str, form: str) -> None:
+    """Raises UnreadableData for a file or directory without a format whose name promises one: it is truncated, empty or
+    something else."""
+    suffix = os.path.splitext(path.rstrip("/"))[1].lower()
+    if suffix not in SUFFIXES or form in READERS or (suffix == ".nc" and form == "file" and _is_classic(path)):
+        return
+    raise UnreadableData(f"its name ends in {suffix}, but {_found(path, form)}, not {SUFFIXES[suffix]} data")
+
+
+def _is_classic(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(CLASSIC)) == CLASSIC
+
+
+def _found(path: str, form: str) -> str:
+    if form == "directory":
+        return "it is a directory without Zarr metadata" if os.listdir(path) else "it is an empty directory"
+    return "it is a file of another kind (or its beginning is damaged)" if os.path.getsize(path) else "it is empty"
 
 
 def _file_format(path: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hpcprov.data.interface import Dataset, Field
-from hpcprov.data.open import MissingReader, format_of, open_data, readable, reason
+from hpcprov.data.open import MissingReader, check_name, format_of, open_data, readable, reason
 from hpcprov.data.types import Unsigned
 from hpcprov.record.errors import UnreadableData
 from hpcprov.signature import cache, tree
@@ -116,6 +116,7 @@ def _measured(
 def _signature(path: str, seen: Snapshot, sign: Callable[[Field], Signed]) -> dict[str, Any]:
     with readable(path), open_data(path) as data:
         if data.format in NO_FIELDS:
+            check_name(path, data.format)
             raise Unsigned(NO_FIELDS[data.format])
         check_declared(data, seen.size)
         fields = [sign(field) for field in data.fields]

@@ -172,3 +172,45 @@ def test_states_are_shown() -> None:
     assert lines({**blank, "state": "ok", "format": "directory", "files": 3, "size": 5}) == [
         "x  directory, 3 files, 5 B"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.h5", b"", "its name ends in .h5, but it is empty, not HDF5 data"),
+        ("a.HDF5", b"x", "of another kind (or its beginning is damaged), not HDF5 data"),
+        ("a.nc", b"HDF", "not NetCDF data"),
+        ("a.npy", b"\x93NUM", "not npy data"),
+        ("a.zarr", b"{}", "not Zarr data"),
+        ("b.zarr", None, "it is an empty directory, not Zarr data"),
+    ],
+)
+def test_a_name_that_promises_other_data(
+    place: Path, name: str, content: bytes | None, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is None:
+        Path(name).mkdir()
+    else:
+        Path(name).write_bytes(content)
+    assert hashed(name) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith(f"hpcprov hash: {name}: ") and reason in shown.err
+    assert "storage    blake3:" in shown.out
+    assert describe(name)["state"] == "unreadable"
+
+
+def test_classic_netcdf_is_a_plain_file(place: Path) -> None:
+    Path("old.nc").write_bytes(b"CDF\x01" + bytes(28))
+    assert hashed("old.nc") == 0
+
+
+def test_an_empty_name_is_seen(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hashed("") == 2
+    assert capsys.readouterr().err == "hpcprov hash: '' (an empty name): there is no such file or directory\n"
+
+
+def test_one_file_is_no_files(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("d").mkdir()
+    Path("d/x").write_bytes(b"abc")
+    assert hashed("d") == 0
+    assert capsys.readouterr().out.startswith("d  directory, 1 file, 3 B\n")
