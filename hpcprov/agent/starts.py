@@ -55,7 +55,19 @@ def ended(name: str) -> bool:
     pid, _, ticks = process.partition("-")
     if not (pid.isdigit() and ticks.isdigit()) or space != pid_namespace().translate(PLAIN):
         return False
-    return ticks_of(pid) != int(ticks)
+    found = ticks_of(pid)
+    return found != int(ticks) if found is not None else not lives(int(pid))
+
+
+def lives(pid: int) -> bool:
+    """Whether there is such a process, even where /proc hides those of others (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def pid_namespace() -> str:
