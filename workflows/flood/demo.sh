@@ -3,8 +3,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 PATH=$BIN:$PATH
-export HPCPROV_DIR="${HPCPROV_DIR:-$here/out/.hpcprov}"
-mkdir -p "$here/out"
+mkdir -p "$here/out/.hpcprov" # a store further up would be found first
 cd "$here/out"
 show() {
     printf '\n$ %s\n' "$1"
@@ -19,8 +18,10 @@ hpcprov hash flood.zarr flood.h5
 cat <<END
 
 max_depth has one signature in the Zarr store and in the HDF5 file: a signature is of the values, not of the bytes.
-Now try, in $here/out with HPCPROV_DIR=$HPCPROV_DIR:
+Now try:
 
+  . $BIN/activate
+  cd $here/out
   hpcprov runs                     every run so far
   hpcprov log last                 this run again, as a shell script
   hpcprov show last --json         the record itself
