@@ -1,25 +1,35 @@
 """What the launch line declared: patterns of inputs and outputs -> the artifacts that they name.
 
-example: resolve([start], "outputs") == [{"role": "generated", "path": "/data/a.zarr", "declared": ["*.zarr"]}]
+A pattern is looked up once. What it named is told by a `declared` event, which everybody after that goes by: inputs
+when the run starts, before it makes files of its own that the pattern fits; outputs when it has ended.
+
+example: resolve([start], role="generated") == [{"role": "generated", "path": "/data/a.zarr", "declared": ["*.zarr"]}]
 """
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
+import time
+from glob import has_magic
+
+from hpcprov.agent import walking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    Key = tuple[str, str, str]  # role, working directory, pattern
+    Named = tuple[list[str], str | None]  # the paths, or why there are none
+
 ROLES = (("inputs", "used"), ("outputs", "generated"))
+EVENTS = ("start", "declared")  # the events that `resolve` goes by
 
 
-def patterns(starts: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], None]:
+def patterns(starts: Iterable[Mapping[str, Any]]) -> dict[Key, None]:
     """(role, working directory, pattern) in the order in which ranks declared them, each once."""
-    found: dict[tuple[str, str, str], None] = {}
+    found: dict[Key, None] = {}
     for start in starts:
         for key, role in ROLES:
             for pattern in start.get(key) or []:
@@ -28,24 +38,62 @@ def patterns(starts: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], 
     return found
 
 
-def resolve(starts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def told(events: Iterable[Mapping[str, Any]]) -> dict[Key, Named]:
+    """What `declared` events say; of several of one pattern the first by time."""
+    found: dict[Key, Named] = {}
+    for event in sorted((e for e in events if e.get("event") == "declared"), key=lambda e: e.get("time") or 0):
+        key = (str(event.get("role")), str(event.get("cwd")), str(event.get("pattern")))
+        found.setdefault(key, ([p for p in event.get("paths") or [] if isinstance(p, str)], event.get("reason")))
+    return found
+
+
+def resolve(
+    events: Iterable[Mapping[str, Any]], *, role: str | None = None, tell: Callable[..., object] | None = None
+) -> list[dict[str, Any]]:
     """Artifacts with `role`, `path` (absolute) and `declared`, sorted; a pattern that matches nothing stands for
-    itself."""
+    itself.
+
+    One that names too much stands for itself, too, with the `reason`. `role` leaves out the other one's. Patterns that
+    no `declared` event is about are looked up now, and `tell` (a journal's `write`) is told of them.
+    """
+    events = list(events)
+    known = told(events)
+    deadline = time.monotonic() + walking.SECONDS
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for role, cwd, pattern in patterns(starts):
-        for path in matches(cwd, pattern):
-            artifact = found.setdefault((role, path), {"role": role, "path": path, "declared": []})
-            if pattern not in artifact["declared"]:
-                artifact["declared"].append(pattern)
+    for key in patterns(events):
+        if role not in (None, key[0]):
+            continue
+        if key not in known:
+            known[key] = look_up(key[1], key[2], deadline)
+            if tell is not None:
+                tell("declared", role=key[0], cwd=key[1], pattern=key[2], paths=known[key][0], reason=known[key][1])
+        add(found, key, known[key])
     return [found[key] for key in sorted(found)]
 
 
-def matches(cwd: str, pattern: str) -> list[str]:
+def add(found: dict[tuple[str, str], dict[str, Any]], key: Key, named: Named) -> None:
+    (role, cwd, pattern), (paths, reason) = key, named
+    for path in paths if reason is None else [os.path.normpath(os.path.join(cwd, pattern))]:
+        artifact = found.setdefault((role, path), {"role": role, "path": path, "declared": []})
+        if pattern not in artifact["declared"]:
+            artifact["declared"].append(pattern)
+        if reason is not None:
+            artifact["reason"] = reason
+
+
+def look_up(cwd: str, pattern: str, deadline: float) -> Named:
+    try:
+        return matches(cwd, pattern, deadline), None
+    except walking.GivenUp as error:
+        return [], str(error)
+
+
+def matches(cwd: str, pattern: str, deadline: float = float("inf")) -> list[str]:
+    """The paths that a pattern names now, or it itself. Raises walking.GivenUp."""
     whole = os.path.normpath(os.path.join(cwd, pattern))
-    if os.path.lexists(whole) or not glob.has_magic(pattern):  # a name may hold brackets and mean them
+    if os.path.lexists(whole) or not has_magic(pattern):  # a name may hold brackets and mean them
         return [whole]
-    found = glob.glob(os.path.join(glob.escape(cwd), pattern), recursive=True)
-    return sorted(os.path.normpath(path) for path in found) or [whole]
+    return walking.find(cwd, pattern, deadline) or [whole]
 
 
 def stamps(artifacts: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int, int]]:

@@ -6,7 +6,6 @@ A kind that fails is written as such, with the reason; none holds up another, an
 from __future__ import annotations
 
 import os
-import threading
 
 from hpcprov.agent.journal import Journal
 
@@ -91,10 +90,3 @@ def write(journal: Journal, kind: str, source: Callable[[], Any]) -> None:
     # Whatever a machine holds for a collector: the run goes on, and the record says what is missing.
     except Exception as error:
         journal.write("fact", kind=kind, error=f"{type(error).__name__}: {error}"[:500])
-
-
-def in_background(journal: Journal, context: Context) -> threading.Thread:
-    """Collect beside the ranks; the thread never keeps the agent alive."""
-    thread = threading.Thread(target=collect, args=(journal, context), daemon=True)
-    thread.start()
-    return thread

@@ -11,9 +11,9 @@ import resource
 import sys
 import time
 
-from hpcprov.agent import declared, finish
+from hpcprov.agent import declared, finish, meeting
 from hpcprov.agent.journal import Journal
-from hpcprov.agent.signing import ALONE, HELPER
+from hpcprov.agent.signing import ALONE, HELPER, LOST
 from hpcprov.capture import cgroup
 from hpcprov.record.layout import Store
 from hpcprov.signature import artifact, nodes
@@ -33,21 +33,22 @@ def main(words: list[str]) -> int:
     deadline = time.monotonic() + float(options["--seconds"])
     journal = Journal(options["--log"], options["--node"])
     limit_memory()
-    wanted = declared.resolve(finish.starts_of(store.run(run_id)))
+    found = declared.resolve(finish.declarations(store.run(run_id)), tell=journal.write)
+    wanted = [one for one in found if "reason" not in one]  # of the others the parent tells
     if part == ALONE:
         for one in wanted:
             journal.write("artifact", **one, **artifact.describe(one["path"], deadline=deadline, cache_dir=store.cache))
-        return 1 if journal.lost else 0
+        return LOST if journal.lost else 0
     work = [(one["path"], one["role"]) for one in wanted]
     begun = time.monotonic()
     share(store, run_id, options["--node"], work, deadline)
     if part == HELPER:
         return 0
     wait_for_helpers(store, run_id, min(deadline, 2 * time.monotonic() - begun + HELPERS))
-    found = nodes.combine(work, shared_dir=store.run(run_id), deadline=deadline, cache_dir=store.cache)
-    for one, facts in zip(wanted, found, strict=True):
+    results = nodes.combine(work, shared_dir=store.run(run_id), deadline=deadline, cache_dir=store.cache)
+    for one, facts in zip(wanted, results, strict=True):
         journal.write("artifact", **one, **facts)
-    return 1 if journal.lost else 0
+    return LOST if journal.lost else 0
 
 
 def limit_memory() -> None:
@@ -67,7 +68,7 @@ def share(store: Store, run_id: str, node: str, work: list[Any], deadline: float
 
 def wait_for_helpers(store: Store, run_id: str, until: float) -> None:
     """Until no node is at its share, at most as long again as the own share took, since all pieces are of one size."""
-    while time.monotonic() < until and any(name.startswith("helps-") for name in finish.tickets(store, run_id)):
+    while time.monotonic() < until and any(name.startswith("helps-") for name in meeting.tickets(store, run_id)):
         time.sleep(POLL)
 
 

@@ -20,7 +20,7 @@ class Journal:
     instead."""
 
     def __init__(self, path: str, node: str) -> None:
-        self.path, self.node, self.lost = path, node, 0
+        self.path, self.node, self.lost, self.reason = path, node, 0, ""
         self.fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_CREAT, 0o666)
 
     def write(self, event: str, **keys: Any) -> bool:
@@ -34,14 +34,25 @@ class Journal:
         }
         try:
             frame.append(self.fd, stamp | keys)
-        except OSError:
-            self.lost += 1
+        except OSError as error:
+            self.miss(error.strerror or str(error))
             return False
         return True
+
+    def miss(self, reason: str) -> None:
+        """Count something that could not be stored."""
+        self.lost += 1
+        self.reason = self.reason or reason
+
+    def tell_lost(self) -> None:
+        """Say at the end what is missing; there may be room for it by then."""
+        if self.lost:
+            events = "1 event" if self.lost == 1 else f"{self.lost} events"
+            self.write("problem", text=f"{events} could not be stored: {self.reason}")
 
     def sync(self) -> None:
         """Make everything on this node durable: one call for all ranks' frames."""
         try:
             os.fdatasync(self.fd)
-        except OSError:
-            self.lost += 1
+        except OSError as error:
+            self.miss(error.strerror or str(error))

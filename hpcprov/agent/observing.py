@@ -27,8 +27,8 @@ MOST_PROCESSES = 64  # looked at for libraries at one time; ranks of one program
 class Observer:
     """Samples the process trees of a node's applications; `write` tells what was seen."""
 
-    def __init__(self, ranks: Node, start: Mapping[str, Any]) -> None:
-        self.ranks, self.start = ranks, start
+    def __init__(self, ranks: Node) -> None:
+        self.ranks = ranks
         self.sampler: Sampler | None = None
         self.seen: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in ("executables", "libraries", "python")}
         self.looks = list(LOOKS)
@@ -60,30 +60,31 @@ class Observer:
             except OSError:
                 continue
 
-    def write(self, journal: Journal) -> None:
-        """The `software` and `resources` facts."""
+    def write(self, journal: Journal, start: Mapping[str, Any]) -> None:
+        """The `software` and `resources` facts; `start` is the first rank's."""
         from hpcprov.agent import facts
 
-        facts.write(journal, "software", self.software)
+        facts.write(journal, "software", lambda: self.software(start))
         if self.sampler is None:
             journal.write("fact", kind="resources", error="the application ended before it could be sampled")
         else:
             facts.write(journal, "resources", self.sampler.summary)
 
-    def software(self) -> dict[str, Any]:
+    def software(self, start: Mapping[str, Any]) -> dict[str, Any]:
         from hpcprov.capture import software
 
         if self.seen["executables"]:
             return software.finish(self.seen)
-        found = self.named()
+        found = named(start)
         reason = "the application ended before it could be looked at"
         if found is None:
             return software.finish(self.seen) | {"reason": reason}
         only = {"path": found, "size": os.stat(found).st_size} | software.inspect(found) | software.digest(found)
         return software.finish(self.seen) | {"executables": [only], "reason": f"{reason}: this is what its name finds"}
 
-    def named(self) -> str | None:
-        """The file that the first word of the command finds."""
-        argv, cwd = self.start.get("argv") or [""], str(self.start.get("cwd") or "/")
-        word = str(argv[0])
-        return shutil.which(os.path.join(cwd, word) if "/" in word else word)
+
+def named(start: Mapping[str, Any]) -> str | None:
+    """The file that the first word of the command finds."""
+    argv, cwd = start.get("argv") or [""], str(start.get("cwd") or "/")
+    word = str(argv[0])
+    return shutil.which(os.path.join(cwd, word) if "/" in word else word)

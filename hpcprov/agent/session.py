@@ -7,26 +7,36 @@ import os
 import socket
 import sys
 
-from hpcprov.agent import declared, facts, finish, starts
+from hpcprov.agent import finish, priority, starts
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.node import Node
 from hpcprov.agent.observing import Observer
-from hpcprov.record import frame
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from hpcprov.agent.opening import Opening
 
 PATIENCE = 5.0  # s for facts that are still being collected when the ranks have ended
 
 
 def run(*, root: str, run_id: str, log: str, node: str) -> None:
-    """Serve the ranks of `node` until they have ended, then finish the run as far as this node can."""
+    """Serve the ranks of `node` until they have ended, then finish the run as far as this node can.
+
+    Nothing slow stands before `watch`: launchers wait for the agent's answers.
+    """
+    worker = priority.Worker()
+    priority.idle()
+    journal = Journal(log, node)
+    ranks = Node(socket.socket(fileno=3), journal)
+    introduce(journal)
+    ranks.turn(0.5)
+    opening = Opening(journal, next(iter(ranks.applications), None))
+    observer = Observer(ranks)
+    ranks.watch(observer, journal.sync)
+    worker.do(lambda: end(root, run_id, ranks, opening, observer))
+
+
+def introduce(journal: Journal) -> None:
+    """The `agent` event: which process this is."""
     from hpcprov import __version__
 
-    journal = Journal(log, node)
-    listening = socket.socket(fileno=3)
-    ranks = Node(listening, journal)
     identity = {
         "pid": os.getpid(),
         "ticks": starts.own_ticks(),
@@ -34,27 +44,17 @@ def run(*, root: str, run_id: str, log: str, node: str) -> None:
         "pid_ns": starts.pid_namespace(),
     }
     journal.write("agent", **identity, hpcprov=__version__, python=sys.version.split()[0])
-    ranks.turn(0.5)
-    begun = own_starts(log)
-    application = next(iter(ranks.applications), None)
-    first = begun[0] if begun else {}
-    inputs = declared.stamps(declared.resolve(begun))
-    observer = Observer(ranks, first)
-    thread = facts.in_background(journal, facts.Context(first, application))
-    ranks.watch(observer, journal.sync)
-    thread.join(PATIENCE)
-    observer.write(journal)
-    for change in declared.changes(inputs, declared.stamps(declared.resolve(begun))):
-        journal.write("problem", text=change)
+
+
+def end(root: str, run_id: str, ranks: Node, opening: Opening, observer: Observer) -> None:
+    """Everything after the last rank; its launcher may go in any case."""
+    journal = ranks.journal
     try:
-        finish.finish(root=root, run_id=run_id, journal=journal, ranks=len(ranks.done), failed=ranks.failed)
+        opening.wait(PATIENCE)
+        observer.write(journal, opening.first)
+        for change in opening.changes():
+            journal.write("problem", text=change)
+        finish.finish(root=root, run_id=run_id, ranks=ranks, starts=opening.starts)
     finally:
         ranks.release()
         starts.sweep()
-
-
-def own_starts(log: str) -> list[dict[str, Any]]:
-    """The start events of this node so far, by rank."""
-    with open(log, "rb") as file:
-        found = [event for event in frame.scan(file) if event.get("event") == "start"]
-    return sorted(found, key=lambda e: (e.get("rank", 0), e.get("time", 0)))

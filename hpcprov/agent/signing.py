@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ALONE, LAST, HELPER = "alone", "last", "helper"  # a node's part in the hashing
+LOST = 3  # status of a child that could not store everything
 GRACE = 2.0  # s for the child to end by itself after its time is up
 REASONS = {"later": "later: run `hpcprov settle` with this run's id", "off": "off: the run was started with --hash off"}
 
@@ -27,35 +28,47 @@ REASONS = {"later": "later: run `hpcprov settle` with this run's id", "off": "of
 def sign(part: str, *, root: str, run_id: str, journal: Journal, starts: list[dict[str, Any]], seconds: float) -> None:
     """One `artifact` event in `journal` for every declared input and output; a helper only does its share of the
     hashing."""
-    artifacts = declared.resolve(starts)
     mode = next((str(start.get("hash")) for start in starts if start.get("hash") in REASONS), "now")
-    if not artifacts:
+    if not declared.patterns(starts):
         return
     reason = REASONS.get(mode) or sign_in_child(part, root, run_id, journal, seconds)
     if part == HELPER:
         return
-    already = {(event.get("role"), event.get("path")) for event in artifact_events(journal.path)}
-    for artifact in artifacts:
-        if (artifact["role"], artifact["path"]) not in already:
-            journal.write("artifact", **artifact, **not_hashed(artifact["path"], reason))
+    events = events_of(journal.path)
+    already = {(event.get("role"), event.get("path")) for event in events if event.get("event") == "artifact"}
+    known = [event for event in (*starts, *events) if event.get("event") == "declared"]
+    for one in declared.resolve([*starts, *known], tell=journal.write):
+        if (one["role"], one["path"]) not in already:
+            journal.write("artifact", **(one | left_out(one, reason)))
 
 
-def artifact_events(log: str) -> list[dict[str, Any]]:
+def events_of(log: str) -> list[dict[str, Any]]:
     with open(log, "rb") as file:
-        return [event for event in frame.scan(file) if event.get("event") == "artifact"]
+        return [event for event in frame.scan(file) if event.get("event") in ("artifact", "declared")]
+
+
+def left_out(artifact: dict[str, Any], reason: str) -> dict[str, Any]:
+    """The facts of an artifact that the child did not get to, or of a pattern that names too much."""
+    if "reason" in artifact:
+        return BLANK | {"reason": artifact["reason"]}
+    return not_hashed(artifact["path"], reason)
+
+
+BLANK: dict[str, Any] = {
+    "state": "not hashed",
+    "reason": None,
+    "format": None,
+    "size": None,
+    "files": None,
+    "mtime": None,
+    "storage": None,
+    "signature": None,
+}
 
 
 def not_hashed(path: str, reason: str) -> dict[str, Any]:
     """What can be said of an artifact without reading it."""
-    facts: dict[str, Any] = {
-        "state": "not hashed",
-        "reason": reason,
-        "format": None,
-        "size": None,
-        "files": None,
-        "mtime": None,
-    }
-    facts |= {"storage": None, "signature": None}
+    facts = BLANK | {"reason": reason}
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -98,6 +111,9 @@ def sign_in_child(part: str, root: str, run_id: str, journal: Journal, seconds: 
         child.kill()
         child.wait()
         return "time"
+    if status == LOST:
+        journal.miss("what the hashing process found")
+        return "the hashing process could not store what it found"
     return "time" if status == 0 else f"the hashing process ended with {explain(status)}"
 
 

@@ -12,7 +12,7 @@ import os
 import time
 
 from hpcprov.agent import declared
-from hpcprov.merge.publish import refresh, revise
+from hpcprov.merge.publish import check_logs, refresh, revise
 from hpcprov.merge.read import read_run
 from hpcprov.record import frame, layout, moment
 
@@ -34,6 +34,7 @@ def sign(store: Store, directory: str) -> list[tuple[str, str]]:
     left += unseen(record, directory)
     if not left:
         return []
+    check_logs(directory, record)
     ended = record["run"]["end"] or record["run"]["last_heard"]
     until = moment.ns(ended) if ended else 0
     events = [event_of(role, artifact, described(store, artifact, until)) for role, artifact in left]
@@ -50,11 +51,11 @@ def unseen(record: dict[str, Any], directory: str) -> list[tuple[str, dict[str, 
     if record["run"]["options"].get("hash") == "off":
         return []
     seen = {(role, name) for role in ROLES for a in record["artifacts"][role] for name in (a["path"], *a["declared"])}
-    starts = (event for log in read_run(directory) for event in log.events if event["event"] == "start")
+    events = (event for log in read_run(directory) for event in log.events if event["event"] in declared.EVENTS)
     found = [
         one
-        for one in declared.resolve(starts)
-        if not seen & {(one["role"], n) for n in (one["path"], *one["declared"])}
+        for one in declared.resolve(events)
+        if "reason" not in one and not seen & {(one["role"], n) for n in (one["path"], *one["declared"])}
     ]
     return [(one["role"], {"path": one["path"], "declared": one["declared"], "mtime": None}) for one in found]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hpcprov.agent import walking
 from hpcprov.agent.declared import changes, matches, resolve, stamps
 
 
@@ -77,3 +80,43 @@ def test_an_input_that_changed_is_told(data: Path) -> None:
         f"the input {data}/a.npy changed while the run was going on",
         f"the input {data}/b.npy was removed while the run was going on",
     ]
+
+
+def test_links_that_lead_back_are_not_followed(data: Path) -> None:
+    for name in ("one", "two", "three"):
+        (data / "sub" / name).symlink_to(data)
+    began = time.monotonic()
+    assert matches(str(data), "**/c.npy") == [str(data / "sub" / "c.npy")]
+    assert time.monotonic() - began < 1
+    assert matches(str(data), "sub/one/?.npy") == [str(data / "sub" / "one" / name) for name in ("a.npy", "b.npy")]
+
+
+def test_the_tools_own_store_is_named_by_no_pattern(data: Path) -> None:
+    (data / ".hpcprov").mkdir()
+    (data / ".hpcprov" / "x.npy").touch()
+    for pattern in ("**", "**/x.npy", ".*/x.npy", ".*"):
+        assert not [path for path in matches(str(data), pattern) if "hpcprov" in path]
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "reason"), [("MOST_NAMES", 2, "more than 2 names"), ("SECONDS", -1.0, "too long to look for")]
+)
+def test_a_pattern_that_names_too_much_is_one_artifact(
+    data: Path, limit: str, value: float, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walking, limit, value)
+    (found,) = resolve([{"cwd": str(data), "outputs": ["**/*.npy"]}])
+    assert (found["path"], found["declared"]) == (str(data / "**" / "*.npy"), ["**/*.npy"])
+    assert found["reason"].startswith(reason) and found["reason"].endswith("not looked at")
+
+
+def test_what_was_looked_up_is_not_looked_up_again(data: Path) -> None:
+    start = {"event": "start", "cwd": str(data), "inputs": ["?.npy"], "outputs": ["sub/*.npy"]}
+    told: list[dict[str, Any]] = []
+    before = resolve([start], role="used", tell=lambda event, **keys: told.append({"event": event, "time": 1} | keys))
+    (data / "n.npy").touch()
+    (data / "sub" / "n.npy").touch()
+    late = {**told[0], "time": 2, "paths": []}
+    found = resolve([late, start, *told])
+    assert [one for one in found if one["role"] == "used"] == before
+    assert [os.path.basename(one["path"]) for one in found if one["role"] == "generated"] == ["c.npy", "n.npy"]

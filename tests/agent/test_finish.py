@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from hpcprov.agent import finish
+from hpcprov.agent.meeting import Meeting, take_ticket, tickets
 from hpcprov.agent.signing import ALONE, HELPER, LAST
 from hpcprov.record import frame
 from hpcprov.record.layout import Store
 
 TAKE = """
 import sys
-from hpcprov.agent.finish import take_ticket
+from hpcprov.agent.meeting import take_ticket
 from hpcprov.record.layout import Store
 print(take_ticket(Store(sys.argv[1]), 'r'))
 """
@@ -36,40 +37,89 @@ def test_every_process_gets_a_ticket_of_its_own(store: Store) -> None:
     assert sorted(int(taker.communicate()[0]) for taker in takers) == list(range(8))
 
 
-def test_one_node_does_it_all(store: Store) -> None:
-    assert finish.part_of(store, "r", [{"nodes": 1}], wait=True) == ALONE
-    assert finish.tickets(store, "r") == []
-
-
-def test_the_last_of_three_nodes_merges(store: Store) -> None:
-    starts = [{"nodes": 3}]
-    assert [finish.part_of(store, "r", starts, wait=False) for _ in range(3)] == [None, None, LAST]
-
-
-def test_a_node_that_waits_helps_the_last(store: Store) -> None:
-    os.makedirs(store.ticket("r", 1))
-    assert finish.part_of(store, "r", [{"nodes": 2}], wait=True) == HELPER
-
-
-def test_a_run_that_is_merged_already_needs_nobody(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finish, "merged", lambda *_: True)
-    began = time.monotonic()
-    assert finish.part_of(store, "r", [{"nodes": 2}], wait=True) is None
-    assert time.monotonic() - began < 5
+def part(store: Store, nodes: int, ticket: int | None = None, patience: float = 10.0) -> str | None:
+    return Meeting(store, "r", log="a.1-1.0.log", nodes=nodes, ticket=ticket).part(patience)
 
 
 def tell(store: Store, name: str, *events: dict[str, object]) -> None:
     Path(store.log("r", name)).write_bytes(b"".join(f for event in events for f in frame.encode(event)))
 
 
+def start(rank: int, node: str, size: int = 2) -> dict[str, object]:
+    return {"event": "start", "time": 1, "boot": 1, "rank": rank, "node": node, "size": size}
+
+
+def exit_of(rank: int, code: int = 0) -> dict[str, object]:
+    return {"event": "exit", "time": 2, "boot": 2, "rank": rank, "code": code, "signal": None}
+
+
+def test_one_node_does_it_all(store: Store) -> None:
+    assert part(store, 1) == ALONE
+    assert tickets(store, "r") == []
+
+
+def test_the_last_of_three_nodes_merges(store: Store) -> None:
+    assert [part(store, 3, take_ticket(store, "r"), patience=0) for _ in range(3)] == [None, None, LAST]
+
+
+def test_a_node_that_waits_helps_the_last(store: Store) -> None:
+    take_ticket(store, "r"), take_ticket(store, "r")
+    assert part(store, 2, 0) == HELPER
+
+
+def test_a_run_that_is_merged_already_needs_nobody(store: Store) -> None:
+    os.rmdir(store.run("r"))
+    began = time.monotonic()
+    assert part(store, 2, 0) is None
+    assert time.monotonic() - began < 5
+
+
 def test_without_a_scheduler_the_logs_tell_who_is_last(store: Store) -> None:
-    start = {"event": "start", "time": 1, "boot": 1, "rank": 0, "size": 2, "nodes": None}
-    tell(store, "a.1-1.0.log", start, {"event": "exit", "time": 2, "boot": 2, "rank": 0})
-    starts = finish.starts_of(store.run("r"))
-    assert finish.part_of(store, "r", starts, wait=False) is None
-    tell(store, "b.1-1.0.log", start | {"rank": 1}, {"event": "lost", "time": 2, "boot": 2, "rank": 1})
-    assert finish.part_of(store, "r", starts, wait=False) == LAST
-    assert finish.part_of(store, "r", starts, wait=False) == HELPER
+    tell(store, "a.1-1.0.log", start(0, "a"), exit_of(0))
+    assert part(store, 0, patience=0) is None
+    tell(store, "b.1-1.0.log", start(1, "b"), {"event": "lost", "time": 2, "boot": 2, "rank": 1})
+    assert part(store, 0, patience=0) == LAST
+    assert part(store, 0, patience=0) == HELPER
+
+
+def test_nodes_that_have_no_part_in_a_run_are_not_waited_for(store: Store) -> None:
+    """`mpiexec -n 1` in an allocation of three nodes."""
+    tell(store, "a.1-1.0.log", start(0, "a", size=1), exit_of(0), {"event": "ended", "time": 3, "boot": 3, "node": "a"})
+    began = time.monotonic()
+    assert part(store, 3, 0) == LAST
+    assert time.monotonic() - began < 3
+    assert part(store, 3, 2) == HELPER, "only one node takes over"
+
+
+def test_a_node_whose_agent_died_is_not_waited_for(store: Store) -> None:
+    tell(store, "a.1-1.0.log", start(0, "a"), exit_of(0))
+    tell(store, "b.1-1.0.log", start(1, "b"), exit_of(1))
+    began = time.monotonic()
+    assert part(store, 2, 0) == LAST
+    assert time.monotonic() - began < 3
+
+
+def test_nobody_waits_where_no_other_node_has_a_log(store: Store) -> None:
+    tell(store, "a.1-1.0.log", start(0, "a"), exit_of(0))
+    tell(store, "b.1-1.1.log", start(1, "b"))  # of another start
+    began = time.monotonic()
+    assert part(store, 2, 0) is None
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("event", "seconds"),
+    [
+        (exit_of(1), finish.OTHER_NODES),
+        (exit_of(1, code=3), 0.0),
+        ({"event": "lost", "time": 1, "boot": 1, "rank": 1}, 0.0),
+        (start(1, "b") | {"parent": {"run": "x", "rank": 0}}, 0.0),
+    ],
+)
+def test_a_failure_and_a_nested_run_keep_nobody_waiting(store: Store, event: dict[str, object], seconds: float) -> None:
+    tell(store, "b.1-1.0.log", event)
+    assert finish.patience(store.run("r"), failed=False) == seconds
+    assert finish.patience(store.run("r"), failed=True) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from hpcprov.agent import signing
 from hpcprov.agent.journal import Journal
@@ -81,3 +82,32 @@ for pid in "".join(open(f"/proc/{parent}/task/{task}/children").read() for task 
     if int(pid) != os.getpid() and b"hpcprov.agent.hashing" in open(f"/proc/{pid}/cmdline", "rb").read():
         os.kill(int(pid), 9)
 """
+
+
+def test_a_child_that_could_not_store_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, journal, starts = a_run(tmp_path, ["a.npy"])
+    np.save(tmp_path / "a.npy", np.zeros(10))
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\nexit {signing.LOST}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    signing.sign("alone", root=str(tmp_path / ".hpcprov"), run_id="r", journal=journal, starts=starts, seconds=5)
+    assert told(journal)["a.npy"] == ("not hashed", "the hashing process could not store what it found")
+    journal.tell_lost()
+    assert problems(journal) == ["1 event could not be stored: what the hashing process found"]
+
+
+def test_a_full_disk_is_told_when_there_is_room_again(tmp_path: Path) -> None:
+    _, journal, _ = a_run(tmp_path, [])
+    room, full = journal.fd, os.open("/dev/full", os.O_WRONLY)
+    journal.fd = full
+    assert not journal.write("beat") and not journal.write("beat")
+    journal.fd = room
+    os.close(full)
+    journal.tell_lost()
+    assert problems(journal) == ["2 events could not be stored: No space left on device"]
+
+
+def problems(journal: Journal) -> list[str]:
+    events = frame.scan(Path(journal.path).read_bytes())
+    return [event["text"] for event in events if event["event"] == "problem"]
