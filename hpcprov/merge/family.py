@@ -89,7 +89,7 @@ def _known(path: str) -> dict[str, str]:
     except ValueError:
         return {}
     pairs = known.items() if type(known) is dict else ()
-    return {log: name for log, name in pairs if type(name) is str and layout.RUN_ID.fullmatch(name)}
+    return {log: name for log, name in pairs if type(name) is str and layout.is_run_id(name)}
 
 
 def next_free(store: Store, run_id: str, taken: Container[str]) -> str:

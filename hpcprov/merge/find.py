@@ -22,7 +22,7 @@ YEAR, MONTH = re.compile(r"[0-9]{4}"), re.compile(r"[0-9]{2}")
 
 def run_ids(store: Store) -> list[str]:
     """Ids of the runs in progress, or left behind, sorted."""
-    names = [name for name in _names(store.runs) if layout.RUN_ID.fullmatch(name)]
+    names = [name for name in _names(store.runs) if layout.is_run_id(name)]
     return [name for name in names if _is_directory(store.run(name))]
 
 
@@ -40,7 +40,7 @@ def record_directories(store: Store) -> Iterator[str]:
     """The directories of all records, newest day first."""
     for day in days(store):
         for name in _names(day):
-            if layout.RUN_ID.fullmatch(name) and _is_directory(os.path.join(day, name)):
+            if layout.is_run_id(name) and _is_directory(os.path.join(day, name)):
                 yield os.path.join(day, name)
 
 

@@ -20,7 +20,7 @@ from hpcprov.merge.find import find_record
 from hpcprov.merge.fold import fold
 from hpcprov.merge.groups import Group, groups
 from hpcprov.merge.read import log_names, read_run
-from hpcprov.merge.seal import has_grown, seal
+from hpcprov.merge.seal import has_grown, losses, seal
 from hpcprov.record import layout, model, moment
 from hpcprov.record.canonical import canonical
 from hpcprov.record.errors import BadRecord, NoSuchRun, StillRunning
@@ -64,7 +64,7 @@ def refresh(store: Store, directory: str) -> model.Record:
     except (OSError, StillRunning):
         pass  # what is there is true, if not the latest
     if record is None:
-        raise BadRecord(f"{directory} has no {layout.RECORD}")
+        raise BadRecord(f"{directory} has no {layout.RECORD} that could be read or made")
     return record
 
 
@@ -77,8 +77,12 @@ def compose(group: Group, *, run_id: str, over: bool = True) -> model.Record:
 
 
 def revise(store: Store, directory: str, *, old: model.Record | None) -> model.Record:
-    """Fold the logs beside a record again. The record of before is kept as `record.<revision>.json`."""
+    """Fold the logs beside a record again. The record of before is kept as `record.<revision>.json`.
+
+    Raises BadRecord when there is no log, or when one holds less than the record was made from.
+    """
     run_id = os.path.basename(directory)
+    check_logs(directory, old)
     group = Group(read_run(directory))
     record = compose(group, run_id=run_id) | {"revision": old["revision"] + 1 if old else 1}
     record = seal(record, group.logs, previous=old["seal"]["record"] if old else None)
@@ -87,6 +91,16 @@ def revise(store: Store, directory: str, *, old: model.Record | None) -> model.R
         disk.keep(store, path, layout.old_record(old["revision"]))
     disk.put(store, path, canonical(record) + b"\n")
     return record
+
+
+def check_logs(directory: str, old: model.Record | None) -> None:
+    """Raises BadRecord when a record that is made of these logs would be poorer than the `old` one, or empty."""
+    names = log_names(directory)
+    lost = losses(old, directory, names) if old else []
+    if lost:
+        raise BadRecord(f"the record of {os.path.basename(directory)} stays as it is: {'; '.join(lost)}")
+    if not names:
+        raise BadRecord(f"no log is left in {directory}")
 
 
 def _merge(store: Store, run_id: str, own: str | None) -> list[str]:

@@ -10,6 +10,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from hashlib import sha256
 
 from hpcprov.record.canonical import digest
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hpcprov.merge.read import Log
+
+# Logs of more bytes than this are not digested again each time that somebody looks.
+CHEAP = 64 << 20
 
 
 def seal(record: dict[str, Any], logs: Iterable[Log], *, previous: str | None) -> dict[str, Any]:
@@ -47,7 +52,44 @@ def sealed_sizes(record: dict[str, Any]) -> dict[str, int]:
     return {log["name"]: log["bytes"] for log in record["seal"]["logs"]}
 
 
+def sizes_of(directory: str, names: Iterable[str]) -> dict[str, int]:
+    """Length of each of these files by now; what is no regular file is left out, as by who reads logs."""
+    found = {name: os.stat(os.path.join(directory, name), follow_symlinks=False) for name in names}
+    return {name: facts.st_size for name, facts in found.items() if stat.S_ISREG(facts.st_mode)}
+
+
 def has_grown(record: dict[str, Any], directory: str, names: Iterable[str]) -> bool:
-    """Do the logs beside the record hold more, or other ones, than were sealed?"""
-    sizes = {name: os.stat(os.path.join(directory, name), follow_symlinks=False).st_size for name in names}
-    return sizes != sealed_sizes(record)
+    """Do the logs beside the record hold more, or are there other ones, than were sealed, and is none poorer?"""
+    sealed, now = sealed_sizes(record), sizes_of(directory, names)
+    return not _losses(sealed, now) and any(size > sealed.get(name, -1) for name, size in now.items())
+
+
+def losses(record: dict[str, Any], directory: str, names: Iterable[str]) -> list[str]:
+    """What logs have lost since they were sealed: a record folded again from them would be poorer."""
+    return _losses(sealed_sizes(record), sizes_of(directory, names))
+
+
+def _losses(sealed: dict[str, int], now: dict[str, int]) -> list[str]:
+    return [
+        f"log {name} is shorter than sealed: {now[name]} of {size} bytes" if name in now else f"log {name} is missing"
+        for name, size in sorted(sealed.items())
+        if now.get(name, -1) < size
+    ]
+
+
+def changed_logs(record: dict[str, Any], directory: str, names: Iterable[str]) -> list[str] | None:
+    """Logs whose sealed part is not what it was; None when looking would take long."""
+    now = sizes_of(directory, names)
+    logs = [log for log in record["seal"]["logs"] if now.get(log["name"], -1) >= log["bytes"]]
+    if sum(log["bytes"] for log in logs) > CHEAP:
+        return None
+    return [log["name"] for log in logs if _digest(os.path.join(directory, log["name"]), log["bytes"]) != log["sha256"]]
+
+
+def _digest(path: str, size: int) -> str:
+    digest = sha256()
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        while size > 0 and (block := file.read(min(size, 1 << 20))):
+            digest.update(block)
+            size -= len(block)
+    return digest.hexdigest()

@@ -95,9 +95,14 @@ def is_share(name: str) -> bool:
     return name.startswith("share-") and name.endswith(".bin")
 
 
+def is_run_id(name: str) -> bool:
+    """Can this be the name of a run's directory?"""
+    return RUN_ID.fullmatch(name) is not None and ".." not in name
+
+
 def check_run_id(run_id: str) -> str:
     """`run_id`, when it can be the name of a directory. Raises BadRunId."""
-    if RUN_ID.fullmatch(run_id) and ".." not in run_id:
+    if is_run_id(run_id):
         return run_id
     hint = "a run id starts with a letter or digit and holds at most 128 letters, digits, `.`, `_` and `-`"
     raise BadRunId(f"{run_id!a} cannot be a run id", hint=hint)

@@ -11,6 +11,7 @@ import os
 
 from hpcprov.record.errors import BadRecord
 from hpcprov.record.event import KINDS
+from hpcprov.record.shape import misfit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ def parse(text: bytes, *, name: str) -> Record:
     if record.get("version") != VERSION:
         hint = f"this hpcprov reads version {VERSION}; a newer one may read it"
         raise BadRecord(f"{name} is a record of version {record.get('version')!r}", hint=hint)
+    wrong = misfit(record)
+    if wrong is not None:
+        raise BadRecord(f"{name} is damaged: {wrong}")
     return record
 
 

@@ -1,0 +1,135 @@
+"""What every reader of a record relies on: members that must be there, with their types. The schema says more.
+
+misfit({"revision": "1", ...})  ->  "revision is not what it must be"
+"""
+
+from __future__ import annotations
+
+from hpcprov.record import moment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def whole(value: Any) -> bool:
+    return type(value) is int
+
+
+def text(value: Any) -> bool:
+    return type(value) is str
+
+
+def anything(value: Any) -> bool:
+    return True
+
+
+def table(value: Any) -> bool:
+    return type(value) is dict
+
+
+def time(value: Any) -> bool:
+    try:
+        return type(value) is str and moment.ns(value) >= 0
+    except ValueError:
+        return False
+
+
+def pair(value: Any) -> bool:
+    return type(value) is list and len(value) == 2 and all(map(whole, value))
+
+
+def texts_by_name(value: Any) -> bool:
+    return type(value) is dict and all(type(item) is str for item in value.values())
+
+
+class Maybe:
+    """The shape, or null."""
+
+    def __init__(self, shape: Any) -> None:
+        self.shape = shape
+
+
+# A shape is a test of a value; a list, an object or a Maybe with the shapes of what is in it.
+WORD, WHOLE, NUMBER = Maybe(text), Maybe(whole), Maybe(number)
+FIELD = {"path": text, "type": text, "shape": Maybe([whole]), "signature": text}
+ARTIFACT = {
+    "path": text,
+    "state": text,
+    "declared": [text],
+    "storage": Maybe({"digest": text}),
+    "signature": Maybe({"digest": text, "fields": [FIELD]}),
+} | {"reason": WORD, "format": WORD, "size": WHOLE, "files": WHOLE, "mtime": WHOLE}
+COMMAND = {"argv": Maybe([text]), "cwd": WORD, "umask": WORD}
+RUN = {
+    "id": text,
+    "status": text,
+    "cause": Maybe({"text": text}),
+    "tags": texts_by_name,
+    "others": [COMMAND | {"ranks": [pair]}],
+    "parent": Maybe({"run": text, "rank": whole}),
+    "user": {"uid": WHOLE, "gid": WHOLE, "name": WORD},
+    "options": table,
+    "declared": {"inputs": [text], "outputs": [text]},
+    "duration_s": NUMBER,
+} | {"name": WORD, "note": WORD, "start": Maybe(time), "end": Maybe(time), "last_heard": Maybe(time)}
+SIGNAL = {"signal": whole, "name": text, "from_uid": WHOLE, "from_pid": WHOLE, "first": time, "ranks": [pair]}
+LOG = {"name": text, "bytes": whole, "sha256": text, "frames": whole, "skipped": {"lines": whole, "blobs": whole}}
+COLUMNS = {"rank": [whole], "state": [text], "utime": [NUMBER], "stime": [NUMBER], "maxrss": [NUMBER]}
+RECORD = {
+    "revision": whole,
+    "run": RUN | COMMAND,
+    "launcher": {"kind": WORD, "size": WHOLE},
+    "nodes": [{"node": text, "facts": texts_by_name}],
+    "ranks": {"count": whole, "missing": [pair], "columns": COLUMNS},
+    "signals": [SIGNAL],
+    "environment": {"common": texts_by_name, "varying": table},
+    "facts": table,
+    "artifacts": {"used": [ARTIFACT], "generated": [ARTIFACT]},
+    "problems": [{"text": text, "ranks": [pair]}],
+    "output": {"files": [anything], "lost_bytes": whole},
+    "seal": {"logs": [LOG], "record": text},
+}
+
+
+def misfit(record: Any) -> str | None:
+    """What is missing or of another type in a record; None when its readers can rely on it."""
+    where = _misfit(record, RECORD, "the record")
+    if where is not None:
+        return f"{where} is not what it must be, or missing"
+    count = record["ranks"]["count"]
+    if any(len(record["ranks"]["columns"][name]) != count for name in COLUMNS):
+        return "the columns of ranks differ in length"
+    known = record["facts"]
+    if not all(type(known.get(name)) is dict for node in record["nodes"] for name in node["facts"].values()):
+        return "a fact is missing"
+    return None
+
+
+def _misfit(value: Any, shape: Any, where: str) -> str | None:
+    if isinstance(shape, Maybe):
+        return None if value is None else _misfit(value, shape.shape, where)
+    if isinstance(shape, dict):
+        return _first_member(value, shape, where)
+    if isinstance(shape, list):
+        return _first_item(value, shape[0], where)
+    return None if shape(value) else where
+
+
+def _first_member(value: Any, shape: dict[str, Any], where: str) -> str | None:
+    if type(value) is not dict:
+        return where
+    path = "" if shape is RECORD else f"{where}."
+    found = (_misfit(value[key], inner, path + key) if key in value else path + key for key, inner in shape.items())
+    return next((wrong for wrong in found if wrong is not None), None)
+
+
+def _first_item(value: Any, shape: Any, where: str) -> str | None:
+    if type(value) is not list:
+        return where
+    found = (_misfit(item, shape, where) for item in value)
+    return next((wrong for wrong in found if wrong is not None), None)
