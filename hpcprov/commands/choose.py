@@ -8,14 +8,17 @@ A run that is still going on has a record too, folded from what its logs say by 
 from __future__ import annotations
 
 import os
+import sys
 
 from hpcprov.merge import find
+from hpcprov.merge.alive import doubt
 from hpcprov.merge.groups import groups
 from hpcprov.merge.publish import compose, refresh
 from hpcprov.merge.read import read_run
 from hpcprov.merge.settle import settle_stale
 from hpcprov.record import layout, model
 from hpcprov.record.errors import AmbiguousRun, HpcprovError, NoSuchRun
+from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from hpcprov.record.layout import Store
 
 MOST_CANDIDATES = 12
+MOST_TOLD = 3
 HELP = "a run's id or the beginning of one, `last`, or a batch job's id"
 
 
@@ -42,8 +46,30 @@ class Run:
 def store_here() -> Store:
     """The store of the working directory, after settling what in it is over. Raises NoStore."""
     store = layout.find_store(os.environ, os.getcwd())
-    settle_stale(store)
+    reasons = [outcome.reason for outcome in settle_stale(store) if outcome.reason is not None and not outcome.running]
+    if reasons:
+        tell(f"not settled: {listed(reasons)}")
     return store
+
+
+def tell(text: str) -> None:
+    """Say something on standard error, which may be closed."""
+    if sys.stderr is not None:
+        print(f"hpcprov: {printable(text)}", file=sys.stderr)
+
+
+def listed(texts: list[str]) -> str:
+    """The first few of many texts."""
+    more = [f"and {len(texts) - MOST_TOLD} more"] if len(texts) > MOST_TOLD else []
+    return "; ".join([*texts[:MOST_TOLD], *more])
+
+
+def tell_unread(unread: list[str]) -> None:
+    """Say which records could not be read, and the way out."""
+    if unread:
+        way_out = "move record.json away and the next command folds it again from the logs"
+        number = "1 record" if len(unread) == 1 else f"{len(unread)} records"
+        tell(f"{number} could not be read: {listed(unread)}; {way_out}")
 
 
 def add_run(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
@@ -65,11 +91,13 @@ def choose(store: Store, text: str) -> Run:
 
 
 def every_run(store: Store) -> Iterator[Run]:
-    """All runs: those in progress, then the finished ones, newest day first. What is damaged is left out."""
+    """All runs: those in progress, then the finished ones, newest day first. What is damaged is left out, and told."""
+    unread: list[str] = []
     for directory in [store.run(run_id) for run_id in find.run_ids(store)]:
-        yield from _opened(store, directory)
+        yield from _opened(store, directory, unread)
     for directory in find.record_directories(store):
-        yield from _opened(store, directory)
+        yield from _opened(store, directory, unread)
+    tell_unread(unread)
 
 
 def open_run(store: Store, directory: str) -> Run:
@@ -79,10 +107,13 @@ def open_run(store: Store, directory: str) -> Run:
     return Run(directory, refresh(store, directory))
 
 
-def _opened(store: Store, directory: str) -> list[Run]:
+def _opened(store: Store, directory: str, unread: list[str]) -> list[Run]:
     try:
         return [open_run(store, directory)]
-    except (HpcprovError, OSError):
+    except NoSuchRun:
+        return []
+    except (HpcprovError, OSError) as error:
+        unread.append(error.message if isinstance(error, HpcprovError) else f"{directory}: {error.strerror or error}")
         return []
 
 
@@ -97,17 +128,21 @@ def _in_progress(store: Store, directory: str) -> Run:
         return open_run(store, record)
     if not launches:
         raise NoSuchRun(f"nothing is known yet of run {name!a}")
-    return Run(directory, compose(launches[-1], run_id=name, over=False) | {"revision": 0})
+    over = doubt(launches[-1].logs, directory) is None
+    return Run(directory, compose(launches[-1], run_id=name, over=over) | {"revision": 0})
 
 
 def _last(store: Store) -> Run:
-    running = [run for run_id in find.run_ids(store) for run in _opened(store, store.run(run_id))]
+    unread: list[str] = []
+    running = [run for run_id in find.run_ids(store) for run in _opened(store, store.run(run_id), unread)]
     # A run starts on the day that it is filed under: the newest day with a readable record holds the latest.
     for day in find.days(store):
-        runs = [run for name in sorted(os.listdir(day)) for run in _opened(store, os.path.join(day, name))]
+        places = [os.path.join(day, name) for name in sorted(os.listdir(day)) if layout.is_run_id(name)]
+        runs = [run for place in places for run in _opened(store, place, unread)]
         if runs:
             running += runs
             break
+    tell_unread(unread)
     if not running:
         raise NoSuchRun("there is no run yet", hint="hpcprov exec -- COMMAND makes one")
     return max(running, key=_start)

@@ -15,7 +15,7 @@ from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from hpcprov.commands.screen import Screen
@@ -26,11 +26,12 @@ MOST_RANK_LINES = 8
 MOST_PROBLEMS = 6
 
 
-def render(record: Record, directory: str, screen: Screen) -> list[str]:
-    """The lines of the page."""
+def render(record: Record, directory: str, screen: Screen, notes: Sequence[str] = ()) -> list[str]:
+    """The lines of the page; `notes`: what is wrong with the logs beside the record."""
     run = record["run"]
     title = screen.paint(printable(run["id"]), "bold") + (f"  {printable(run['name'])}" if run["name"] else "")
     rows = [row for part in PARTS for row in part(record, screen)]
+    rows += [("logs", printable(note)) for note in notes]
     return [title, "", *lay_out(rows, screen), "", *next_steps(record, directory, screen)]
 
 
@@ -129,7 +130,8 @@ def problems(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
 
 def seal(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     if "seal" not in record:
-        yield "record", "not made yet: the run is still going on"
+        state = "still going on" if record["run"]["status"] == "running" else "over and could not be settled"
+        yield "record", f"not made yet: the run is {state}"
         return
     logs = record["seal"]["logs"]
     frames, skipped = (

@@ -11,7 +11,9 @@ import os
 
 from hpcprov.commands import page
 from hpcprov.commands import screen as sight
-from hpcprov.commands.choose import add_run, choose, store_here
+from hpcprov.commands.choose import Run, add_run, choose, store_here
+from hpcprov.merge.read import log_names
+from hpcprov.merge.seal import changed_logs, losses
 
 EXAMPLE = "hpcprov show last"
 
@@ -28,5 +30,18 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found.record, indent=1, sort_keys=True))
     else:
-        print("\n".join(page.render(found.record, found.directory, sight.screen(os.environ))))
+        print("\n".join(page.render(found.record, found.directory, sight.screen(os.environ), notes(found))))
     return 0
+
+
+def notes(found: Run) -> list[str]:
+    """What is wrong with the logs of a finished run."""
+    if "seal" not in found.record:
+        return []
+    try:
+        names = log_names(found.directory)
+        changed = changed_logs(found.record, found.directory, names)
+        told = ["not checked, they are large"] if changed is None else [f"log {name} has CHANGED" for name in changed]
+        return losses(found.record, found.directory, names) + told
+    except OSError as error:
+        return [f"not checked: {error.strerror or error}"]

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class Settled:
-    """What became of a run: the `records` that it went to, or the `reason` why it was left alone."""
+    """What became of a run: the `records` that it went to, or the `reason` why it was left; is it `running`?"""
 
-    __slots__ = ("reason", "records", "run_id")
+    __slots__ = ("reason", "records", "run_id", "running")
 
-    def __init__(self, run_id: str, records: list[str], reason: str | None) -> None:
-        self.run_id, self.records, self.reason = run_id, records, reason
+    def __init__(self, run_id: str, records: list[str], reason: str | None, *, running: bool = False) -> None:
+        self.run_id, self.records, self.reason, self.running = run_id, records, reason, running
 
 
 def settle_run(store: Store, run_id: str) -> list[str]:
@@ -57,6 +57,8 @@ def settle_stale(store: Store) -> list[Settled]:
 def _try(store: Store, run_id: str) -> Settled:
     try:
         return Settled(run_id, settle_run(store, run_id), None)
+    except StillRunning as error:
+        return Settled(run_id, [], error.message, running=True)
     except HpcprovError as error:
         return Settled(run_id, [], error.message)
     except OSError as error:

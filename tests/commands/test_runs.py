@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from merge.build import Launch
@@ -108,7 +110,9 @@ def test_untrusted_text_does_not_act(call: Call, store: Store) -> None:
 def test_damage_hides_one_run_and_no_other(call: Call, runs: Store) -> None:
     (place,) = (path for path in record_directories(runs) if path.endswith("first"))
     Path(place, "record.json").write_text("{")
-    assert ids(call) == ALL[:3]
+    _, out, told = call("runs", "--json")
+    assert [run["id"] for run in json.loads(out)] == ALL[:3]
+    assert told.startswith("hpcprov: 1 record could not be read: ") and "move record.json away" in told
     status, _, err = call("show", "first")
     assert status == 2 and "record.json is not JSON" in err
 
@@ -143,3 +147,50 @@ def test_durations(seconds: float | None, text: str) -> None:
 )
 def test_sizes(number: int, text: str) -> None:
     assert size(number) == text
+
+
+def _no_argv(run: dict[str, object]) -> None:
+    del run["argv"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda record: record.pop("seal"),
+        lambda record: record["run"].update(start=5),
+        lambda record: _no_argv(record["run"]),
+        lambda record: record["ranks"]["columns"]["state"].append("lost"),
+        lambda record: record.update(nodes=[{"node": "n", "facts": {"host": "sha256:0"}}]),
+    ],
+)
+def test_a_record_that_lacks_something_is_told_and_hides_no_other(
+    call: Call, runs: Store, damage: Callable[[dict[str, Any]], None]
+) -> None:
+    (place,) = (path for path in record_directories(runs) if path.endswith("first"))
+    record = json.loads(Path(place, "record.json").read_text())
+    damage(record)
+    Path(place, "record.json").write_text(json.dumps(record))
+    status, out, err = call("runs", "--json")
+    assert status == 0 and [run["id"] for run in json.loads(out)] == ALL[:3]
+    assert "1 record could not be read" in err and "is damaged" in err
+
+
+def test_odd_directories_end_no_command(call: Call, runs: Store) -> None:
+    os.mkdir(os.path.join(runs.runs, "a..b"))
+    (place,) = (path for path in record_directories(runs) if path.endswith("first"))
+    for name in os.listdir(place):
+        os.unlink(os.path.join(place, name))
+    status, out, err = call("runs", "--json")
+    assert status == 0 and len(json.loads(out)) == 3 and "no log is left" in err
+    assert call("settle", "--all")[0] == 0
+
+
+def test_why_a_run_that_is_over_was_not_settled(call: Call, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    Launch().start().exit().write(store.run("r1"))
+    monkeypatch.setattr("hpcprov.merge.disk.put", full)
+    status, out, err = call("show", "r1")
+    assert status == 0 and "No space left on device" in err
+    assert "completed" in out and "over and could not be settled" in out

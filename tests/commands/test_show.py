@@ -226,3 +226,21 @@ def test_no_value_of_a_fact_breaks_the_page(kind: str, data: st.DataObject) -> N
     record = fold(normal(Launch().start().agent().fact(kind, value).exit()), run_id="r1")
     record |= {"revision": 1, "output": {"files": [], "lost_bytes": 0}}
     assert page.render(record, "/x", Screen(colour=False, width=60))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "missing"])
+def test_a_record_outlives_its_logs(call: Call, store: Store, damage: str) -> None:
+    place = Path(publish(store, "r1", Launch().start().exit()))
+    (log,) = place.glob("*.log")
+    before = (place / "record.json").read_bytes()
+    log.write_bytes(b"") if damage == "truncated" else log.unlink()
+    _, out, _ = call("show", "r1")
+    assert ("is shorter than sealed" if damage == "truncated" else "is missing") in out and "completed" in out
+    assert (place / "record.json").read_bytes() == before and not list(place.glob("record.1*"))
+
+
+def test_a_log_that_was_changed_is_told(call: Call, store: Store) -> None:
+    place = Path(publish(store, "r1", Launch().start().exit()))
+    (log,) = place.glob("*.log")
+    log.write_bytes(log.read_bytes().replace(b"spin", b"spun"))
+    assert "has CHANGED" in call("show", "r1")[1]
