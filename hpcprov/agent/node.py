@@ -15,6 +15,7 @@ import socket
 import time
 
 from hpcprov.agent.journal import Journal
+from hpcprov.agent.unconnected import Unconnected
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LINGER = 5.0  # s without any connection before ranks that never came are given up
 FIRST = 10.0  # s for the first launcher to say hello
 BEAT = 60.0  # s between heartbeats
+LOOK = 2.0  # s between looks into the log for ranks that are missing here
 
 
 class Rank:
@@ -57,7 +59,8 @@ class Node:
         self.local_size = -1
         self.failed = False
         self.last: Rank | None = None
-        self.quiet_since = time.monotonic()
+        self.quiet_since = self.looked = time.monotonic()
+        self.unconnected = Unconnected(journal.path)
         self.poll = select.poll()
         self.poll.register(listening, select.POLLIN)
         listening.setblocking(False)
@@ -72,12 +75,36 @@ class Node:
         """All ranks that this node has, or is going to have, have ended."""
         if self.seen and self.done >= self.seen and len(self.seen) >= self.local_size > 0:
             return True
+        if self.unconnected.launchers.keys() - self.done:
+            return False  # `look` finds out which of them are dead
         quiet = time.monotonic() - self.quiet_since
         return not self.running and quiet > (LINGER if self.seen else FIRST)
 
     @property
     def running(self) -> bool:
         return any(not r.ended for r in self.open.values())
+
+    @property
+    def missing(self) -> bool:
+        """Whether there may be ranks that only the log tells of."""
+        return len(self.seen) < self.local_size or not self.running
+
+    def look(self) -> None:
+        """Count ranks whose launchers could not connect: a socket's queue is short, and a launcher does not wait."""
+        self.looked = time.monotonic()
+        log = self.unconnected
+        log.look()
+        connected = {rank.rank for rank in self.open.values() if not rank.ended}
+        new = log.begun - self.seen
+        over = (log.begun & self.seen & log.gone()) - connected - self.done
+        self.seen |= log.begun
+        if new or over:
+            self.quiet_since = self.looked
+        for rank in sorted(over):
+            self.done.add(rank)
+            self.failed |= rank in log.failed or rank not in log.ended
+            if rank not in log.ended:
+                self.journal.write("lost", rank=rank)
 
     def turn(self, timeout: float) -> None:
         """Wait up to `timeout` seconds for something to happen and deal with it."""
@@ -164,8 +191,10 @@ class Node:
                 beat = now + BEAT
                 self.journal.write("beat")
                 self.journal.sync()
+            if self.missing and now >= self.looked + LOOK:
+                self.look()
             next_sample = due - now if sampler is not None and self.applications else BEAT
-            self.turn(min(next_sample, beat - now, BEAT if self.running else 0.5))
+            self.turn(min(next_sample, beat - now, (LOOK if self.missing else BEAT) if self.running else 0.5))
         self.listening.close()
 
 

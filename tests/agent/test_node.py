@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hpcprov.agent import node as module
+from hpcprov.agent import starts
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.node import Node
 from hpcprov.record import frame
@@ -130,3 +131,57 @@ def test_foreign_words_are_ignored(node: Node, text: str) -> None:
         one.say(text)
     assert not node.over and node.seen == {0}
     one.leave()
+
+
+def write(node: Node, event: str, rank: int, **keys: object) -> None:
+    node.journal.write(event, rank=rank, **keys)
+
+
+def own(node: Node, rank: int, ticks: int | None = None) -> None:
+    """A start event of this process."""
+    found = starts.own_ticks() if ticks is None else ticks
+    write(node, "start", rank, pid=os.getpid(), ticks=found, pid_ns=starts.pid_namespace(), argv=["x" * 6000])
+
+
+def test_a_rank_that_could_not_connect_is_followed_in_the_log(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LINGER", 0.0)
+    one = Launcher(node, 0, 2, 2)
+    own(node, 0)
+    own(node, 1)
+    node.look()
+    node.look()
+    one.say("exit 0 0")
+    one.leave()
+    node.look()
+    assert node.seen == {0, 1} and not node.over
+    write(node, "exit", 1, code=0, signal=None)
+    node.look()
+    assert node.done == {0, 1} and node.over and not node.failed
+    assert lost(node) == []
+
+
+@pytest.mark.parametrize(("exit_code", "expected"), [(None, [1]), (3, [])])
+def test_a_rank_that_could_not_connect_may_fail(node: Node, exit_code: int | None, expected: list[int]) -> None:
+    one = Launcher(node, 0, 2, 2)
+    own(node, 1, ticks=1)  # no such process any more
+    if exit_code is not None:
+        write(node, "exit", 1, code=exit_code, signal=None)
+    node.look()
+    node.look()
+    one.say("exit 0 0")
+    assert node.failed and node.over and lost(node) == expected and one.hears() == b"go"
+    one.leave()
+
+
+def test_a_rank_of_another_pid_namespace_is_neither_lost_nor_waited_for(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LINGER", 0.0)
+    one = Launcher(node, 0, 2, 2)
+    write(node, "start", 1, pid=os.getpid(), ticks=1, pid_ns="pid:[1]")
+    node.look()
+    node.look()
+    one.say("exit 0 0")
+    one.leave()
+    node.turn(0)
+    assert node.over and lost(node) == []
