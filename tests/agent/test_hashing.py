@@ -111,3 +111,12 @@ def test_a_full_disk_is_told_when_there_is_room_again(tmp_path: Path) -> None:
 def problems(journal: Journal) -> list[str]:
     events = frame.scan(Path(journal.path).read_bytes())
     return [event["text"] for event in events if event["event"] == "problem"]
+
+
+def test_a_pattern_that_names_too_much_is_told_once(tmp_path: Path) -> None:
+    store, journal, starts = a_run(tmp_path, ["*.npy"])
+    reason = "more than 100000 names: not looked at"
+    known = {"role": "generated", "cwd": str(tmp_path), "pattern": "*.npy", "paths": [], "reason": reason}
+    journal.write("declared", **known)
+    signing.sign("alone", root=store.root, run_id="r", journal=journal, starts=starts, seconds=60)
+    assert told(journal) == {"*.npy": ("not hashed", reason)}
