@@ -2,7 +2,8 @@
 
 It is over when every process that wrote its logs was of this boot and pid namespace and none of them lives; or when
 nothing has been written for 15 minutes by the file server's clock, while its agents would have written every minute.
-Where no agent was to write, only a month of silence is taken for the end. A mistake loses nothing: frames that come
+Where no agent was to write, only a month of silence is taken for the end. When every rank has told its end, the last
+words of the agents, or three minutes without any, are enough. A mistake loses nothing: frames that come
 after all make a new revision of the record.
 
     doubt(logs, directory)  ->  None, or "process 4711 on this node is still running"
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 SILENCE = 15 * 60
 LONG_SILENCE = 30 * 24 * 3600
+# All ranks have ended: an agent that still signs writes a beat every minute.
+LAST_BEATS = 3 * 60
 
 
 class Here:
@@ -59,8 +62,10 @@ def verdict(logs: list[Log], here: Here, silence: Callable[[], float | None]) ->
     if writers and len(seen) == len(writers):
         return None
     if _all_told(events):
-        return None
-    return _heard_lately(silence(), _beats(logs))
+        if _agents_ended(logs):
+            return None
+        return _heard_lately(silence(), LAST_BEATS)
+    return _heard_lately(silence(), SILENCE if _beats(logs) else LONG_SILENCE)
 
 
 def _writers(log: Log) -> list[dict[str, Any]]:
@@ -71,17 +76,26 @@ def _writers(log: Log) -> list[dict[str, Any]]:
 
 
 def _all_told(events: list[dict[str, Any]]) -> bool:
-    """Without agents, a run is over when each of its ranks has told its end."""
+    """Has each rank of the run told its end, or has an agent seen that it was lost?"""
     starts = {(event["rank"], event["pid"]): event for event in events if event["event"] == "start"}
     exits = {(event["rank"], event["pid"]) for event in events if event["event"] == "exit"}
+    lost = {event["rank"] for event in events if event["event"] == "lost"}
     sizes = [event.get("size", -1) for event in starts.values()]
-    without_agents = all(event.get("agent") is False for event in starts.values())
     return (
         bool(starts)
-        and without_agents
-        and exits >= starts.keys()
+        and all(start in exits or start[0] in lost for start in starts)
         and len({rank for rank, _ in starts}) >= max(sizes) > 0
     )
+
+
+def _agents_ended(logs: list[Log]) -> bool:
+    """Has the agent of each log that tells of ranks written its last frame, where there was to be one?"""
+    for log in logs:
+        kinds = {event["event"] for event in log.events}
+        wanted = any(event["event"] == "start" and event.get("agent") is not False for event in log.events)
+        if (wanted or "agent" in kinds) and "ended" not in kinds:
+            return False
+    return True
 
 
 def _beats(logs: list[Log]) -> bool:
@@ -90,10 +104,9 @@ def _beats(logs: list[Log]) -> bool:
     return all("agent" in kind for kind in kinds if "start" in kind)
 
 
-def _heard_lately(silent: float | None, beats: bool) -> str | None:
+def _heard_lately(silent: float | None, patience: int) -> str | None:
     if silent is None:
         return "it ran on other nodes, and the file server's time is not known: this directory cannot be written to"
-    patience = SILENCE if beats else LONG_SILENCE
     if silent > patience:
         return None
     return f"it ran on other nodes and was heard of {int(max(0, silent))} s ago; after {patience} s it counts as over"

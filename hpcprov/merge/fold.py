@@ -35,7 +35,9 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
     by_node, table = shared.facts(by_kind["fact"])
     size = max((rank.start["size"] for rank in ranks if rank.start.get("size", 0) > 0), default=None)
     numbers = [rank.rank for rank in ranks]
-    missing = gaps(numbers, size) if size else []
+    # A launch from within a rank need not have been made in every rank.
+    nested = any(rank.start.get("parent") for rank in ranks)
+    missing = gaps(numbers, size) if size and not nested else []
     nodes = nodewise.names(ranks, by_kind["agent"], by_node)
     origin = min((rank.start["time"] for rank in ranks), default=None)
     word, cause = status(ranks, missing, by_kind["signal"], deadline=deadline(table), over=over)
@@ -56,7 +58,7 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
         "environment": shared.environment(shared.environments(by_kind["env"], ranks), numbers),
         "facts": table,
         "artifacts": shared.artifacts(by_kind["artifact"]),
-        "problems": problems(by_kind["problem"], again),
+        "problems": problems(by_kind["problem"], again) + (vanished(by_kind) if over else []),
     }
 
 
@@ -167,6 +169,13 @@ def problems(events: list[Event], again: list[int]) -> list[dict[str, Any]]:
         text = "these ranks were started more than once in one launch; only their first starts are told here"
         found.append({"text": text, "node": None, "ranks": ranges(again)})
     return found
+
+
+def vanished(by_kind: dict[str, list[Event]]) -> list[dict[str, Any]]:
+    """Agents that spoke and did not end: what they would have found out is not in the record."""
+    nodes = {event["node"] for event in by_kind["agent"]} - {event["node"] for event in by_kind["ended"]}
+    text = "the agent of node {} vanished: later facts and signatures are missing"
+    return [{"text": text.format(node), "node": node, "ranks": []} for node in sorted(nodes)]
 
 
 def union(lists: Iterable[Iterable[str]]) -> list[str]:

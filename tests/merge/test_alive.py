@@ -41,6 +41,21 @@ CASES: dict[str, tuple[list[Launch], set[int], float | None, bool]] = {
     "another boot, all has been told": ([Launch(**ELSE).start(agent=False).exit()], set(), 0, True),
     "another boot, one rank not heard of": ([Launch(size=2, **ELSE).start(agent=False).exit()], set(), 0, False),
     "another boot, its agent may be hashing": ([Launch(**ELSE).start().agent().exit()], set(), 0, False),
+    "another boot, all told, agent ended": ([Launch(**ELSE).start().agent().exit().ended(1)], set(), 0, True),
+    "another boot, all told and its agent silent": ([Launch(**ELSE).start().agent().exit()], set(), 181, True),
+    "another boot, all lost": ([Launch(**ELSE).start().agent().add("lost", 3, rank=0).ended(1)], set(), 0, True),
+    "another boot, one of two agents ended": (
+        [Launch("n1", size=2, **ELSE).start(0).agent().exit(0).ended(1), Launch("n2", size=2, **ELSE).start(1).exit(1)],
+        set(),
+        0,
+        False,
+    ),
+    "another boot, agents ended and a rank not heard of": (
+        [Launch(size=2, **ELSE).start().agent().exit().ended(1)],
+        set(),
+        181,
+        False,
+    ),
     "this boot, another pid namespace": ([Launch().start(pid_ns="pid:[2]").agent()], set(), 0, False),
     "this boot and pid namespace": ([Launch().start(pid_ns="pid:[1]").agent(pid_ns="pid:[1]")], set(), 0, True),
     "two nodes, one seen and gone": (

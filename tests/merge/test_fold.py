@@ -345,3 +345,17 @@ def test_any_events_in_any_order_give_one_valid_record(raw: list[dict[str, Any]]
     shuffled = events + events[:3]
     shuffling.shuffle(shuffled)
     assert canonical(fold(shuffled, run_id="r1")) == canonical(expected)
+
+
+def test_an_agent_that_vanished_is_a_problem() -> None:
+    launch = Launch().start().agent().exit()
+    told = [problem["text"] for problem in fold(normal(launch), run_id="r1")["problems"]]
+    assert told == ["the agent of node n1 vanished: later facts and signatures are missing"]
+    assert fold(normal(launch), run_id="r1", over=False)["problems"] == []
+    assert fold(normal(launch.ended(1)), run_id="r1")["problems"] == []
+
+
+def test_a_nested_run_on_some_ranks_lacks_none() -> None:
+    launch = Launch(size=4).start(2, parent={"run": "outer", "rank": 2}).exit(2)
+    record = fold(normal(launch), run_id="r1")
+    assert record["ranks"]["missing"] == [] and record["run"]["status"] == "completed"
