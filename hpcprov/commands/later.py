@@ -37,13 +37,21 @@ def sign(store: Store, directory: str) -> list[tuple[str, str]]:
     check_logs(directory, record)
     ended = record["run"]["end"] or record["run"]["last_heard"]
     until = moment.ns(ended) if ended else 0
-    events = [event_of(role, artifact, described(store, artifact, until)) for role, artifact in left]
+    found = [(role, artifact, described(store, artifact, until)) for role, artifact in left]
+    events = [event_of(*one) for one in found if tells_more(one[1], one[2])]
+    if not events:
+        return []
     write(os.path.join(directory, own_log()), events)
     revise(store, directory, old=record)
     return [
         (event["path"], event["state"] if event["state"] == "ok" else f"{event['state']}: {event['reason']}")
         for event in events
     ]
+
+
+def tells_more(artifact: dict[str, Any], facts: dict[str, Any]) -> bool:
+    """Is this not what the record says already?"""
+    return any(artifact.get(key) != facts.get(key) for key in ("state", "reason"))
 
 
 def unseen(record: dict[str, Any], directory: str) -> list[tuple[str, dict[str, Any]]]:
@@ -60,8 +68,22 @@ def unseen(record: dict[str, Any], directory: str) -> list[tuple[str, dict[str, 
     return [(one["role"], {"path": one["path"], "declared": one["declared"], "mtime": None}) for one in found]
 
 
+CHANGED = "it has changed since the run ended"
+
+
 def wants_hash(artifact: dict[str, Any]) -> bool:
     return artifact["state"] == "not hashed" and not (artifact["reason"] or "").startswith("off")
+
+
+def can_sign(record: dict[str, Any]) -> bool:
+    """Is there something that settling by name may sign: left for later, or declared and not looked at?"""
+    if record["run"]["options"].get("hash") == "off" or "seal" not in record:
+        return False
+    found = record["artifacts"]
+    if any(wants_hash(artifact) and artifact["reason"] != CHANGED for role in ROLES for artifact in found[role]):
+        return True
+    declared = record["run"]["declared"]
+    return any(declared[key] and not found[role] for key, role in (("inputs", "used"), ("outputs", "generated")))
 
 
 def described(store: Store, artifact: dict[str, Any], ended: int) -> dict[str, Any]:
@@ -73,7 +95,7 @@ def described(store: Store, artifact: dict[str, Any], ended: int) -> dict[str, A
         return facts
     return {key: artifact[key] for key in facts if key in artifact} | {
         "state": "not hashed",
-        "reason": "it has changed since the run ended",
+        "reason": CHANGED,
     }
 
 

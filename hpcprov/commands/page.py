@@ -7,6 +7,7 @@ ranks      4 of 4 on 1 node, started by mpich
 
 from __future__ import annotations
 
+from hpcprov.commands import later
 from hpcprov.commands.screen import count, cut, duration, size, when, words
 from hpcprov.commands.surroundings import artifacts, surroundings, where
 from hpcprov.merge.seal import verify_seal
@@ -152,8 +153,7 @@ def next_steps(record: Record, directory: str, screen: Screen) -> list[str]:
         steps.append((f"hpcprov log {name}", "the command again, as a script"))
     if record["output"]["files"]:
         steps.append((f"hpcprov log {name} --output", "what it printed"))
-    unsigned = [a for role in ("used", "generated") for a in record["artifacts"][role] if a["state"] == "not hashed"]
-    if unsigned:
+    if later.can_sign(record):
         steps.append((f"hpcprov settle {name}", "sign what was left"))
     width = max(len(command) for command, _ in steps)
     return [f"{printable(command):<{width}}  {screen.paint(text, 'dim')}" for command, text in steps]

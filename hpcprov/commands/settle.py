@@ -27,7 +27,7 @@ EXAMPLE = "hpcprov settle --all"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hpcprov settle`."""
     parser.add_argument("run", metavar="RUN", nargs="?", help=HELP)
-    parser.add_argument("--all", action="store_true", help="every run that is over")
+    parser.add_argument("--all", action="store_true", help="every run that is over; signs nothing")
     parser.add_argument("--no-hash", action="store_true", help="sign nothing that was left unsigned")
 
 
@@ -49,17 +49,20 @@ def settle_all(store: Store) -> int:
             print(f"left {printable(outcome.reason)}")
     if not settled:
         print("nothing to settle")
-    return 0
+    return int(any(outcome.reason is not None and not outcome.running for outcome in settled))
 
 
 def settle_one(store: Store, text: str, *, hashing: bool) -> int:
     """Settle one run and sign what was left of it."""
     name = text if text in find.run_ids(store) else choose(store, text).id
+    done = []
     if name in find.run_ids(store):
-        for place in settle_run(store, name):
-            print(f"settled {printable(os.path.basename(place))}")
+        done = [f"settled {printable(os.path.basename(place))}" for place in settle_run(store, name)]
+        print("".join(f"{line}\n" for line in done), end="", flush=True)
     record = find.find_record(store, name)
-    if record is not None and hashing:
-        for path, state in later.sign(store, record):
-            print(f"{printable(path)}: {printable(state)}")
+    signed = later.sign(store, record) if record is not None and hashing else []
+    for path, state in signed:
+        print(f"{printable(path)}: {printable(state)}")
+    if not done and not signed:
+        print("nothing left to do")
     return 0

@@ -22,7 +22,7 @@ def test_settle_one_and_all(call: Call, runs: Store) -> None:
     assert call("settle", "lost", "--no-hash") == (0, "settled lost-run\n", "")
     assert call("settle", "--all") == (0, "settled other\n", "")
     assert call("settle", "--all") == (0, "nothing to settle\n", "")
-    assert call("settle", "first", "--no-hash") == (0, "", "")
+    assert call("settle", "first", "--no-hash") == (0, "nothing left to do\n", "")
 
 
 def test_one_that_lives_is_refused(call: Call, store: Store) -> None:
@@ -71,7 +71,7 @@ def test_what_was_left_for_later_is_signed(call: Call, store: Store, data: Path)
     (artifact,) = found["artifacts"]["generated"]  # type: ignore[index]
     assert artifact["storage"]["digest"].startswith("blake3:") and artifact["declared"] == ["*"]
     assert sorted(name.split(".")[0] for name in os.listdir(place)) == ["n1", "record", "record", "settle"]
-    assert call("settle", "r1") == (0, "", "")
+    assert call("settle", "r1") == (0, "nothing left to do\n", "")
 
 
 def test_what_has_changed_since_is_not_signed(call: Call, store: Store, data: Path) -> None:
@@ -82,7 +82,7 @@ def test_what_has_changed_since_is_not_signed(call: Call, store: Store, data: Pa
 
 def test_what_was_not_to_be_hashed_is_not(call: Call, store: Store, data: Path) -> None:
     unsigned(store, data, reason="off: the run was started with --hash off")
-    assert call("settle", "r1") == (0, "", "") and record(call)["revision"] == 1
+    assert call("settle", "r1") == (0, "nothing left to do\n", "") and record(call)["revision"] == 1
 
 
 def test_what_nobody_looked_at_is_signed(call: Call, store: Store, data: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_nobody_looked_at_is_signed(call: Call, store: Store, data: Path) -
         f"{data}: ok",
         f"{data.parent}/gone.nc: missing: there is no such file or directory",
     ]
-    assert call("settle", "r1") == (0, "", "")
+    assert call("settle", "r1") == (0, "nothing left to do\n", "")
     data.write_text("other values")
     os.utime(data, (time.time() + 100,) * 2)
     publish(store, "r2", Launch(launch="3-3", **declared).start(run="r2").exit(at=ended))
@@ -103,12 +103,12 @@ def test_what_nobody_looked_at_is_signed(call: Call, store: Store, data: Path) -
 
 def test_what_was_never_to_be_hashed_is_not_looked_for(call: Call, store: Store, data: Path) -> None:
     publish(store, "r1", Launch(hash="off", cwd=str(data.parent), outputs=["*.txt"]).start().exit())
-    assert call("settle", "r1") == (0, "", "")
+    assert call("settle", "r1") == (0, "nothing left to do\n", "")
 
 
 def test_no_hash(call: Call, store: Store, data: Path) -> None:
     unsigned(store, data)
-    assert call("settle", "r1", "--no-hash") == (0, "", "") and record(call)["revision"] == 1
+    assert call("settle", "r1", "--no-hash") == (0, "nothing left to do\n", "") and record(call)["revision"] == 1
 
 
 def test_a_directory_is_signed_unless_something_in_it_is_newer(call: Call, store: Store, tmp_path: Path) -> None:
@@ -120,3 +120,25 @@ def test_a_directory_is_signed_unless_something_in_it_is_newer(call: Call, store
     assert "it has changed" in call("settle", "r1")[1]
     os.utime(folder / "a", ns=(1, 1))
     assert call("settle", "r1")[1] == f"{folder}: ok\n"
+
+
+def test_what_has_changed_is_written_down_once_and_not_offered(call: Call, store: Store, data: Path) -> None:
+    place = unsigned(store, data)
+    assert "hpcprov settle r1" in call("show", "r1")[1]
+    os.utime(data, ns=(1, 1))
+    call("settle", "r1")
+    files = sorted(os.listdir(place))
+    assert call("settle", "r1") == (0, "nothing left to do\n", "") and sorted(os.listdir(place)) == files
+    assert "hpcprov settle r1" not in call("show", "r1")[1]
+
+
+def test_signing_is_not_offered_where_hashing_was_off(call: Call, store: Store) -> None:
+    publish(store, "r1", Launch(hash="off").start().exit())
+    publish(store, "r2", Launch(launch="2-2").start().exit())
+    assert "hpcprov settle" not in call("show", "r1")[1] and "hpcprov settle r2" in call("show", "r2")[1]
+
+
+def test_all_ends_with_1_when_one_cannot_be_settled(call: Call, store: Store) -> None:
+    os.makedirs(store.run("r1"))
+    Path(store.run("r1"), "notes.txt").write_text("mine")
+    assert call("settle", "--all") == (1, "left r1 holds no log\n", "")
