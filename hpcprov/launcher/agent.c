@@ -38,11 +38,9 @@ static void write_text(const char *path, const char *text) {
 /* Beside the application and never in its way: idle scheduling, any CPU of the cgroup, first for the out-of-memory killer,
  * none of the job's descriptors, signals as in a fresh process. */
 static void become_bystander(int listening) {
-    struct sched_param none = {0};
     cpu_set_t all;
     memset(&all, 0xFF, sizeof all);
     sched_setaffinity(0, sizeof all, &all);
-    sched_setscheduler(0, SCHED_IDLE, &none);
     write_text("/proc/self/oom_score_adj", "1000");
     int null = open("/dev/null", O_RDWR);
     int kept = fcntl(listening, F_DUPFD, 3);
@@ -61,8 +59,9 @@ static void become_bystander(int listening) {
         }
     }
     if (chdir("/")) errno = 0;
-    unsetenv("LD_PRELOAD");
-    unsetenv("HPCPROV_RUN");
+    static const char *const harmful[] = {"LD_PRELOAD", "LD_AUDIT", "HPCPROV_RUN", "PYTHONWARNINGS", "PYTHONMALLOC", "PYTHONEXECUTABLE", "PYTHONINSPECT",
+                                          "PYTHONPLATLIBDIR", "PYTHONDEVMODE", "PYTHONTRACEMALLOC", "PYTHONVERBOSE", "PYTHONPROFILEIMPORTTIME"};
+    for (size_t i = 0; i < sizeof harmful / sizeof *harmful; i++) unsetenv(harmful[i]);
 }
 
 static void start_agent(int listening, const struct store *s, const struct place *p) {
@@ -79,41 +78,61 @@ static void start_agent(int listening, const struct store *s, const struct place
         while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue;
 }
 
+static int connect_to(const struct sockaddr_un *address, socklen_t size) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    int fd = fd_above_stdio(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (fd < 0) return -1;
+    if (!connect(fd, (const struct sockaddr *)address, size) && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length)) {
+        if (peer.uid == geteuid()) return fd;
+        errno = EPERM; /* somebody else's socket: abstract ones have no owner */
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
 /* One try at being first on this node, else at finding who was. -1: again later. */
 static int bind_or_connect(const struct store *s, const struct place *p) {
     struct sockaddr_un address;
     socklen_t size = socket_name(s, &address);
     int listening = fd_above_stdio(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (listening >= 0 && !bind(listening, (struct sockaddr *)&address, size) && !listen(listening, 4096)) start_agent(listening, s, p);
-    int fd = fd_above_stdio(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    bool connected = fd >= 0 && !connect(fd, (struct sockaddr *)&address, size);
+    int fd = connect_to(&address, size), error = errno;
     if (listening >= 0) close(listening);
-    struct ucred peer;
-    socklen_t length = sizeof peer;
-    if (connected && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) && peer.uid == geteuid()) return fd;
-    if (fd >= 0) close(fd);
-    return -1;
+    errno = error;
+    return fd;
 }
 
-void agent_join(struct agent *a, const struct store *s, const struct place *p, pid_t application) {
-    a->fd = -1;
-    for (int try = 0; try < 20 && a->fd < 0; try++) {
-        if (try) nap(try < 5 ? 1 : 5); /* bound and not yet listening, or an agent that is just leaving */
-        a->fd = bind_or_connect(s, p);
-    }
-    if (a->fd < 0) {
-        facts_problem(s, p, "no agent on this node: its socket could be neither bound nor reached");
-        return;
-    }
+static void say_hello(const struct agent *a, const struct place *p, pid_t application) {
     char hello[160];
     int n = snprintf(hello, sizeof hello, "hello %lld %lld %lld %d %lld %d", (long long)p->rank, (long long)p->size, (long long)p->local_size,
                      (int)getpid(), (long long)p->ticks, (int)application);
     if (send(a->fd, hello, (size_t)n, MSG_NOSIGNAL) < 0) errno = 0; /* the agent then learns of this rank from the log */
 }
 
-bool agent_tell_exit(struct agent *a, int status, bool leave) {
+void agent_join(struct agent *a, const struct store *s, const struct place *p, pid_t application) {
+    *a = (struct agent){.fd = -1};
+    for (int try = 0; try < 20 && a->fd < 0 && !a->crowded; try++) {
+        if (try) nap(try < 5 ? 1 : 5); /* bound and not yet listening, or an agent that is just leaving */
+        a->fd = bind_or_connect(s, p);
+        a->crowded = a->fd < 0 && errno == EAGAIN; /* kernels before 5.4 queue 128; the agent is still starting */
+    }
+    if (a->fd >= 0) say_hello(a, p, application);
+    else if (!a->crowded) facts_problem(s, p, "no agent on this node: its socket could be neither bound nor reached");
+}
+
+void agent_try_again(struct agent *a, const struct store *s, const struct place *p, pid_t application) {
+    struct sockaddr_un address;
+    socklen_t size = socket_name(s, &address);
+    a->fd = connect_to(&address, size);
+    a->crowded = a->fd < 0 && errno == EAGAIN;
+    if (a->fd >= 0) say_hello(a, p, application);
+}
+
+bool agent_tell_exit(struct agent *a, int status) {
     char line[64];
-    if (a->fd < 0) return false;
     int n = snprintf(line, sizeof line, "exit %d %d", WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-    return send(a->fd, line, (size_t)n, MSG_NOSIGNAL) == n && !leave && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return a->fd >= 0 && send(a->fd, line, (size_t)n, MSG_NOSIGNAL) == n;
 }

@@ -26,6 +26,19 @@ static void json_bool(struct text *t, const char *key, bool value) {
     text_puts(t, value ? "true" : "false");
 }
 
+/* Names of what execve(2) says; strerrorname_np is younger than the C libraries of many clusters. */
+static const char *errno_name(int error) {
+    static const struct {
+        int error;
+        const char *name;
+    } names[] = {{ENOENT, "ENOENT"}, {EACCES, "EACCES"}, {ENOEXEC, "ENOEXEC"}, {ENOTDIR, "ENOTDIR"}, {EISDIR, "EISDIR"}, {E2BIG, "E2BIG"},
+                 {ENOMEM, "ENOMEM"}, {ELOOP, "ELOOP"}, {ETXTBSY, "ETXTBSY"}, {ENAMETOOLONG, "ENAMETOOLONG"}, {EIO, "EIO"}, {EPERM, "EPERM"},
+                 {EAGAIN, "EAGAIN"}, {ENFILE, "ENFILE"}, {EMFILE, "EMFILE"}, {EINVAL, "EINVAL"}, {ELIBBAD, "ELIBBAD"}, {EFAULT, "EFAULT"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].error == error) return names[i].name;
+    return "unknown error";
+}
+
 static bool append(int fd, struct text *t) {
     bool written = frame_append(fd, t);
     int error = errno;
@@ -55,9 +68,14 @@ static void json_tags(struct text *t, char *const *tags, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const char *equals = strchr(tags[i], '=');
         if (i) text_puts(t, ",");
+        struct text scrubbed = {0};
+        bool secret = false;
+        redact_word(&scrubbed, tags[i], &secret);
         json_bytes(t, tags[i], (size_t)(equals - tags[i]));
         text_puts(t, ":");
-        json_string(t, equals + 1);
+        json_string(t, scrubbed.at && strchr(scrubbed.at, '=') ? strchr(scrubbed.at, '=') + 1 : "***");
+        t->failed |= scrubbed.failed;
+        text_free(&scrubbed);
     }
     text_puts(t, "}");
 }
@@ -86,6 +104,16 @@ static void json_parent(struct text *t) {
     text_printf(t, ",\"rank\":%d}", atoi(rank));
 }
 
+/* Free text may hold a secret as well. Paths are not scrubbed: `key=7` in a path is a partition, and the path must be found again. */
+static void json_scrubbed(struct text *t, const char *key, const char *s) {
+    struct text scrubbed = {0};
+    bool secret = false;
+    if (s) redact_word(&scrubbed, s, &secret);
+    json_named(t, key, s ? (scrubbed.at ? scrubbed.at : "") : NULL);
+    t->failed |= scrubbed.failed;
+    text_free(&scrubbed);
+}
+
 static bool write_start(const struct store *s, const struct place *p, const struct options *o) {
     struct text t = {0};
     char *cwd = getcwd(NULL, 0), mask[8];
@@ -112,8 +140,8 @@ static bool write_start(const struct store *s, const struct place *p, const stru
     json_named(&t, "umask", mask);
     json_number(&t, "uid", getuid());
     json_number(&t, "gid", getgid());
-    json_named(&t, "name", o->name);
-    json_named(&t, "note", o->note);
+    json_scrubbed(&t, "name", o->name);
+    json_scrubbed(&t, "note", o->note);
     json_tags(&t, o->tags, o->n_tags);
     json_list(&t, "inputs", o->inputs, o->n_inputs);
     json_list(&t, "outputs", o->outputs, o->n_outputs);
@@ -155,7 +183,13 @@ static bool write_env(const struct store *s, const struct place *p) {
 }
 
 bool facts_start(const struct store *s, const struct place *p, const struct options *o) {
-    return write_start(s, p, o) && write_env(s, p);
+    if (!write_start(s, p, o)) return false;
+    if (!write_env(s, p)) {
+        say("the environment is not recorded: %s", strerror(errno));
+        facts_problem(s, p, "the environment could not be written");
+    }
+    if (p->alone) facts_problem(s, p, "which launch this rank belongs to cannot be told here: it has a record of its own");
+    return true;
 }
 
 bool facts_exit(const struct store *s, const struct place *p, int status, int exec_errno, int64_t duration, const struct rusage *u,
@@ -166,7 +200,7 @@ bool facts_exit(const struct store *s, const struct place *p, int status, int ex
     json_number_or_null(&t, "signal", WIFSIGNALED(status) ? WTERMSIG(status) : -1);
     json_bool(&t, "core", WIFSIGNALED(status) && WCOREDUMP(status));
     json_number(&t, "duration", duration);
-    json_named(&t, "error", exec_errno ? strerrorname_np(exec_errno) : NULL);
+    json_named(&t, "error", exec_errno ? errno_name(exec_errno) : NULL);
     json_key(&t, "rusage");
     text_printf(&t, "{\"utime\":%lld.%06ld,\"stime\":%lld.%06ld", (long long)u->ru_utime.tv_sec, (long)u->ru_utime.tv_usec,
                 (long long)u->ru_stime.tv_sec, (long)u->ru_stime.tv_usec);

@@ -16,6 +16,7 @@
 #ifndef HPCPROV_LAUNCHER_H
 #define HPCPROV_LAUNCHER_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -72,6 +73,7 @@ struct place {
     char launch[48]; /* <ticks>-<pid> of the launching process */
     int64_t launch_time, ticks; /* ns since the epoch; own start in clock ticks since boot */
     int n;
+    bool alone; /* a rank of a launch that nothing here names */
 };
 void place_find(struct place *p, const char *given_run_id);
 
@@ -102,10 +104,12 @@ void redact_word(struct text *out, const char *word, bool *secret);
 
 /* ---- agent.c */
 struct agent {
-    int fd; /* connection, -1: none */
+    int fd;       /* connection, -1: none */
+    bool crowded; /* its queue of connections was full: to be tried again */
 };
 void agent_join(struct agent *a, const struct store *s, const struct place *p, pid_t application);
-bool agent_tell_exit(struct agent *a, int status, bool leave); /* true: it may ask us to wait */
+void agent_try_again(struct agent *a, const struct store *s, const struct place *p, pid_t application);
+bool agent_tell_exit(struct agent *a, int status); /* false: it is not there any more */
 
 /* ---- sentinel.c */
 struct sentinel {
@@ -128,13 +132,17 @@ _Noreturn void exec_plain(char **command);
 struct output {
     int pipes[2][2]; /* stdout, stderr: read end, write end */
     bool open[2];
+    char *waiting[2]; /* read and not yet passed on: OUTPUT_ROOM bytes, of which [from, to) are left */
+    size_t from[2], to[2];
     uint64_t lost;
 };
+
 bool output_prepare(struct output *c);
 void output_in_child(const struct output *c);
 void output_in_parent(struct output *c);
-void output_pump(struct output *c, int which, const struct store *s, const struct place *p); /* one readable pipe */
-void output_finish(struct output *c, const struct store *s, const struct place *p);
+void output_wants(const struct output *c, struct pollfd fds[2]); /* what to wait for */
+void output_turn(struct output *c, const struct pollfd fds[2], const struct store *s, const struct place *p);
+void output_finish(struct output *c, int signals, const struct store *s, const struct place *p);
 
 /* ---- handover.c */
 _Noreturn void handover(char **argv);                /* python -m hpcprov ARGV; ends with 127 when there is none */

@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +88,11 @@ static bool starts_ranks(const char *name) {
 static bool find_launching(const struct process *self, struct process *found) {
     struct process at = *self;
     for (int depth = 0; depth < 32 && at.parent > 1; depth++) {
-        if (!process_stat(at.parent, &at)) return false;
+        pid_t parent = at.parent;
+        if (!process_stat(parent, &at)) { /* /proc hides other users' processes (hidepid): most likely slurmstepd */
+            *found = (struct process){.pid = parent};
+            return kill(parent, 0) == 0 || errno == EPERM;
+        }
         if (starts_ranks(at.name)) {
             *found = at;
             return true;
@@ -114,10 +119,19 @@ static bool control_port(pid_t proxy, char *into, size_t room) {
     return false;
 }
 
-/* Only these bytes go into names of files and runs. */
+/* Only these bytes go into names of files and runs; no `..`, and neither a dot nor a dash in front. */
 static void plain(char *s) {
+    if (*s == '.' || *s == '-') *s = '_';
     for (; *s; s++)
-        if (!isalnum((unsigned char)*s) && !strchr("._-", *s)) *s = '_';
+        if ((!isalnum((unsigned char)*s) && !strchr("._-", *s)) || (s[0] == '.' && s[1] == '.')) *s = '_';
+}
+
+/* A name that is too long keeps its beginning; a digest of the whole keeps it apart from others. */
+static void shorten(char *name, size_t most) {
+    char hex[65];
+    if (strlen(name) <= most) return;
+    sha256_hex(name, strlen(name), hex);
+    snprintf(name + most - 17, 18, "-%.16s", hex);
 }
 
 static const char *first_of(const char *const *variables) {
@@ -132,7 +146,7 @@ static void slurm_name(char *into, size_t room, bool with_step) {
     const char *cluster = getenv("SLURM_CLUSTER_NAME"), *job = first_of(job_id);
     const char *step = with_step ? getenv("SLURM_STEP_ID") : NULL;
     int64_t restart = number("SLURM_RESTART_COUNT");
-    int n = snprintf(into, room, "slurm-%.32s-%.20s%s%.20s", cluster ? cluster : "cluster", job ? job : "0", step ? "." : "", step ? step : "");
+    int n = snprintf(into, room, "slurm-%.64s-%.40s%s%.40s", cluster ? cluster : "cluster", job ? job : "0", step ? "." : "", step ? step : "");
     if (restart > 0) snprintf(into + n, room - (size_t)n, "-r%lld", (long long)restart);
 }
 
@@ -155,10 +169,10 @@ static void launch_name(const struct place *p, const struct process *by, char *i
     char port[300];
     if (by && p->size > 0 && p->local_size == p->size)
         snprintf(into + n, room - (size_t)n, "mpi-%.40s-%d-%lld", p->node, (int)by->pid, (long long)by->ticks);
-    else if (namespace) snprintf(into + n, room - (size_t)n, "mpi-%.60s", namespace);
-    else if (by && control_port(by->pid, port, sizeof port)) snprintf(into + n, room - (size_t)n, "mpi-%.60s", port);
+    else if (namespace) snprintf(into + n, room - (size_t)n, "mpi-%s", namespace);
+    else if (by && control_port(by->pid, port, sizeof port)) snprintf(into + n, room - (size_t)n, "mpi-%s", port);
     else if (by) snprintf(into + n, room - (size_t)n, "mpi-%.40s-%d-%lld", p->node, (int)by->pid, (long long)by->ticks);
-    else snprintf(into + n, room - (size_t)n, "mpi-%.40s-session%d", p->node, (int)getsid(0));
+    else snprintf(into + n, room - (size_t)n, "mpi-%.40s-session%d", p->node, (int)getsid(0)); /* not 0: see place_find */
 }
 
 /* A directory of our own for counters, which end with the boot: never a predictable name that somebody else could have made. */
@@ -216,7 +230,6 @@ static void name_nodes(struct place *p) {
     snprintf(p->host, sizeof p->host, "%.64s", name.nodename);
     snprintf(p->node, sizeof p->node, "%.200s", slurm_node && *slurm_node ? slurm_node : *p->host ? p->host : "unknown");
     plain(p->node);
-    if (p->node[0] == '.') p->node[0] = '_';
     if (!read_small_file("/proc/sys/kernel/random/boot_id", p->boot_id, sizeof p->boot_id)) p->boot_id[0] = 0;
     p->boot_id[strcspn(p->boot_id, "\n")] = 0;
     ssize_t n = readlink("/proc/self/ns/pid", p->pid_ns, sizeof p->pid_ns - 1);
@@ -281,16 +294,19 @@ void place_find(struct place *p, const char *given_run_id) {
     if (launched) p->n = count_starts(p, &by);
     snprintf(p->launch, sizeof p->launch, "%lld-%d", (long long)by.ticks, (int)by.pid);
     int64_t hz = sysconf(_SC_CLK_TCK);
-    p->launch_time = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) + by.ticks * (1000000000 / (hz > 0 ? hz : 100));
+    p->launch_time = clock_ns(CLOCK_REALTIME);
+    if (by.ticks) p->launch_time += by.ticks * (1000000000 / (hz > 0 ? hz : 100)) - clock_ns(CLOCK_BOOTTIME);
     if (given_run_id) {
         snprintf(p->run_id, sizeof p->run_id, "%s", given_run_id);
         return;
     }
-    if (strcmp(p->launcher, "none") != 0) {
-        char name[RUN_ID_MAX];
+    p->alone = strcmp(p->launcher, "none") != 0 && !launched && !getenv("PMIX_NAMESPACE") && !getenv("SLURM_STEP_ID") && getsid(0) <= 0;
+    if (strcmp(p->launcher, "none") != 0 && !p->alone) {
+        char name[1024];
         launch_name(p, launched ? &by : NULL, name, sizeof name);
         plain(name);
-        snprintf(p->run_id, sizeof p->run_id, "%s.%d", name, p->n);
+        shorten(name, RUN_ID_MAX - 12);
+        snprintf(p->run_id, sizeof p->run_id, "%.*s.%d", RUN_ID_MAX, name, p->n);
         return;
     }
     uint32_t dice;

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_SIGNAL_EVENTS = 16, FIRST_ANSWER_MS = 5000, OTHER_NODES_MS = 10000, HASHING_MS = 60000, SLACK_MS = 5000 };
+enum { MAX_SIGNAL_EVENTS = 16, FIRST_ANSWER_MS = 5000, OTHER_NODES_MS = 10000, HASHING_MS = 60000, SLACK_MS = 5000, TOLD_MS = 30000, RETRY_MS = 50 };
 
 struct watch {
     const struct options *options;
@@ -32,7 +32,7 @@ struct watch {
     pid_t application;
     struct sentinel sentinel;
     int signal_events;
-    bool told_to_end;          /* TERM, INT, HUP, ... arrived */
+    int64_t told_to_end;       /* when TERM, INT, HUP, ... arrived last, CLOCK_BOOTTIME, ns; 0: never */
     bool ended;
     int subreaper;
     int status, exec_errno;
@@ -90,7 +90,8 @@ static void take_signal(struct watch *w, const struct signalfd_siginfo *si) {
     static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGXCPU};
     int signo = (int)si->ssi_signo;
     if (signo == SIGCHLD && si->ssi_code > 0) return; /* a child of ours: see reap */
-    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) w->told_to_end |= signo == ending[i];
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        if (signo == ending[i]) w->told_to_end = clock_ns(CLOCK_BOOTTIME);
     bool pass = should_forward(w, si);
     if (pass) forward(w, si);
     if (signo != SIGWINCH && si->ssi_pid != (uint32_t)getpid() && w->signal_events++ < MAX_SIGNAL_EVENTS)
@@ -209,31 +210,44 @@ static void close_inherited(const struct watch *w) {
 static void wait_for_end(struct watch *w) {
     reap(w);
     while (!w->ended) {
-        struct pollfd fds[3] = {{.fd = w->signals, .events = POLLIN}, {.fd = -1, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
-        for (int i = 0; i < 2; i++)
-            if (w->options->capture_output && w->output.open[i]) fds[1 + i].fd = w->output.pipes[i][0];
-        if (poll(fds, 3, -1) < 0 && errno != EINTR) break;
-        for (int i = 0; i < 2; i++)
-            if (fds[1 + i].revents) output_pump(&w->output, i, w->store, w->place);
-        if (fds[0].revents) read_signals(w);
+        struct pollfd fds[3] = {{.fd = -1}, {.fd = -1}, {.fd = w->signals, .events = POLLIN}};
+        if (w->options->capture_output) output_wants(&w->output, fds);
+        if (poll(fds, 3, w->agent.crowded ? RETRY_MS : -1) < 0 && errno != EINTR) break;
+        if (w->options->capture_output) output_turn(&w->output, fds, w->store, w->place);
+        if (fds[2].revents) read_signals(w);
+        if (w->agent.crowded) agent_try_again(&w->agent, w->store, w->place, w->application);
     }
+}
+
+/* Told to end, and not long ago: a checkpoint signal of an hour before is no reason to leave without signatures. */
+static bool leaving(const struct watch *w) {
+    return w->told_to_end && clock_ns(CLOCK_BOOTTIME) - w->told_to_end < TOLD_MS * INT64_C(1000000);
+}
+
+static void miss_agent(const struct watch *w) {
+    say("the agent of this node did not start or has ended: facts and signatures of this run are not recorded");
+    facts_problem(w->store, w->place, "the agent did not start, did not answer or has ended early");
 }
 
 /* Only a node's last launcher is asked to wait: the agent then signs and merges. Everybody else is sent away at once. */
 static void wait_for_agent(struct watch *w) {
+    bool answered = false;
     int64_t now = clock_ns(CLOCK_BOOTTIME), until = now + FIRST_ANSWER_MS * INT64_C(1000000);
-    while (!w->told_to_end && now < until) {
+    while (!leaving(w) && now < until) {
         struct pollfd fds[2] = {{.fd = w->agent.fd, .events = POLLIN}, {.fd = w->signals, .events = POLLIN}};
         poll(fds, 2, (int)((until - now) / 1000000) + 1);
         if (fds[0].revents) {
             char answer[64];
             ssize_t n = recv(w->agent.fd, answer, sizeof answer, 0);
+            if (n <= 0 && !answered) break;
             if (n <= 0 || answer[0] != 'w') return;
+            answered = true;
             until = clock_ns(CLOCK_BOOTTIME) + (HASHING_MS + OTHER_NODES_MS + SLACK_MS) * INT64_C(1000000) + w->duration / 10;
         }
         if (fds[1].revents) read_signals(w);
         now = clock_ns(CLOCK_BOOTTIME);
     }
+    if (!answered && !leaving(w)) miss_agent(w);
 }
 
 static _Noreturn void end_as_it_ended(const struct watch *w) {
@@ -265,8 +279,14 @@ int run_command(const struct options *o, const struct place *p, struct store *s)
     close_inherited(&w);
     if (!o->no_agent) agent_join(&w.agent, s, p, w.application);
     wait_for_end(&w);
-    if (o->capture_output) output_finish(&w.output, s, p);
     if (!facts_exit(s, p, w.status, w.exec_errno, w.duration, &w.usage, w.output.lost)) say("the end of this run is not recorded: %s", strerror(errno));
-    if (agent_tell_exit(&w.agent, w.status, w.told_to_end)) wait_for_agent(&w);
+    uint64_t lost = w.output.lost;
+    if (o->capture_output) output_finish(&w.output, w.signals, s, p);
+    if (w.output.lost != lost) facts_problem(s, p, "the last of the captured output could not be stored");
+    if (w.agent.crowded) agent_try_again(&w.agent, s, p, w.application);
+    bool well = WIFEXITED(w.status) && WEXITSTATUS(w.status) == 0 && !leaving(&w);
+    bool told = agent_tell_exit(&w.agent, w.status);
+    if (told && well) wait_for_agent(&w);
+    else if (!told && well && !o->no_agent) miss_agent(&w);
     end_as_it_ended(&w);
 }

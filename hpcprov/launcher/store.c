@@ -22,13 +22,18 @@ static bool trusted(const struct stat *st) {
     return st->st_uid == geteuid() || (trust && *trust && strcmp(trust, "0") != 0);
 }
 
+/* A store of ours, behind a link of ours: somebody else's link could lead our records anywhere. */
+static bool ours(const char *path) {
+    struct stat link, st;
+    return !lstat(path, &link) && !stat(path, &st) && S_ISDIR(st.st_mode) && trusted(&link) && trusted(&st);
+}
+
 /* The nearest directory upwards of `from` that holds a .hpcprov of ours, as DIR/.hpcprov; NULL when there is none. */
 static char *nearest_store(const char *from) {
     char *dir = strdup(from);
     while (dir) {
-        struct stat st;
         char *candidate = joined(strcmp(dir, "/") ? dir : "", "/.hpcprov", "", "");
-        if (candidate && !stat(candidate, &st) && S_ISDIR(st.st_mode) && trusted(&st)) {
+        if (candidate && ours(candidate)) {
             free(dir);
             return candidate;
         }
@@ -84,7 +89,8 @@ bool store_open(struct store *s, const struct place *p, bool want_out) {
         return false;
     }
     struct stat st;
-    if (!getenv("HPCPROV_DIR") && !stat(s->root, &st) && !trusted(&st)) {
+    const char *given = getenv("HPCPROV_DIR");
+    if (!(given && *given) && !stat(s->root, &st) && S_ISDIR(st.st_mode) && !ours(s->root)) {
         say("nothing is recorded: %s belongs to another user (HPCPROV_TRUST_STORE=1 uses it all the same)", s->root);
         return false;
     }
