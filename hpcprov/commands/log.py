@@ -11,7 +11,8 @@ import os
 import sys
 
 from hpcprov.commands import output, script
-from hpcprov.commands.choose import add_run, choose, store_here
+from hpcprov.commands.choose import add_run, choose, store_here, tell
+from hpcprov.merge.seal import verify_seal
 from hpcprov.record.errors import HpcprovError
 
 EXAMPLE = "hpcprov log last > again.sh && sh again.sh"
@@ -29,6 +30,9 @@ def run(args: argparse.Namespace) -> int:
     found = {run.id: run for run in (choose(store, text) for text in args.run)}
     runs = sorted(found.values(), key=lambda run: (run.record["run"]["start"] or "", run.id))
     if not args.output:
+        for run in runs:
+            if "seal" in run.record and not verify_seal(run.record):
+                tell(f"warning: the record of {run.id} was changed since it was sealed")
         sys.stdout.buffer.write(os.fsencode(script.script([run.record for run in runs])))
         return 0
     for run in runs:

@@ -13,6 +13,7 @@ import re
 from itertools import groupby
 
 from hpcprov.commands.screen import when
+from hpcprov.merge.seal import verify_seal
 from hpcprov.record.ranges import count, text
 from hpcprov.record.text import printable
 
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 
 HEAD = """#!/bin/sh
 # What hpcprov recorded, to be run again: `sh THIS_FILE`. Each command has its own directory, umask and environment.
-# Set LAUNCH to start parallel commands another way, for example LAUNCH='srun -n 4'.
+# Set LAUNCH to start a parallel command another way, for example LAUNCH='srun -n 4'; not where programs differ.
 """
 # Variables that tell a process its place in one launch or job: with the old values a new launch would fail.
 OLD_LAUNCH = re.compile(
     r"(PMI|PMIX|OMPI|PRTE|ORTE|MPI_LOCAL|HYDI|MV2_COMM|SLURM|SLURMD|PBS|LSB|LSF|FLUX|PALS|HPCPROV|SGE)_|PMI_|MPI_LOCAL|HYDI"
 )
+# What a user set to tune a library (or prefixed for the launcher) is no place in a launch.
+USERS_OWN = re.compile(r"(OMPI|PMIX|PRTE)_MCA_(?!ess_|orte_|prte_|pmix_|base_env)")
 SHELL_OWN = frozenset(("PWD", "OLDPWD", "SHLVL", "_", "IFS", "PPID", "UID", "EUID", "LINENO", "RANDOM"))
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
@@ -56,6 +59,8 @@ def _about(record: Record) -> list[str]:
         f"{run['id']}: {run['status']}, started {when(run['start'])} by {user}",
         run["note"] and f"note: {run['note']}",
     ]
+    if "seal" in record and not verify_seal(record):
+        told.append("WARNING: this record was CHANGED since it was sealed: look at each line before it is run")
     if run["argv"] and any(REDACTED in word for word in run["argv"]):
         told.append(f"secrets were not recorded: {REDACTED} stands for them")
     if _is_parallel(record):
@@ -73,10 +78,12 @@ def _setting(run: dict[str, Any]) -> list[str]:
 
 
 def _environment(common: dict[str, str]) -> list[str]:
-    names = [
-        name for name in sorted(common) if NAME.fullmatch(name) and name not in SHELL_OWN and not OLD_LAUNCH.match(name)
-    ]
+    names = [name for name in sorted(common) if NAME.fullmatch(name) and _is_kept(name)]
     return [f"export {name}={quote(common[name])}" for name in names]
+
+
+def _is_kept(name: str) -> bool:
+    return name not in SHELL_OWN and (USERS_OWN.match(name) is not None or OLD_LAUNCH.match(name) is None)
 
 
 def _commands(record: Record) -> list[str]:
@@ -84,10 +91,10 @@ def _commands(record: Record) -> list[str]:
     if not run["argv"]:
         return [":  # the command is not known"]
     if not _is_parallel(record):
-        return [_words(run["argv"])]
+        return [f"exec {_words(run['argv'])}"]
     starter = STARTERS.get(record["launcher"]["kind"] or "", "mpiexec")
     if not run["others"]:
-        return [f"${{LAUNCH-{starter} -n {_size(record)}}} {_words(run['argv'])}"]
+        return [f"exec ${{LAUNCH-{starter} -n {_size(record)}}} {_words(run['argv'])}"]
     return _several(record, starter)
 
 
@@ -101,7 +108,7 @@ def _several(record: Record, starter: str) -> list[str]:
         printable(f"# rank {text(other['ranks'])} in {quote(other['cwd'] or '?')}, umask {other['umask']}")
         for other in run["others"]
     ]
-    return [*notes, f"{starter} {' : '.join(parts)}"]
+    return [*notes, f"exec {starter} {' : '.join(parts)}"]
 
 
 def _size(record: Record) -> int:

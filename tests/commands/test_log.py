@@ -108,7 +108,7 @@ def test_a_parallel_run_is_launched_again(call: Call, store: Store) -> None:
         launch.start(rank, argv=["echo", "hi"], cwd="/").env(rank, PMI_RANK=str(rank), OMP="1").exit(rank)
     publish(store, "r1", launch)
     _, script, _ = call("log", "r1")
-    assert "${LAUNCH-mpiexec -n 3} echo hi" in script and "3 ranks, launched by mpich" in script
+    assert "exec ${LAUNCH-mpiexec -n 3} echo hi" in script and "3 ranks, launched by mpich" in script
     assert "export PMI_RANK" not in script and "export OMP=1" in script
     assert again(script, LAUNCH="echo with") == b"with echo hi\n"
 
@@ -185,3 +185,21 @@ def test_a_line_without_end_is_shown_in_pieces() -> None:
 @given(st.permutations(range(20)))
 def test_what_is_nearly_in_order_comes_in_order(times: list[int]) -> None:
     assert [event["time"] for event in output.in_order({"time": time} for time in times)] == sorted(times)
+
+
+def test_a_shell_takes_no_word_for_its_own(call: Call, store: Store, tmp_path: Path) -> None:
+    program = tmp_path / "a=b"
+    program.write_text("#!/bin/sh\necho program\n")
+    program.chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "OMPI_MCA_btl": "self", "OMPI_COMM_WORLD_RANK": "0"}
+    publish(store, "r1", Launch().start(argv=["a=b"], cwd="/").env(**environ).exit())
+    _, script, err = call("log", "r1")
+    assert again(script) == b"program\n" and err == ""
+    assert "export OMPI_MCA_btl=self" in script and "OMPI_COMM" not in script
+
+
+def test_a_changed_record_is_told_in_the_script(call: Call, store: Store) -> None:
+    place = Path(publish(store, "r1", Launch().start(argv=["true"], cwd="/").exit()), "record.json")
+    place.write_text(place.read_text().replace('"spin"', '"spun"'))
+    _, script, err = call("log", "r1")
+    assert "# WARNING: this record was CHANGED" in script and "was changed since it was sealed" in err
