@@ -42,7 +42,11 @@ def entry() -> NoReturn:
 
 def main(words: list[str]) -> int:
     """Run one verb; the exit status. Ends quietly when the reader of its output has gone, or on Ctrl-C."""
+    if words[:1] == ["help"] and len(words) > 1:
+        words = [words[1], "--help"]
     verb = words[0] if words else "--help"
+    if sys.stdout is None and verb not in NATIVE:
+        return complain(verb, "standard output is closed", "send it to a file, a pipe or /dev/null", USAGE_ERROR)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -59,6 +63,7 @@ def main(words: list[str]) -> int:
     except HpcprovError as error:
         return complain(verb, error.message, error.hint, error.exit_code)
     except OSError as error:
+        _flush_or_drop()
         where = f"{printable(os.fsdecode(error.filename))}: " if error.filename else ""
         return complain(verb, f"{where}{error.strerror or error}", None, USAGE_ERROR)
     except Exception as error:
@@ -80,9 +85,21 @@ def dispatch(verb: str, words: list[str]) -> int:
         raise HpcprovError(f"unknown verb {verb!a}", hint=_suggestion(verb))
     if verb in NATIVE:
         return run_native(verb, words)
+    _check_directory()
     module = command(verb)
-    status = module.run(parser_of(verb, module).parse_args(words))
+    try:
+        status = module.run(parser_of(verb, module).parse_args(words))
+    except SystemExit:
+        sys.stdout.flush()  # --help on a full disk is an error
+        raise
     return int(status)
+
+
+def _check_directory() -> None:
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise HpcprovError("the working directory is gone", hint="cd to a directory that exists") from error
 
 
 def overview() -> str:
@@ -159,11 +176,25 @@ def _is_program(path: str) -> bool:
         return False
 
 
+def _flush_or_drop() -> None:
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        _drop_output()
+
+
 def _drop_output() -> None:
     # Python flushes standard output once more when it ends, and would complain.
+    if sys.stdout is None:
+        return
     devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
-    os.close(devnull)
+    try:
+        os.dup2(devnull, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass  # it is no file
+    finally:
+        os.close(devnull)
 
 
 def _version() -> str:

@@ -128,6 +128,35 @@ def test_a_full_disk_is_said(runs: Store, tmp_path: Path) -> None:
     assert done.returncode != 0 and "No space left on device" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("runs >&-", "standard output is closed"),
+        ("--help >&-", "standard output is closed"),
+        ("show --help >/dev/full", "No space left on device"),
+        ("help show >/dev/full", "No space left on device"),
+    ],
+)
+def test_output_that_goes_nowhere_is_an_error(runs: Store, tmp_path: Path, line: str, told: str) -> None:
+    done = run_line(tmp_path, line)
+    assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_removed_directory_is_named(store: Store, tmp_path: Path) -> None:
+    done = run_line(tmp_path, "runs", before="mkdir gone; cd gone; rmdir ../gone; ")
+    assert done.returncode == 2 and "cd to a directory that exists" in done.stderr
+
+
+def test_help_of_a_verb(tmp_path: Path) -> None:
+    assert run_line(tmp_path, "help show").stdout == run_line(tmp_path, "show --help").stdout != ""
+
+
+def run_line(folder: Path, line: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": ROOT, "PYTHONSAFEPATH": "1"}
+    command = f"{before}{sys.executable} -m hpcprov {line}"
+    return subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, env=environ)
+
+
 def test_a_terminal_that_knows_only_ascii(runs: Store, tmp_path: Path) -> None:
     done = run_in(tmp_path, "show", "first", env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
     assert done.returncode == 0 and "Traceback" not in done.stderr
