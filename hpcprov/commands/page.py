@@ -30,7 +30,7 @@ MOST_PROBLEMS = 6
 def render(record: Record, directory: str, screen: Screen, notes: Sequence[str] = ()) -> list[str]:
     """The lines of the page; `notes`: what is wrong with the logs beside the record."""
     run = record["run"]
-    title = screen.paint(printable(run["id"]), "bold") + (f"  {printable(run['name'])}" if run["name"] else "")
+    title = screen.paint(printable(run["id"]), "bold") + (f"  {cut(run['name'], screen.width)}" if run["name"] else "")
     rows = [row for part in PARTS for row in part(record, screen)]
     rows += [("logs", printable(note)) for note in notes]
     return [title, "", *lay_out(rows, screen), "", *next_steps(record, directory, screen)]
@@ -54,7 +54,8 @@ def status(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
 
 def _signal(entry: dict[str, Any]) -> str:
     ranks = rank_ranges.text(entry["ranks"])
-    sender = f"process {entry['from_pid']} of user {entry['from_uid']}"
+    process = f"process {entry['from_pid']} of user {entry['from_uid']}"
+    sender = {0: "the terminal or the kernel", None: "an unknown sender"}.get(entry["from_pid"], process)
     return f"{entry['name']} from {sender} to rank {ranks} at {when(entry['first'])}"
 
 

@@ -12,7 +12,8 @@ import time
 from calendar import timegm
 
 from hpcprov.commands import screen as sight
-from hpcprov.commands.choose import Run, every_run, store_here
+from hpcprov.commands.choose import Run, every_run, listed, store_here, tell
+from hpcprov.merge.seal import verify_seal
 from hpcprov.merge.status import STATES
 from hpcprov.record import model, moment
 from hpcprov.record.text import printable
@@ -52,11 +53,18 @@ def run(args: argparse.Namespace) -> int:
     found = sorted((run for run in every_run(store_here()) if fits(run.record, args)), key=_start, reverse=True)[
         : args.limit
     ]
+    forged = {run.id for run in found if "seal" in run.record and not verify_seal(run.record)}
+    if forged:
+        tell(f"marked with `!`: changed since they were sealed: {listed(sorted(forged))}")
     if args.json:
         print(json.dumps([summary(run) for run in found], indent=2))
     else:
-        print("\n".join(table([summary(run) for run in found], sight.screen(os.environ))))
+        print("\n".join(table([marked(summary(run), run.id in forged) for run in found], sight.screen(os.environ))))
     return 0
+
+
+def marked(row: dict[str, Any], forged: bool) -> dict[str, Any]:
+    return row | {"id": f"! {row['id']}"} if forged else row
 
 
 def fits(record: model.Record, args: argparse.Namespace) -> bool:

@@ -45,7 +45,7 @@ def _host(fact: dict[str, Any]) -> str:
     parts = [str(cpu.get("model", "")), count(cpu["threads"], "thread") if type(cpu.get("threads")) is int else ""]
     parts += [
         size(memory["total"]) if type(memory.get("total")) is int else "",
-        str(_object(value, "os").get("PRETTY_NAME", "")),
+        str(_object(value, "os").get("pretty_name") or ""),
     ]
     return ", ".join(part for part in parts if part)
 
@@ -63,7 +63,8 @@ def surroundings(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     if names:
         yield "modules", cut(names, 2 * screen.width)
     for container in _objects(model.fact(record, "container"), "containers"):
-        image = container.get("path") or container.get("image") or "(image unknown)"
+        image = container.get("path") or container.get("image")
+        image = "(inside; image unknown)" if image in (None, "unknown") else image
         yield "container", cut(f"{container.get('runtime')} {image}", screen.width)
     code = model.fact(record, "code")
     for part in dict.fromkeys(filter(None, (_git(_object(code, key)) for key in ("script", "directory")))):
@@ -113,11 +114,18 @@ def _artifact(artifact: dict[str, Any], cwd: str, screen: Screen) -> Iterator[st
     )
     fields = signature["fields"] if signature else []
     for field in fields[:MOST_FIELDS]:
-        shape = "x".join(map(str, field["shape"])) if field["shape"] else "scalar"
+        shape = _shape(field["shape"])
         name = cut(field["path"] or "(the array)", 32)
         yield f"  {name:<16}  {cut(field['type'], 24)} {shape}  {short(field['signature'])}"
     if len(fields) > MOST_FIELDS:
         yield f"  ... and {len(fields) - MOST_FIELDS} more fields"
+
+
+def _shape(extents: list[int] | None) -> str:
+    """`721x1440`; a null dataspace has no extents at all, which is not the same as a scalar's none."""
+    if extents is None:
+        return "null"
+    return "x".join(map(str, extents)) or "scalar"
 
 
 def short(digest: str) -> str:

@@ -110,6 +110,8 @@ def _asked_by(signal: Event) -> dict[str, Any]:
 
 def _after(asked: Event, rank: Rank) -> str:
     sender = f"process {asked.get('from_pid', '?')} of user {asked.get('from_uid', '?')}"
+    if asked.get("from_pid") == 0:
+        sender = "the terminal or the kernel"
     if rank.signal == asked["signal"]:
         return f", sent by {sender}"
     return f" after {signal_name(asked['signal'])} from {sender}"

@@ -194,3 +194,10 @@ def test_why_a_run_that_is_over_was_not_settled(call: Call, store: Store, monkey
     status, out, err = call("show", "r1")
     assert status == 0 and "No space left on device" in err
     assert "completed" in out and "over and could not be settled" in out
+
+
+def test_a_record_that_was_changed_is_marked(call: Call, store: Store) -> None:
+    place = Path(publish(store, "r1", Launch().start().exit()), "record.json")
+    place.write_text(place.read_text().replace('"spin"', '"spun"'))
+    _, out, err = call("runs")
+    assert "! r1 " in out and "changed since they were sealed: r1" in err

@@ -244,3 +244,15 @@ def test_a_log_that_was_changed_is_told(call: Call, store: Store) -> None:
     (log,) = place.glob("*.log")
     log.write_bytes(log.read_bytes().replace(b"spin", b"spun"))
     assert "has CHANGED" in call("show", "r1")[1]
+
+
+def test_what_facts_are_called_and_what_a_zero_means(call: Call, store: Store) -> None:
+    launch = Launch().start(name="n" * 100_000).killed(signal=2)
+    launch.add("signal", 5, rank=0, signal=2, from_pid=0, from_uid=0)
+    launch.agent().fact("host", {"os": {"pretty_name": "Rocky Linux 9"}})
+    launch.fact("container", {"containers": [{"runtime": "docker", "image": "unknown"}]})
+    publish(store, "r1", launch)
+    out = call("show", "r1")[1]
+    assert "Rocky Linux 9" in out and "docker (inside; image unknown)" in out
+    assert "sent by the terminal or the kernel" in out and "process 0" not in out
+    assert max(map(len, out.splitlines())) < 300
