@@ -119,11 +119,11 @@ static bool control_port(pid_t proxy, char *into, size_t room) {
     return false;
 }
 
-/* Only these bytes go into names of files and runs; no `..`, and neither a dot nor a dash in front. */
+/* Only these bytes go into names of files and runs; no `..`, no dot at the end, neither dot nor dash in front. */
 static void plain(char *s) {
     if (*s == '.' || *s == '-') *s = '_';
     for (; *s; s++)
-        if ((!isalnum((unsigned char)*s) && !strchr("._-", *s)) || (s[0] == '.' && s[1] == '.')) *s = '_';
+        if ((!isalnum((unsigned char)*s) && !strchr("._-", *s)) || (s[0] == '.' && (s[1] == '.' || !s[1]))) *s = '_';
 }
 
 /* A name that is too long keeps its beginning; a digest of the whole keeps it apart from others. */
