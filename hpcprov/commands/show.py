@@ -21,7 +21,7 @@ EXAMPLE = "hpcprov show last"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hpcprov show`."""
     add_run(parser)
-    parser.add_argument("--json", action="store_true", help="print the record itself (docs/record.md)")
+    parser.add_argument("--json", action="store_true", help="print the record itself, as JSON")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 STATES = ("running", "completed", "failed", "signalled", "timed out", "node lost", "incomplete")
 # Signals that ask a process to end; what a rank did afterwards is their consequence.
 ASKING = frozenset((1, 2, 3, 15, 24))
+# What people read less easily than the name of the error.
+ERRORS = {"EACCES": "permission denied (EACCES)", "ENOEXEC": "not a program (ENOEXEC)"}
 # Schedulers count in whole seconds.
 SLACK = moment.SECOND
 
@@ -92,7 +94,7 @@ def _ended_badly(
 def _how(rank: Rank) -> str:
     error = (rank.exit or {}).get("error")
     if error:
-        return f"could not be executed: {error}"
+        return f"could not be executed: {ERRORS.get(error, error)}"
     if rank.signal is not None:
         return f"was killed by {signal_name(rank.signal)}"
     return f"ended with status {rank.code}" if rank.code is not None else "ended, its status is unknown"

@@ -72,6 +72,11 @@ ENDS = {
         "failed",
         "rank 1 ended with status 1",
     ),
+    "not allowed": (
+        Launch().start().exit(code=126, error="EACCES"),
+        "failed",
+        "rank 0 could not be executed: permission denied (EACCES)",
+    ),
     "not found": (Launch().start().exit(code=127, error="ENOENT"), "failed", "rank 0 could not be executed: ENOENT"),
     "vanished": (two().exit(0), "incomplete", "rank 1 vanished with the launcher, how is unknown"),
     "lost": (
