@@ -72,7 +72,8 @@ CHANGED = "it has changed since the run ended"
 
 
 def wants_hash(artifact: dict[str, Any]) -> bool:
-    return artifact["state"] == "not hashed" and not (artifact["reason"] or "").startswith("off")
+    reason = artifact["reason"] or ""
+    return artifact["state"] == "not hashed" and not reason.startswith("off") and not reason.endswith("not looked at")
 
 
 def can_sign(record: dict[str, Any]) -> bool:

@@ -154,6 +154,10 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
         | dict.fromkeys(("size", "files", "mtime"), is_integer)
         | {"role": is_role, "state": is_state, "declared": is_texts, "storage": is_storage, "signature": is_signature},
     ),
+    "declared": (
+        ("role", "paths"),
+        dict.fromkeys(("node", "cwd", "pattern", "reason"), is_text) | {"role": is_role, "paths": is_texts},
+    ),
     "problem": (("text",), {"text": is_text, "node": is_text, "rank": is_rank}),
     "ended": (("node",), {"node": is_text, "ranks": is_integer}),
 }
