@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum { OUTPUT_ROOM = 65536 };
@@ -130,6 +131,14 @@ static void be_pump(struct output *c) {
     _exit(0);
 }
 
+/* Whether the signals that wait tell of nothing but ended children, the application's own end most of all. */
+static bool only_children(int signals) {
+    struct signalfd_siginfo si;
+    while (read(signals, &si, sizeof si) == (ssize_t)sizeof si)
+        if (si.ssi_signo != SIGCHLD) return false;
+    return true;
+}
+
 /* The application has ended: take what was in the pipes then. A process that it left behind may go on writing, and a reader may
  * stall; a copy of this process then passes on the rest, unrecorded, while this one ends. */
 void output_finish(struct output *c, int signals, const struct store *s, const struct place *p) {
@@ -141,7 +150,7 @@ void output_finish(struct output *c, int signals, const struct store *s, const s
         output_wants(c, fds);
         for (int i = 0; i < 2; i++)
             if (!waits(c, i) && !budget[i]) fds[i].fd = -1;
-        if ((poll(fds, 3, -1) < 0 && errno != EINTR) || fds[2].revents) break;
+        if ((poll(fds, 3, -1) < 0 && errno != EINTR) || (fds[2].revents && !only_children(signals))) break;
         for (int i = 0; i < 2; i++)
             if (fds[i].revents && !waits(c, i)) budget[i] = 0; /* one reading takes all that a pipe held */
         output_turn(c, fds, s, p);
