@@ -43,7 +43,7 @@ static int by_number(const void *a, const void *b) { return *(const int *)a - *(
 
 void close_all_but(int *kept, size_t count) {
     unsigned next = 0;
-    qsort(kept, count, sizeof *kept, by_number);
+    if (count) qsort(kept, count, sizeof *kept, by_number);
     for (size_t i = 0; i < count; i++) {
         if (kept[i] < 0 || (unsigned)kept[i] < next) continue;
         if ((unsigned)kept[i] > next) close_between(next, (unsigned)kept[i] - 1);
