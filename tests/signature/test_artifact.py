@@ -144,7 +144,7 @@ def test_the_deadline_stops_inside_of_a_large_field(tmp_path: Path) -> None:
         file.create_dataset("x", data=np.zeros((2**13, 2**13), "f4"), chunks=(512, 512), compression="gzip")
     with h5py.File(tmp_path / "small", "w") as file:
         file["x"] = 1.0
-    assert describe(str(tmp_path / "small"))["state"] == "ok"  # what is imported on the first call takes time of its own
+    assert describe(str(tmp_path / "small"))["state"] == "ok"  # importing takes time of its own
     began = time.monotonic()
     found = describe(str(tmp_path / "x"), threads=1, deadline=began + 0.2)
     assert (found["state"], found["reason"]) == ("not hashed", "time")
