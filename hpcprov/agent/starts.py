@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from hpcprov.merge.alive import lives
+
 PLACES = ("/dev/shm", "/tmp")  # as in launcher/place.c
 PLAIN = str.maketrans(":[]", "___")  # what launcher/place.c makes of a namespace's name
 
@@ -55,19 +57,7 @@ def ended(name: str) -> bool:
     pid, _, ticks = process.partition("-")
     if not (pid.isdigit() and ticks.isdigit()) or space != pid_namespace().translate(PLAIN):
         return False
-    found = ticks_of(pid)
-    return found != int(ticks) if found is not None else not lives(int(pid))
-
-
-def lives(pid: int) -> bool:
-    """Whether there is such a process, even where /proc hides those of others (hidepid)."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
+    return not lives(int(pid), int(ticks))
 
 
 def pid_namespace() -> str:

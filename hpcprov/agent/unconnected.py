@@ -6,6 +6,7 @@ example: log = Unconnected(path); log.look(); log.begun - log.ended == {7}
 from __future__ import annotations
 
 from hpcprov.agent import starts
+from hpcprov.merge.alive import lives
 from hpcprov.record import frame
 
 TYPE_CHECKING = False
@@ -62,6 +63,4 @@ class Unconnected:
         return self.ended | {rank for rank in self.launchers if not self.lives(rank)}
 
     def lives(self, rank: int) -> bool:
-        pid, ticks = self.launchers[rank]
-        found = starts.ticks_of(pid)
-        return found == ticks if found is not None else starts.lives(pid)
+        return lives(*self.launchers[rank])
