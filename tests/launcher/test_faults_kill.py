@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hpcprov.record.frame import scan
+from hpcprov.record.layout import is_temporary
 from tests.record_check import read_record
 
 from .observe import Word, World, children, is_gone, marked, running, wait_until
@@ -85,11 +86,21 @@ def kill_one(world: World, target: str, delay: float, job: tuple[Word, ...] = JO
 
 def settle(world: World) -> None:
     wait_until(lambda: not marked(mark(world)), seconds=20, what="the end of every process of these runs")
-    seen = world.run([world.hpcprov, "settle", "--all"])
-    assert seen.status == 0 and b"Traceback" not in seen.err, seen
-    assert [path.name for path in (world.cwd / ".hpcprov/runs").glob("*")] == []
+    settle_all(world)
+    left = list((world.cwd / ".hpcprov/runs").glob("*"))
+    assert all(is_temporary(path.name) for path in left), left
+    if left:  # an agent killed while it merged leaves its draft, which may be another node's until it has grown old
+        for path in left:
+            os.utime(path, (0, 0))
+        settle_all(world)
+        assert list((world.cwd / ".hpcprov/runs").glob("*")) == []
     for path in records(world):
         read_record(str(path.parent))
+
+
+def settle_all(world: World) -> None:
+    seen = world.run([world.hpcprov, "settle", "--all"])
+    assert seen.status == 0 and b"Traceback" not in seen.err, seen
 
 
 def records(world: World) -> list[Path]:
