@@ -30,7 +30,7 @@ from hpcprov.record.errors import UnreadableData
 CHUNK_CACHE = 16 << 20
 
 
-def open_hdf5(path: str) -> Dataset:
+def open_hdf5(path: str, *, follow: bool = False) -> Dataset:
     """All datasets of the file. Raises Unsigned, UnreadableData, or what h5py raises for damaged files."""
     source = _Source(_open_file(path))
     try:

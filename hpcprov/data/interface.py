@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from hpcprov.data.types import Type
 from hpcprov.data.values import Values
 
 Box: TypeAlias = tuple[tuple[int, int], ...]
+#: Which chunk of the grid, along each axis.
+Index: TypeAlias = tuple[int, ...]
 
 #: A chunk that must be decoded whole may not be larger than this.
 MAX_CHUNK = 2 << 30
@@ -28,8 +30,14 @@ MAX_CHUNK = 2 << 30
 class Field:
     """One named array. `shape` is None for HDF5's null dataspace, () for a scalar; `chunks` is None without chunks.
 
-    `width` is how many bytes an element takes in memory after reading. `stored` gives the boxes for which the file
-    holds data, all other elements being the fill value; None where it cannot tell."""
+    `width` is how many bytes an element takes in memory after reading. `read` gives any box; missing values of a
+    nullable column are masked (numpy.ma). `stored` gives the boxes for which the file holds data, all other elements
+    being the fill value; None where it cannot tell.
+
+    `chunk` is the way around a library's lock: it reads and decodes one chunk of the grid without holding one, so that
+    threads decode at once. It gives the whole chunk, of the extents `chunks` (what lies beyond the array's edge has no
+    meaning), or None when the chunk is not stored and holds the value `fill` throughout. A reader that has no such way
+    leaves it out, and the engine calls `read`."""
 
     path: bytes
     type: Type
@@ -38,6 +46,8 @@ class Field:
     width: int
     read: Callable[[Box], Values]
     stored: Callable[[], Iterator[Box] | None] = lambda: None
+    chunk: Callable[[Index], Values | None] | None = None
+    fill: Values | None = None
 
     @property
     def name(self) -> str:
@@ -47,11 +57,18 @@ class Field:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The fields of one artifact, in unsigned byte order of their paths, and its format as docs/frames.md names it."""
+    """The fields of one artifact, and its format as docs/frames.md names it.
+
+    The fields of a `tree` are in unsigned byte order of their paths, those of a `table` in the order of its columns.
+    `links` are other names within the artifact and what they say (HDF5's soft links): shown, and no part of any digest.
+    `files` are the other files that were read because it was asked to follow."""
 
     format: str
     fields: tuple[Field, ...] = ()
     close: Callable[[], None] = field(default=lambda: None)
+    kind: Literal["tree", "table"] = "tree"
+    links: tuple[tuple[bytes, bytes], ...] = ()
+    files: tuple[str, ...] = ()
 
     def __enter__(self) -> Dataset:
         return self

@@ -32,6 +32,9 @@ READERS = {
     "npy": ("hpcprov.data.npy", "open_npy", ""),
 }
 
+#: Formats whose values may lie in other files; their readers take `follow`.
+FOLLOWING = ("hdf5",)
+
 #: suffix of a name: what its content should be
 SUFFIXES = {".h5": "HDF5", ".hdf5": "HDF5", ".nc": "NetCDF", ".npy": "npy", ".zarr": "Zarr"}
 #: Classic NetCDF, which no reader here knows, is a plain file and nothing foreign.
@@ -42,14 +45,15 @@ class MissingReader(HpcprovError):
     """The library that reads this format is not installed."""
 
 
-def open_data(path: str) -> Dataset:
-    """The dataset at `path`. Raises UnreadableData for damaged data, Unsigned where the rules give no signature,
-    MissingReader."""
+def open_data(path: str, *, follow: bool = False) -> Dataset:
+    """The dataset at `path`. With `follow`, values that lie in other files (HDF5's external links, external storage and
+    virtual datasets) are read there. Raises UnreadableData for damaged data, Unsigned where the rules give no
+    signature, MissingReader."""
     form = format_of(path)
     if form not in READERS:
         return Dataset(form)
     with readable(path):
-        return _reader(form)(path)
+        return _reader(form)(path, follow=True) if follow and form in FOLLOWING else _reader(form)(path)
 
 
 def format_of(path: str) -> str:
@@ -105,10 +109,10 @@ def _superblocks(size: int) -> Iterator[int]:
         at = at * 2 or 512
 
 
-def _reader(form: str) -> Callable[[str], Dataset]:
+def _reader(form: str) -> Callable[..., Dataset]:
     module, function, extra = READERS[form]
     try:
-        reader: Callable[[str], Dataset] = getattr(import_module(module), function)
+        reader: Callable[..., Dataset] = getattr(import_module(module), function)
     except ImportError as error:
         raise MissingReader(f"to read it, pip install 'hpcprov[{extra}]' ({error})") from error
     return reader

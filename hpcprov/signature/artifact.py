@@ -23,6 +23,7 @@ from hpcprov.signature.field import Signed, grid_of
 from hpcprov.signature.snapshot import Snapshot, look
 from hpcprov.signature.storage import storage_digest
 from hpcprov.signature.threads import sign_field
+from hpcprov.signature.watch import Watch
 
 CHANGED = "changed while it was read"
 NO_FIELDS = {"file": "a plain file: it has no fields", "directory": "a plain directory: it has no fields"}
@@ -32,16 +33,23 @@ BYTES_PER_TILE = 64
 
 
 def describe(
-    path: str, *, threads: int | None = None, deadline: float | None = None, cache_dir: str | None = None
+    path: str,
+    *,
+    threads: int | None = None,
+    deadline: float | None = None,
+    cache_dir: str | None = None,
+    follow: bool = False,
+    watch: Watch | None = None,
 ) -> dict[str, Any]:
     """The facts about an artifact, read now or taken from the cache; stops at `deadline` (`time.monotonic()`
     seconds)."""
     count = thread_count(threads)
     return describe_with(
         path,
-        lambda seen: storage_digest(path, seen, threads=count, deadline=deadline),
-        lambda field: sign_field(field, threads=count, deadline=deadline),
+        lambda seen: storage_digest(path, seen, threads=count, deadline=deadline, watch=watch),
+        lambda field: sign_field(field, threads=count, deadline=deadline, watch=watch),
         cache_dir=cache_dir,
+        follow=follow,
     )
 
 
@@ -51,6 +59,7 @@ def describe_with(
     sign: Callable[[Field], Signed],
     *,
     cache_dir: str | None = None,
+    follow: bool = False,
 ) -> dict[str, Any]:
     """As `describe`, with the two measurements given as functions."""
     began = time.time_ns()
@@ -60,7 +69,7 @@ def describe_with(
     known = cache.load(cache_dir, before)
     if known is not None:
         return known
-    result = {**_seen(before), **_measured(path, before, digest, sign)}
+    result = {**_seen(before), **_measured(path, before, digest, sign, follow)}
     if _look(path) != before:
         return {**_seen(before), "state": "unreadable", "reason": CHANGED, "format": result["format"]}
     if result["state"] == "ok" and before.settled(began):
@@ -96,14 +105,14 @@ def _seen(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _measured(
-    path: str, seen: Snapshot, digest: Callable[[Snapshot], str], sign: Callable[[Field], Signed]
+    path: str, seen: Snapshot, digest: Callable[[Snapshot], str], sign: Callable[[Field], Signed], follow: bool
 ) -> dict[str, Any]:
     """State, reason, format and the two digests, as far as they can be had."""
     found: dict[str, Any] = {"format": "directory" if seen.is_directory else "file"}
     try:
         found["format"] = format_of(path)
         found["storage"] = {"digest": digest(seen), "how": "full"}
-        found["signature"] = _signature(path, seen, sign)
+        found["signature"] = _signature(path, seen, sign, follow)
     except Unsigned as refusal:
         found["unsigned"] = str(refusal)
     except (TimeUp, MissingReader) as error:
@@ -113,20 +122,29 @@ def _measured(
     return found
 
 
-def _signature(path: str, seen: Snapshot, sign: Callable[[Field], Signed]) -> dict[str, Any]:
-    with readable(path), open_data(path) as data:
+def _signature(path: str, seen: Snapshot, sign: Callable[[Field], Signed], follow: bool) -> dict[str, Any]:
+    with readable(path), open_data(path, follow=follow) as data:
         if data.format in NO_FIELDS:
             check_name(path, data.format)
             raise Unsigned(NO_FIELDS[data.format])
         check_declared(data, seen.size)
         fields = [sign(field) for field in data.fields]
-    root = tree.dataset_root("tree", [(field.path, field.root) for field in fields])
-    return {"digest": tree.text(root), "how": "full", "kind": "tree", "fields": [_field(field) for field in fields]}
+    root = tree.dataset_root(data.kind, [(field.path, field.root) for field in fields])
+    facts = {"digest": tree.text(root), "how": "full", "kind": data.kind, "fields": [_field(field) for field in fields]}
+    if data.links:
+        facts["links"] = [{"path": _text(path), "target": _text(target)} for path, target in data.links]
+    if data.files:
+        facts["followed"] = list(data.files)
+    return facts
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _field(signed: Signed) -> dict[str, Any]:
     return {
-        "path": signed.path.decode("utf-8", "surrogateescape"),
+        "path": _text(signed.path),
         "type": signed.type.text,
         "shape": None if signed.shape is None else list(signed.shape),
         "tile": list(signed.tile),

@@ -41,7 +41,8 @@ class Grid:
 
 @dataclass(frozen=True)
 class Signed:
-    """The signature of a field: `root` is 32 bytes, `size` the canonical bytes of all its values."""
+    """The signature of a field: `root` is 32 bytes, `size` the canonical bytes of all its values; `leaves` are its
+    tiles' digests, 32 bytes each, in C order of the grid."""
 
     path: bytes
     type: Type
@@ -49,6 +50,7 @@ class Signed:
     tile: tuple[int, ...]
     root: bytes
     size: int
+    leaves: bytes | bytearray = b""
 
 
 @dataclass
@@ -74,5 +76,6 @@ def grid_of(shape: tuple[int, ...], kind: Type) -> Grid:
 def finish(target: Field, grid: Grid | None, leaves: Leaves | None) -> Signed:
     """The signature over a field's leaves; neither grid nor leaves for a null dataspace."""
     tile = grid.tile if grid is not None else ()
-    root = tree.field_root(target.type.token, target.shape, tile, leaves.digests if leaves is not None else b"")
-    return Signed(target.path, target.type, target.shape, tile, root, leaves.size if leaves is not None else 0)
+    digests = leaves.digests if leaves is not None else b""
+    root = tree.field_root(target.type.token, target.shape, tile, digests)
+    return Signed(target.path, target.type, target.shape, tile, root, leaves.size if leaves is not None else 0, digests)

@@ -21,12 +21,15 @@ from blake3 import blake3
 
 from hpcprov.signature.deadline import check
 from hpcprov.signature.snapshot import Entry, Snapshot
+from hpcprov.signature.watch import Watch
 
 PREFIX = "blake3:"
 BLOCK = 4 << 20
 
 
-def storage_digest(path: str, snapshot: Snapshot, *, threads: int = 1, deadline: float | None = None) -> str:
+def storage_digest(
+    path: str, snapshot: Snapshot, *, threads: int = 1, deadline: float | None = None, watch: Watch | None = None
+) -> str:
     """`blake3:<hex>` of the artifact that `snapshot` lists. Raises OSError or TimeUp."""
     if not snapshot.is_directory:
         return PREFIX + file_digest(os.fsencode(path), threads=threads, deadline=deadline)

@@ -20,6 +20,7 @@ from hpcprov.data.values import Values, encode
 from hpcprov.signature import plan, tree
 from hpcprov.signature.deadline import check
 from hpcprov.signature.field import Grid, Leaves, Signed, finish, grid_of
+from hpcprov.signature.watch import Watch
 
 #: Fields with fewer tiles are read whole: asking which chunks exist would cost more.
 SPARSE_FROM = 64
@@ -28,13 +29,15 @@ SPARSE_FROM = 64
 Put: TypeAlias = Callable[[int, bytes, int], None]
 
 
-def sign_field(target: Field, *, threads: int = 1, deadline: float | None = None) -> Signed:
+def sign_field(
+    target: Field, *, threads: int = 1, deadline: float | None = None, watch: Watch | None = None
+) -> Signed:
     """The signature of a field. Raises TimeUp, UnreadableData, Unsigned, or what the reader's library raises."""
     if target.shape is None:
         return finish(target, None, None)
     grid = grid_of(target.shape, target.type)
     leaves = Leaves(bytearray(grid.count * tree.DIGEST))
-    Signer(target, grid, threads=threads, deadline=deadline).sign(grid.whole, leaves.put)
+    Signer(target, grid, threads=threads, deadline=deadline, watch=watch).sign(grid.whole, leaves.put)
     return finish(target, grid, leaves)
 
 
@@ -73,10 +76,18 @@ class Signer:
     """Signs boxes of whole tiles of one field."""
 
     def __init__(
-        self, target: Field, grid: Grid, *, threads: int = 1, deadline: float | None = None, limit: int | None = None
+        self,
+        target: Field,
+        grid: Grid,
+        *,
+        threads: int = 1,
+        deadline: float | None = None,
+        limit: int | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.target, self.grid = target, grid
         self.threads, self.deadline = threads, deadline
+        self.watch = watch or Watch()
         self.limit = limit or plan.limit_for(threads)
         self.extents = plan.unit_extents(grid.shape, grid.tile, target.chunks, target.width, limit=self.limit)
         self.blank = _blank_tiles(target, grid)
