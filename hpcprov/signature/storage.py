@@ -28,13 +28,21 @@ BLOCK = 4 << 20
 
 
 def storage_digest(
-    path: str, snapshot: Snapshot, *, threads: int = 1, deadline: float | None = None, watch: Watch | None = None
+    path: str,
+    snapshot: Snapshot,
+    *,
+    threads: int = 1,
+    deadline: float | None = None,
+    watch: Watch | None = None,
+    known: dict[bytes, str] | None = None,
 ) -> str:
-    """`blake3:<hex>` of the artifact that `snapshot` lists. Raises OSError or TimeUp."""
+    """`blake3:<hex>` of the artifact that `snapshot` lists. Raises OSError or TimeUp.
+
+    `known` has digests of a directory's files by relative path: those are not read, and the others are added."""
     if not snapshot.is_directory:
         return PREFIX + file_digest(os.fsencode(path), threads=threads, deadline=deadline)
     listing = blake3()
-    for line in _lines(os.fsencode(path), snapshot.entries[1:], threads, deadline):
+    for line in _lines(os.fsencode(path), snapshot.entries[1:], threads, deadline, {} if known is None else known):
         listing.update(line)
     return PREFIX + listing.hexdigest()
 
@@ -53,12 +61,17 @@ def file_digest(path: bytes, *, threads: int = 1, deadline: float | None = None)
     return hasher.hexdigest()
 
 
-def _lines(root: bytes, entries: tuple[Entry, ...], threads: int, deadline: float | None) -> Iterator[bytes]:
+def _lines(
+    root: bytes, entries: tuple[Entry, ...], threads: int, deadline: float | None, known: dict[bytes, str]
+) -> Iterator[bytes]:
     for entry in entries:
         place = os.path.join(root, entry.path)
         content = "-"
         if entry.kind == "file":
-            content = file_digest(place, threads=threads if entry.size > BLOCK else 1, deadline=deadline)
+            if entry.path not in known:
+                count = threads if entry.size > BLOCK else 1
+                known[entry.path] = file_digest(place, threads=count, deadline=deadline)
+            content = known[entry.path]
         elif entry.kind == "link":
             content = blake3(os.readlink(place)).hexdigest()
         yield f"{entry.kind} {content} ".encode() + entry.path + b"\0"
