@@ -14,6 +14,7 @@ import time
 from hpcprov.agent import declared
 from hpcprov.agent.journal import Journal
 from hpcprov.record import frame
+from hpcprov.record.artifact import BLANK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,18 +53,6 @@ def left_out(artifact: dict[str, Any], reason: str) -> dict[str, Any]:
     if "reason" in artifact:
         return BLANK | {"reason": artifact["reason"]}
     return not_hashed(artifact["path"], reason)
-
-
-BLANK: dict[str, Any] = {
-    "state": "not hashed",
-    "reason": None,
-    "format": None,
-    "size": None,
-    "files": None,
-    "mtime": None,
-    "storage": None,
-    "signature": None,
-}
 
 
 def not_hashed(path: str, reason: str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from math import isfinite
 
+from hpcprov.record.artifact import HOW
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,6 @@ MOMENT_LIMIT = 1 << 63
 RANK_LIMIT = 1 << 31
 UMASK = re.compile(r"[0-7]{3,4}")
 DIGEST = re.compile(r"[a-z0-9]+:[0-9a-f]{64}")
-HOW = ("full", "cached")
 
 
 def is_integer(value: Any) -> bool:

@@ -1,0 +1,24 @@
+"""The facts about an artifact, all of them unknown: the keys of an `artifact` event from `state` on (docs/frames.md).
+
+BLANK | {"state": "missing", "reason": "there is no such file or directory"}
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+BLANK: dict[str, Any] = {
+    "state": "not hashed",
+    "reason": None,
+    "format": None,
+    "size": None,
+    "files": None,
+    "mtime": None,
+    "storage": None,
+    "signature": None,
+    "unsigned": None,
+}
+# How a digest was obtained (docs/signature.md, section 11).
+HOW = ("full", "cached", "partly cached", "appended")
