@@ -17,7 +17,7 @@ from hpcprov.record.errors import BadRunId, NoStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 STORE = ".hpcprov"
 RECORD = "record.json"
@@ -41,6 +41,7 @@ class Store:
         self.runs = os.path.join(root, "runs")
         self.records = os.path.join(root, "records")
         self.cache = os.path.join(root, "cache")
+        self.tiles = os.path.join(root, "tiles")
 
     def run(self, run_id: str) -> str:
         """The directory of a run in progress."""
@@ -89,6 +90,11 @@ def late_name(name: str, k: int) -> str:
 def old_record(revision: int) -> str:
     """The name that a record keeps when a later revision takes its place."""
     return f"record.{revision}.json"
+
+
+def manifest(tiles: str, root: str) -> str:
+    """The file with the tile digests of the field whose root is `root` (hexadecimal), in the directory `tiles`."""
+    return os.path.join(tiles, root[:2], root)
 
 
 def is_share(name: str) -> bool:
@@ -144,13 +150,18 @@ def _start(environ: Mapping[str, str], cwd: str) -> str:
 
 
 def _nearest(directory: str, environ: Mapping[str, str]) -> str | None:
+    return next((store.root for store in stores_above(environ, directory)), None)
+
+
+def stores_above(environ: Mapping[str, str], directory: str) -> Iterator[Store]:
+    """The stores in `directory` (absolute) and above it that may be used, the nearest first."""
     trusting = environ.get("HPCPROV_TRUST_STORE", "0") not in ("", "0")
     while True:
         candidate = os.path.join(directory, STORE)
         if os.path.isdir(candidate) and (trusting or _is_ours(candidate)):
-            return candidate
+            yield Store(candidate)
         if os.path.dirname(directory) == directory:
-            return None
+            return
         directory = os.path.dirname(directory)
 
 
