@@ -44,10 +44,14 @@ def leaf_null(valid: list[bool], values: Buffer) -> bytes:
 def field_root(token: bytes, shape: tuple[int, ...] | None, tile: tuple[int, ...], leaves: Buffer) -> bytes:
     """Digest of a field; `leaves` are its leaf digests, joined, in C order of the tile grid; a null dataspace has
     shape None."""
-    rank = NULL_RANK if shape is None else len(shape)
-    numbers = (rank, *(shape or ()), *tile)
-    digest: bytes = hasher("field").update(sized(token) + b"".join(map(_u64, numbers))).update(leaves).digest()
+    digest: bytes = hasher("field").update(field_message(token, shape, tile)).update(leaves).digest()
     return digest
+
+
+def field_message(token: bytes, shape: tuple[int, ...] | None, tile: tuple[int, ...]) -> bytes:
+    """What stands before the leaves in the message whose digest is a field's root."""
+    rank = NULL_RANK if shape is None else len(shape)
+    return sized(token) + b"".join(map(_u64, (rank, *(shape or ()), *tile)))
 
 
 def dataset_root(kind: Literal["tree", "table"], fields: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -1,0 +1,142 @@
+"""Tile manifests: a field's leaves, kept by the name of the root that they add up to, so that a later change can be
+located without the old data.
+
+    <tiles>/7d/7d32...      b"hpcprov tiles 1\n", then the message of rule 8: s(token), rank, shape, tile extents,
+                            leaves
+
+So a manifest proves itself: the digest of what follows its first line is its name. Whatever does not is refused.
+
+    keep(store.tiles, signed)
+    load(store.tiles, "7d32...", most=4096).leaves
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+
+from hpcprov.record import layout
+from hpcprov.signature import tree
+from hpcprov.signature.field import Signed
+from hpcprov.signature.tiles import grid_of
+
+HEAD = b"hpcprov tiles 1\n"
+#: A header longer than this is nobody's: type tokens of nested structs are the longest part of it.
+MAX_HEADER = 1 << 20
+MAX_RANK = 1 << 10
+DRAFT = ".draft-"
+#: Drafts of killed processes are removed when they are that old, seconds.
+STALE = 3600.0
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A field's type token, shape, tile extents and leaves (32 bytes each, in C order of the grid)."""
+
+    token: bytes
+    shape: tuple[int, ...]
+    tile: tuple[int, ...]
+    leaves: bytes
+
+
+def keep_all(folder: str, signed: Iterable[Signed]) -> str | None:
+    """Keep the manifests of several fields; None, or why some could not be kept: a full disk costs nothing else."""
+    try:
+        for field in signed:
+            keep(folder, field)
+    except OSError as error:
+        return f"tile digests were not kept: {error.strerror or error}"
+    return None
+
+
+def keep(folder: str, signed: Signed) -> None:
+    """Write the manifest of a field of at least two tiles, all or nothing; one that is there stays. Raises OSError."""
+    if signed.shape is None or len(signed.leaves) < 2 * tree.DIGEST:
+        return
+    head = HEAD + tree.field_message(signed.type.token, signed.shape, signed.tile)
+    place = layout.manifest(folder, signed.root.hex())
+    if _size(place) != len(head) + len(signed.leaves):
+        _write(folder, place, head, signed.leaves)
+
+
+def load(folder: str, root: str, *, most: int) -> Manifest | None:
+    """The manifest of the field root `root` (hexadecimal); None when there is none with at most `most` tiles, or it is
+    not what its name says."""
+    try:
+        fd = os.open(layout.manifest(folder, root), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return None
+    try:
+        with open(fd, "rb", buffering=0) as file:
+            facts = os.fstat(fd)
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_HEADER + most * tree.DIGEST:
+                return None
+            return _parsed(file.readall(), root)
+    except (OSError, MemoryError):
+        return None
+
+
+def _parsed(content: bytes, root: str) -> Manifest | None:
+    body = memoryview(content)[len(HEAD) :]
+    if not content.startswith(HEAD) or tree.hasher("field").update(body).hexdigest() != root:
+        return None
+    token, at = _token(body)
+    rank = int.from_bytes(body[at : at + 8], "little")
+    at += 8
+    if rank > MAX_RANK or len(body) < at + 16 * rank:
+        return None
+    numbers = [int.from_bytes(body[at + 8 * k : at + 8 * k + 8], "little") for k in range(2 * rank)]
+    shape, tile, leaves = tuple(numbers[:rank]), tuple(numbers[rank:]), bytes(body[at + 16 * rank :])
+    if not all(tile) or len(leaves) != tree.DIGEST * prod(grid_of(shape, tile)):
+        return None
+    return Manifest(token, shape, tile, leaves)
+
+
+def _token(body: memoryview) -> tuple[bytes, int]:
+    """The type token, and where what follows it begins."""
+    length = int.from_bytes(body[:8], "little")
+    token = bytes(body[8 : 8 + min(length, MAX_HEADER)])
+    return token, 8 + min(length, len(body))
+
+
+def _write(folder: str, place: str, head: bytes, leaves: bytes | bytearray) -> None:
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    draft = os.path.join(folder, f"{DRAFT}{os.getpid()}-{os.urandom(8).hex()}")
+    try:
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o444)
+        with open(fd, "wb") as file:
+            file.write(head)
+            file.write(leaves)
+            file.flush()
+            os.fsync(fd)
+        os.rename(draft, place)
+    except OSError:
+        _discard(draft)
+        raise
+    _sweep(folder)
+
+
+def _sweep(folder: str) -> None:
+    """Remove the drafts of processes that were killed while they wrote."""
+    with os.scandir(folder) as found:
+        for item in found:
+            if item.name.startswith(DRAFT) and item.stat(follow_symlinks=False).st_mtime < time.time() - STALE:
+                _discard(item.path)
+
+
+def _discard(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return None
