@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 import time
+from functools import partial
 
 from hpcprov.agent import declared, finish, meeting
 from hpcprov.agent.journal import Journal
@@ -34,21 +35,37 @@ def main(words: list[str]) -> int:
     journal = Journal(options["--log"], options["--node"])
     limit_memory()
     found = declared.resolve(finish.declarations(store.run(run_id)), tell=journal.write)
+    tell = partial(tell_problem, journal)
     wanted = [one for one in found if "reason" not in one]  # of the others the parent tells
     if part == ALONE:
         for one in wanted:
-            journal.write("artifact", **one, **artifact.describe(one["path"], deadline=deadline, cache_dir=store.cache))
+            facts = artifact.describe(
+                one["path"], deadline=deadline, cache_dir=store.cache, tiles_dir=store.tiles, tell=tell
+            )
+            journal.write("artifact", **one, **facts)
         return LOST if journal.lost else 0
     work = [(one["path"], one["role"]) for one in wanted]
     begun = time.monotonic()
-    share(store, run_id, options["--node"], work, deadline)
+    share(store, run_id, options["--node"], work, deadline, tell)
     if part == HELPER:
         return 0
     wait_for_helpers(store, run_id, min(deadline, 2 * time.monotonic() - begun + HELPERS))
-    results = nodes.combine(work, shared_dir=store.run(run_id), deadline=deadline, cache_dir=store.cache)
+    results = nodes.combine(
+        work,
+        shared_dir=store.run(run_id),
+        deadline=deadline,
+        cache_dir=store.cache,
+        tiles_dir=store.tiles,
+        tell=tell,
+    )
     for one, facts in zip(wanted, results, strict=True):
         journal.write("artifact", **one, **facts)
     return LOST if journal.lost else 0
+
+
+def tell_problem(journal: Journal, text: str) -> None:
+    """Say in the log what could not be kept beside it."""
+    journal.write("problem", text=text)
 
 
 def limit_memory() -> None:
@@ -58,11 +75,19 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (half if hard == resource.RLIM_INFINITY else min(half, hard), hard))
 
 
-def share(store: Store, run_id: str, node: str, work: list[Any], deadline: float) -> None:
+def share(store: Store, run_id: str, node: str, work: list[Any], deadline: float, tell: Any) -> None:
     """This node's share of the hashing; a directory tells the others that it is at it."""
     helping = os.path.join(store.done(run_id), f"helps-{node}")
     os.makedirs(helping, exist_ok=True)
-    nodes.share(work, shared_dir=store.run(run_id), node=node, deadline=deadline, cache_dir=store.cache)
+    nodes.share(
+        work,
+        shared_dir=store.run(run_id),
+        node=node,
+        deadline=deadline,
+        cache_dir=store.cache,
+        tiles_dir=store.tiles,
+        tell=tell,
+    )
     os.rmdir(helping)
 
 

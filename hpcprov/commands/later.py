@@ -91,7 +91,7 @@ def described(store: Store, artifact: dict[str, Any], ended: int) -> dict[str, A
     """The artifact's facts by now; not hashed when it is not what the run, which `ended` then (ns), has left."""
     from hpcprov.signature.artifact import describe
 
-    facts: dict[str, Any] = describe(artifact["path"], cache_dir=store.cache)
+    facts: dict[str, Any] = describe(artifact["path"], cache_dir=store.cache, tiles_dir=store.tiles)
     if not has_changed(artifact, facts, ended):
         return facts
     return {key: artifact[key] for key in facts if key in artifact} | {

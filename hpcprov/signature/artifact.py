@@ -10,23 +10,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import field as member
 from typing import Any
 
 from hpcprov.data.interface import Dataset, Field
 from hpcprov.data.open import MissingReader, check_name, format_of, open_data, readable, reason
 from hpcprov.data.types import Unsigned
+from hpcprov.record.artifact import BLANK
 from hpcprov.record.errors import UnreadableData
-from hpcprov.signature import cache, tree
+from hpcprov.signature import cache, manifest, tree
 from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.deadline import TimeUp
 from hpcprov.signature.field import Signed, grid_of
+from hpcprov.signature.past import Past
+from hpcprov.signature.reuse import Reuse
 from hpcprov.signature.snapshot import Snapshot, look
 from hpcprov.signature.storage import storage_digest
-from hpcprov.signature.threads import sign_field
 from hpcprov.signature.watch import Watch
 
 CHANGED = "changed while it was read"
 NO_FIELDS = {"file": "a plain file: it has no fields", "directory": "a plain directory: it has no fields"}
+#: Why there is no signature although there could be one.
+BYTES_ONLY = "only the bytes were asked for"
+SAME_BYTES = "not computed: the bytes are those of before"
 #: A dataset may declare this many tiles, and one more for every so many bytes that it really stores.
 FREE_TILES = 1 << 20
 BYTES_PER_TILE = 64
@@ -38,43 +45,148 @@ def describe(
     threads: int | None = None,
     deadline: float | None = None,
     cache_dir: str | None = None,
+    tiles_dir: str | None = None,
     follow: bool = False,
+    appended: bool = False,
+    values: bool = True,
+    same_as: str | None = None,
     watch: Watch | None = None,
+    tell: Callable[[str], object] | None = None,
 ) -> dict[str, Any]:
     """The facts about an artifact, read now or taken from the cache; stops at `deadline` (`time.monotonic()`
-    seconds)."""
+    seconds).
+
+    With `tiles_dir` the tile digests of its fields are kept there, and with both directories what has not changed since
+    the last time is not read again; `appended` says that a single file has only got more rows. Without `values`, and
+    when the storage digest is `same_as`, there is no signature. `tell` is told what could not be kept."""
     count = thread_count(threads)
-    return describe_with(
+    past = Past.load(cache_dir, path, appended=appended)
+    reuse = Reuse(past, tiles_dir, appended)
+    work = Work(
         path,
-        lambda seen: storage_digest(path, seen, threads=count, deadline=deadline, watch=watch),
-        lambda field: sign_field(field, threads=count, deadline=deadline, watch=watch),
-        cache_dir=cache_dir,
+        lambda seen: storage_digest(
+            path, seen, threads=count, deadline=deadline, watch=watch, known=past.meet(path, seen)
+        ),
+        lambda target: reuse.sign(target, threads=count, deadline=deadline, watch=watch),
         follow=follow,
+        values=values,
+        same_as=same_as,
+        reuse=reuse,
     )
+    return work.describe(cache_dir=cache_dir, tiles_dir=tiles_dir, tell=tell)
 
 
-def describe_with(
-    path: str,
-    digest: Callable[[Snapshot], str],
-    sign: Callable[[Field], Signed],
-    *,
-    cache_dir: str | None = None,
-    follow: bool = False,
-) -> dict[str, Any]:
-    """As `describe`, with the two measurements given as functions."""
-    began = time.time_ns()
-    before = _look(path)
-    if not isinstance(before, Snapshot):
-        return before
-    known = cache.load(cache_dir, before)
-    if known is not None:
-        return known
-    result = {**_seen(before), **_measured(path, before, digest, sign, follow)}
-    if _look(path) != before:
-        return {**_seen(before), "state": "unreadable", "reason": CHANGED, "format": result["format"]}
-    if result["state"] == "ok" and before.settled(began):
-        cache.store(cache_dir, before, result)
-    return result
+@dataclass
+class Work:
+    """One artifact to be described, with the two measurements given as functions.
+
+    `signed` has the fields as far as they were signed."""
+
+    path: str
+    digest: Callable[[Snapshot], str]
+    sign: Callable[[Field], Signed]
+    follow: bool = False
+    values: bool = True
+    same_as: str | None = None
+    reuse: Reuse | None = None
+    signed: list[Signed] = member(default_factory=list)
+
+    def describe(
+        self,
+        *,
+        cache_dir: str | None = None,
+        tiles_dir: str | None = None,
+        tell: Callable[[str], object] | None = None,
+    ) -> dict[str, Any]:
+        """As the function `describe`."""
+        began = time.time_ns()
+        before = _look(self.path)
+        if not isinstance(before, Snapshot):
+            return before
+        # What is followed lies in files that the fingerprint knows nothing of.
+        known = cache.load(cache_dir, before) if not self.follow else None
+        if known is not None:
+            return known
+        result = {**_seen(before), **self._measured(before)}
+        if _look(self.path) != before:
+            return {**_seen(before), "state": "unreadable", "reason": CHANGED, "format": result["format"]}
+        if result["state"] == "ok":
+            self._keep(result, before, began, cache_dir, tiles_dir, tell or (lambda _: None))
+        return result
+
+    def _measured(self, seen: Snapshot) -> dict[str, Any]:
+        """State, reason, format and the two digests, as far as they can be had."""
+        found: dict[str, Any] = {"state": "ok", "format": "directory" if seen.is_directory else "file"}
+        try:
+            found["format"] = format_of(self.path)
+            found["storage"] = {"digest": self.digest(seen), **self._how_stored(seen)}
+            found["signature"] = self._signature(seen, found["storage"]["digest"])
+        except Unsigned as refusal:
+            found["unsigned"] = str(refusal)
+        except (TimeUp, MissingReader) as error:
+            found.update(state="not hashed", reason=str(error))
+        except (UnreadableData, OSError) as error:
+            found.update(state="unreadable", reason=reason(error))
+        return found
+
+    def _signature(self, seen: Snapshot, storage: str) -> dict[str, Any]:
+        if not self.values:
+            raise Unsigned(BYTES_ONLY)
+        if storage == self.same_as:
+            raise Unsigned(SAME_BYTES)
+        with readable(self.path), open_data(self.path, follow=self.follow) as data:
+            if data.format in NO_FIELDS:
+                check_name(self.path, data.format)
+                raise Unsigned(NO_FIELDS[data.format])
+            check_declared(data, seen.size)
+            others = [look(other) for other in data.files]
+            self.signed = [self.sign(one) for one in data.fields]
+            if others != [look(other) for other in data.files]:
+                raise UnreadableData(CHANGED)
+        root = tree.dataset_root(data.kind, [(one.path, one.root) for one in self.signed])
+        fields = [_field(one) for one in self.signed]
+        facts = {"digest": tree.text(root), **self._how_signed(), "kind": data.kind, "fields": fields}
+        if data.links:
+            facts["links"] = [{"path": _text(path), "target": _text(target)} for path, target in data.links]
+        if data.files:
+            facts["followed"] = list(data.files)
+        return facts
+
+    def _how_stored(self, seen: Snapshot) -> dict[str, Any]:
+        reused = self.reuse.files if self.reuse is not None else 0
+        return _how("partly cached", (seen.files or 0) - reused, reused)
+
+    def _how_signed(self) -> dict[str, Any]:
+        if self.reuse is None:
+            return {"how": "full"}
+        return _how("appended" if self.reuse.on_word else "partly cached", self.reuse.read, self.reuse.reused)
+
+    def _keep(
+        self,
+        result: dict[str, Any],
+        seen: Snapshot,
+        began: int,
+        cache_dir: str | None,
+        tiles_dir: str | None,
+        tell: Callable[[str], object],
+    ) -> None:
+        """Keep what was found for later, as far as it says what others may rely on."""
+        if tiles_dir is not None and (missed := manifest.keep_all(tiles_dir, self.signed)) is not None:
+            tell(f"{self.path}: {missed}")
+        signature = result["signature"]
+        on_word = signature is not None and signature["how"] == "appended"
+        if cache_dir is None or self.follow or result["unsigned"] in (BYTES_ONLY, SAME_BYTES):
+            return
+        if not on_word:
+            cache.store(cache_dir, seen, result, began)
+        if tiles_dir is not None and signature is not None and self.reuse is not None:
+            how = "appended" if on_word else "full"
+            self.reuse.past.store(cache_dir, self.path, seen, signature["fields"], began, how)
+
+
+def _how(otherwise: str, read: int, reused: int) -> dict[str, Any]:
+    """`full` when nothing was reused, else what it is called then, with the numbers of parts."""
+    return {"how": otherwise, "parts": {"read": read, "reused": reused}} if reused else {"how": "full"}
 
 
 def _look(path: str) -> Snapshot | dict[str, Any]:
@@ -87,55 +199,8 @@ def _look(path: str) -> Snapshot | dict[str, Any]:
         return {**BLANK, "state": "unreadable", "reason": reason(error)}
 
 
-BLANK: dict[str, Any] = {
-    "state": "ok",
-    "reason": None,
-    "format": None,
-    "size": None,
-    "files": None,
-    "mtime": None,
-    "storage": None,
-    "signature": None,
-    "unsigned": None,
-}
-
-
 def _seen(snapshot: Snapshot) -> dict[str, Any]:
     return {**BLANK, "size": snapshot.size, "files": snapshot.files, "mtime": snapshot.mtime}
-
-
-def _measured(
-    path: str, seen: Snapshot, digest: Callable[[Snapshot], str], sign: Callable[[Field], Signed], follow: bool
-) -> dict[str, Any]:
-    """State, reason, format and the two digests, as far as they can be had."""
-    found: dict[str, Any] = {"format": "directory" if seen.is_directory else "file"}
-    try:
-        found["format"] = format_of(path)
-        found["storage"] = {"digest": digest(seen), "how": "full"}
-        found["signature"] = _signature(path, seen, sign, follow)
-    except Unsigned as refusal:
-        found["unsigned"] = str(refusal)
-    except (TimeUp, MissingReader) as error:
-        found.update(state="not hashed", reason=str(error))
-    except (UnreadableData, OSError) as error:
-        found.update(state="unreadable", reason=reason(error))
-    return found
-
-
-def _signature(path: str, seen: Snapshot, sign: Callable[[Field], Signed], follow: bool) -> dict[str, Any]:
-    with readable(path), open_data(path, follow=follow) as data:
-        if data.format in NO_FIELDS:
-            check_name(path, data.format)
-            raise Unsigned(NO_FIELDS[data.format])
-        check_declared(data, seen.size)
-        fields = [sign(field) for field in data.fields]
-    root = tree.dataset_root(data.kind, [(field.path, field.root) for field in fields])
-    facts = {"digest": tree.text(root), "how": "full", "kind": data.kind, "fields": [_field(field) for field in fields]}
-    if data.links:
-        facts["links"] = [{"path": _text(path), "target": _text(target)} for path, target in data.links]
-    if data.files:
-        facts["followed"] = list(data.files)
-    return facts
 
 
 def _text(raw: bytes) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 from hpcprov.data.interface import Field, lengths
+from hpcprov.record.artifact import BLANK
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature import plan, tiles, tree
-from hpcprov.signature.artifact import BLANK, describe_with
+from hpcprov.signature.artifact import Work
 from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.field import Grid, Leaves, Signed, finish, grid_of
 from hpcprov.signature.groups import FINAL, GROUP, LEAF, Artifacts, groups, identity, key_of
@@ -17,6 +19,9 @@ from hpcprov.signature.share import Note, read_all
 from hpcprov.signature.snapshot import look
 from hpcprov.signature.storage import storage_digest
 from hpcprov.signature.threads import Put, Signer, sign_field
+
+#: Is told what could not be kept.
+Tell: TypeAlias = Callable[[str], object]
 
 
 def combine(
@@ -26,35 +31,40 @@ def combine(
     threads: int | None = None,
     deadline: float | None = None,
     cache_dir: str | None = None,
+    tiles_dir: str | None = None,
+    tell: Tell | None = None,
     group: int = GROUP,
 ) -> list[dict[str, Any]]:
     """What `describe` would say of each artifact, from what all nodes wrote down and, where that has gaps, read now."""
     notes: dict[str, list[Note]] = {}
     for note in read_all(shared_dir):
         notes.setdefault(str(note.head.get("artifact")), []).append(note)
-    return [
-        _combined(path, notes.get(key_of(at, path, role), []), thread_count(threads), deadline, cache_dir, group)
-        for at, (path, role) in enumerate(artifacts)
-    ]
+    count = thread_count(threads)
+    found = []
+    for at, (path, role) in enumerate(artifacts):
+        fresh = _fresh(path, notes.get(key_of(at, path, role), []))
+        whole = next((result for note in fresh if (result := _whole_result(note)) is not None), None)
+        work = _work(path, fresh, count, deadline, group)
+        found.append(whole or work.describe(cache_dir=cache_dir, tiles_dir=tiles_dir, tell=tell))
+    return found
 
 
-def _combined(
-    path: str, notes: list[Note], threads: int, deadline: float | None, cache_dir: str | None, group: int
-) -> dict[str, Any]:
+def _fresh(path: str, notes: list[Note]) -> list[Note]:
+    """The entries about the artifact as it is now."""
     try:
         stamp = look(path).stamp if notes else ""
     except (OSError, ValueError, HpcprovError):
         stamp = ""
-    fresh = [note for note in notes if note.head.get("stamp") == stamp]
-    for note in fresh:
-        if (whole := _whole_result(note)) is not None:
-            return whole
+    return [note for note in notes if note.head.get("stamp") == stamp]
+
+
+def _work(path: str, fresh: list[Note], threads: int, deadline: float | None, group: int) -> Work:
+    """The artifact, measured by what the entries say, and what they lack read now."""
     digests = [str(note.head.get("digest")) for note in fresh if note.head.get("kind") == "storage"]
-    return describe_with(
+    return Work(
         path,
         lambda seen: digests[0] if digests else storage_digest(path, seen, threads=threads, deadline=deadline),
         lambda field: _assembled(field, fresh, threads, deadline, group),
-        cache_dir=cache_dir,
     )
 
 

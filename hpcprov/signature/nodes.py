@@ -20,7 +20,7 @@ from hpcprov.data.open import open_data, readable
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature import cache
 from hpcprov.signature.artifact import check_declared, describe
-from hpcprov.signature.combine import combine
+from hpcprov.signature.combine import Tell, combine
 from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.deadline import TimeUp, check
 from hpcprov.signature.field import grid_of
@@ -41,12 +41,15 @@ def share(
     threads: int | None = None,
     deadline: float | None = None,
     cache_dir: str | None = None,
+    tiles_dir: str | None = None,
+    tell: Tell | None = None,
     large: int = LARGE,
     group: int = GROUP,
 ) -> None:
     """Do this node's part of hashing `artifacts`; stops at `deadline`. `large` and `group` are bytes, the same on all
     nodes."""
-    book = _Book(shared_dir, share_path(shared_dir, node), thread_count(threads), deadline, cache_dir, large, group)
+    own = share_path(shared_dir, node)
+    book = _Book(shared_dir, own, thread_count(threads), deadline, cache_dir, tiles_dir, tell, large, group)
     for at, (path, role) in enumerate(artifacts):
         try:
             check(deadline)
@@ -67,6 +70,8 @@ class _Book:
     threads: int
     deadline: float | None
     cache_dir: str | None
+    tiles_dir: str | None
+    tell: Tell | None
     large: int
     group: int
 
@@ -86,7 +91,14 @@ class _Book:
 
     def _whole(self, key: str, path: str, seen: Snapshot) -> None:
         if claim(self.shared_dir, key):
-            found = describe(path, threads=self.threads, deadline=self.deadline, cache_dir=self.cache_dir)
+            found = describe(
+                path,
+                threads=self.threads,
+                deadline=self.deadline,
+                cache_dir=self.cache_dir,
+                tiles_dir=self.tiles_dir,
+                tell=self.tell,
+            )
             if found["state"] in FINAL:
                 self._write(key, seen, {"kind": "whole"}, json.dumps(found).encode())
 
