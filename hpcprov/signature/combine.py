@@ -64,7 +64,7 @@ def _work(path: str, fresh: list[Note], threads: int, deadline: float | None, gr
     return Work(
         path,
         lambda seen: digests[0] if digests else storage_digest(path, seen, threads=threads, deadline=deadline),
-        lambda field: _assembled(field, fresh, threads, deadline, group),
+        lambda field: assembled(field, fresh, threads, deadline, group),
     )
 
 
@@ -79,7 +79,7 @@ def _whole_result(note: Note) -> dict[str, Any] | None:
     return found if sound else None
 
 
-def _assembled(field: Field, notes: list[Note], threads: int, deadline: float | None, group: int) -> Signed:
+def assembled(field: Field, notes: list[Note], threads: int, deadline: float | None, group: int) -> Signed:
     """A field's signature from the leaves in `notes`, the others computed now."""
     if field.shape is None:
         return sign_field(field)
