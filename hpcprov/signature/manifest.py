@@ -13,6 +13,7 @@ So a manifest proves itself: the digest of what follows its first line is its na
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from collections.abc import Iterable
@@ -66,9 +67,11 @@ def keep(folder: str, signed: Signed) -> None:
 def load(folder: str, root: str, *, most: int) -> Manifest | None:
     """The manifest of the field root `root` (hexadecimal); None when there is none with at most `most` tiles, or it is
     not what its name says."""
+    if not re.fullmatch(r"[0-9a-f]{64}", root):
+        return None
     try:
         fd = os.open(layout.manifest(folder, root), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (OSError, ValueError):
+    except OSError:
         return None
     try:
         with open(fd, "rb", buffering=0) as file:

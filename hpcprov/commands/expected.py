@@ -1,0 +1,129 @@
+"""What the records say an artifact should be: the newest run that made it, else the newest that used it.
+
+    of_path(stores, "/scratch/ada/out.zarr")   ->  [Expected(run="20261121T093000Z-1f2e3d4c", role="generated", ...)]
+
+Records hold absolute paths. When a directory was moved together with its store, an artifact is looked for where it lies
+relative to the store now, and `place` says so.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hpcprov.commands.choose import Run, choose, every_run
+from hpcprov.record import layout
+from hpcprov.record.errors import NoStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from hpcprov.record.layout import Store
+
+ROLES = ("generated", "used")
+
+
+class Expected:
+    """One artifact of one run: what was recorded (`facts`), in which role, and the `place` where it should lie now."""
+
+    def __init__(self, store: Store, run: Run, role: str, facts: dict[str, Any]) -> None:
+        self.store, self.role, self.facts = store, role, facts
+        self.run, self.time, self.cwd = run.id, _time(run), run.record["run"]["cwd"] or "/"
+        self.recorded: str = facts["path"]
+        self.place = self.recorded
+
+    def move(self) -> None:
+        """Set `place` to where the artifact lies when its directory was moved together with the store."""
+        if not os.path.lexists(self.recorded):
+            self.place = moved(self.recorded, self.cwd, os.path.dirname(self.store.root)) or self.recorded
+
+
+def stores(environ: Mapping[str, str], cwd: str, path: str | None = None) -> list[Store]:
+    """The stores that may know of `path`: that of the working directory, those above it, and those above the path."""
+    found: dict[str, Store] = {}
+    try:
+        nearest = layout.find_store(environ, cwd)
+        found[os.path.realpath(nearest.root)] = nearest
+    except NoStore:
+        pass
+    for start in (cwd, os.path.dirname(path) if path is not None else cwd):
+        for store in layout.stores_above(environ, start):
+            found.setdefault(os.path.realpath(store.root), store)
+    return list(found.values())
+
+
+def of_path(known: Iterable[Store], path: str) -> list[Expected]:
+    """The one that `path` (absolute) should be, if any record knows it."""
+    names = {path, os.path.realpath(path)}
+    best: dict[str, Expected] = {}
+    for one in every_artifact(known):
+        if one.recorded in names or _is_moved(one, path):
+            one.place = path
+            if one.role not in best or best[one.role].time < one.time:
+                best[one.role] = one
+    return [best[role] for role in ROLES if role in best][:1]
+
+
+def of_run(store: Store, text: str) -> list[Expected]:
+    """All artifacts of a run; one in both roles once, as generated. Raises NoSuchRun, AmbiguousRun."""
+    return _once(_of(store, choose(store, text)))
+
+
+def of_all(store: Store) -> list[Expected]:
+    """The newest version of everything that any run of a store has generated."""
+    newest = sorted(every_artifact([store]), key=lambda one: one.time, reverse=True)
+    return _once(one for one in newest if one.role == "generated")
+
+
+def every_artifact(known: Iterable[Store]) -> Iterator[Expected]:
+    for store in known:
+        for run in every_run(store):
+            yield from _of(store, run)
+
+
+def _of(store: Store, run: Run) -> Iterator[Expected]:
+    for role in ROLES:
+        for facts in run.record["artifacts"][role]:
+            yield Expected(store, run, role, facts)
+
+
+def _once(found: Iterable[Expected]) -> list[Expected]:
+    """The first of each path, sorted by path, each where it lies now."""
+    first: dict[str, Expected] = {}
+    for one in found:
+        first.setdefault(one.recorded, one)
+    for one in first.values():
+        one.move()
+    return [first[path] for path in sorted(first)]
+
+
+def _time(run: Run) -> str:
+    facts = run.record["run"]
+    return str(facts["end"] or facts["last_heard"] or facts["start"] or "")
+
+
+def moved(recorded: str, cwd: str, home: str) -> str | None:
+    """Where something recorded by a run in `cwd` lies when its store's directory is `home` now; None when nowhere."""
+    for old in above(cwd):
+        inner = os.path.relpath(recorded, old)
+        place = os.path.join(home, inner)
+        if not inner.startswith("..") and place != recorded and os.path.lexists(place):
+            return place
+    return None
+
+
+def _is_moved(one: Expected, path: str) -> bool:
+    home = os.path.dirname(one.store.root)
+    inner = os.path.relpath(path, home)
+    if inner.startswith("..") or not one.recorded.endswith(f"/{inner}"):
+        return False
+    return one.recorded[: -len(inner) - 1] in [old.rstrip("/") for old in above(one.cwd)]
+
+
+def above(directory: str) -> list[str]:
+    """The directories from the root down to this one."""
+    found = [directory]
+    while (upper := os.path.dirname(found[-1])) != found[-1]:
+        found.append(upper)
+    return found[::-1]

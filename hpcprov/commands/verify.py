@@ -1,0 +1,232 @@
+"""Check that data is what was recorded of it, and say which fields, and where in them, are not.
+
+TARGET is a path, which should be what the newest run that made it (else the newest that used it) has recorded, or a
+run, whose inputs and outputs are all checked. Everything is read again. The exit status is 0 when what could be checked
+is as it was, 1 when anything is changed, missing or unreadable, and 2 when there was nothing to check.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from hpcprov.commands import expected
+from hpcprov.commands.choose import store_here, tell
+from hpcprov.record.errors import HpcprovError, NoSuchRun
+from hpcprov.record.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hpcprov.commands.expected import Expected
+
+EXAMPLE = "hpcprov verify out.zarr"
+
+#: So many boxes of a field, and fields of an artifact that are as they were, are printed; --json has all.
+MOST_BOXES = 20
+MOST_OK = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `hpcprov verify`."""
+    parser.add_argument("target", metavar="TARGET", nargs="?", help="a path, or a run's id, its beginning, or `last`")
+    parser.add_argument("--all", action="store_true", help="everything that the runs of this store have generated")
+    parser.add_argument("--storage", action="store_true", help="compare the bytes only")
+    parser.add_argument("--against", metavar="DIGEST", help="blake3:... or hpcprov1:..., instead of what was recorded")
+    parser.add_argument("--field", metavar="NAME", help="with --against: the field that has this signature")
+    parser.add_argument("--cached", action="store_true", help="trust what is known of files that look untouched")
+    parser.add_argument("--threads", metavar="N", type=_threads, help="threads (default: the CPUs it may use)")
+    parser.add_argument("--json", action="store_true", help="print one JSON list with an object for each artifact")
+
+
+def _threads(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads: 1 or more")
+    return int(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check each artifact; the exit status."""
+    if bool(args.target) == args.all:
+        raise HpcprovError("verify takes a TARGET or --all, not both" if args.all else "verify needs a TARGET or --all")
+    if args.all and args.against is not None:
+        raise HpcprovError("--against compares one TARGET, not --all")
+    if args.field is not None and (args.against is None or not args.against.startswith(SIGNATURE)):
+        raise HpcprovError("--field goes with --against hpcprov1:..., the signature that the field should have")
+    results = []
+    for verdict in _verdicts(args):
+        results.append(verdict)
+        if not args.json:
+            print("\n".join(lines(verdict)), flush=True)
+    if args.json:
+        print(json.dumps(results, indent=2))
+    elif len(results) != 1:
+        print(_summary(results))
+    return _status(results)
+
+
+def _verdicts(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    if args.against is not None:
+        yield _against(args)
+        return
+    for one in _wanted(args):
+        yield _checked(one, args)
+
+
+def _status(results: list[dict[str, Any]]) -> int:
+    from hpcprov.signature.verify import BAD, OK
+
+    found = {verdict["status"] for verdict in results}
+    return 1 if found & set(BAD) else (0 if OK in found else 2)
+
+
+def _wanted(args: argparse.Namespace) -> list[Expected]:
+    """What is to be checked. Raises HpcprovError when nothing is known of the target."""
+    if args.all:
+        return expected.of_all(store_here())
+    named = os.path.lexists(args.target) or "/" in args.target
+    if not named:
+        try:
+            return expected.of_run(store_here(), args.target)
+        except NoSuchRun:
+            pass  # a file that is gone is a target, too
+    path = os.path.abspath(args.target)
+    searched = expected.stores(os.environ, os.getcwd(), path)
+    found = expected.of_path(searched, path)
+    if not found:
+        places = ", ".join(store.root for store in searched) or "no .hpcprov here, above, or above the path"
+        hint = "`hpcprov verify PATH --against DIGEST` compares it with a digest that you have"
+        raise HpcprovError(f"no record knows {path!a} (looked in: {places})", hint=hint)
+    return found
+
+
+def _checked(one: Expected, args: argparse.Namespace) -> dict[str, Any]:
+    from hpcprov.signature.verify import Tiles, compare
+
+    recorded = one.facts | ({"signature": None} if args.storage else {})
+    digest = (recorded.get("storage") or {}).get("digest")
+    follow = bool((recorded.get("signature") or {}).get("followed"))
+    about = {"path": one.place, "recorded_path": one.recorded, "run": one.run, "role": one.role}
+    with tempfile.TemporaryDirectory(prefix="hpcprov-") as folder:
+        found = _read(
+            one.place,
+            threads=args.threads,
+            cache_dir=one.store.cache if args.cached else None,
+            tiles_dir=folder,
+            values=recorded.get("signature") is not None,
+            same_as=digest if not follow else None,
+            follow=follow,
+        )
+        verdict = compare(recorded, found, Tiles(one.store.tiles, folder).locate)
+    return about | verdict | _digests(recorded, found)
+
+
+def _against(args: argparse.Namespace) -> dict[str, Any]:
+    """The artifact compared with a digest that was given."""
+    from hpcprov.signature.verify import compare
+
+    facts = _given(args.against)
+    path = os.path.abspath(args.target or "")
+    found = _read(path, threads=args.threads, values=facts["signature"] is not None)
+    about = {"path": path, "recorded_path": path, "run": None, "role": None}
+    if args.field is not None and found["signature"] is not None:
+        return about | _field_against(args.field, args.against, found["signature"]) | _digests(facts, found)
+    verdict = compare(facts, found, lambda one, other: {})
+    return about | verdict | {"fields": []} | _digests(facts, found)
+
+
+SIGNATURE, STORAGE = "hpcprov1:", "blake3:"
+
+
+def _given(text: str) -> dict[str, Any]:
+    """Facts of an artifact of which only this digest is known. Raises HpcprovError."""
+    head, _, digits = text.partition(":")
+    if head + ":" not in (SIGNATURE, STORAGE) or len(digits) != 64 or set(digits) - set("0123456789abcdef"):
+        raise HpcprovError(f"{text!a} is not a digest", hint="blake3: or hpcprov1: and 64 hexadecimal digits")
+    known = {"digest": text, "fields": []}
+    return {"storage": None, "signature": None} | {"storage" if head + ":" == STORAGE else "signature": known}
+
+
+def _field_against(name: str, digest: str, signature: dict[str, Any]) -> dict[str, Any]:
+    from hpcprov.signature.verify import CHANGED, MISSING, OK
+
+    field = next((one for one in signature["fields"] if one["path"] == name), None)
+    if field is None:
+        return {"status": MISSING, "reason": f"there is no field {name!r}", "fields": []}
+    status = OK if field["signature"] == digest else CHANGED
+    return {"status": status, "reason": f"the signature of {name} is {field['signature']}", "fields": []}
+
+
+def _read(path: str, **options: Any) -> dict[str, Any]:
+    """The artifact's facts by now."""
+    from hpcprov.signature.artifact import describe
+
+    return describe(path, tell=tell, **options)
+
+
+def _digests(recorded: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Both digests, as recorded and as found, and how the latter were obtained."""
+    return {name: {"recorded": _digest(recorded.get(name)), "found": found[name] and {
+        key: value for key, value in found[name].items() if key in ("digest", "how", "parts")
+    }} for name in ("storage", "signature")}  # fmt: skip
+
+
+def _digest(facts: dict[str, Any] | None) -> str | None:
+    return facts["digest"] if facts is not None else None
+
+
+def lines(verdict: dict[str, Any]) -> Iterator[str]:
+    """A verdict as text: a line for the artifact, then one for each field."""
+    yield f"{verdict['status']:<11}  {printable(verdict['path'])}{_whence(verdict)}"
+    if verdict["reason"] is not None:
+        yield f"  {printable(verdict['reason'])}"
+    if "cached" in _hows(verdict):
+        yield "  taken from the cache: no file has another size or time than when it was read"
+    fields = verdict["fields"]
+    fine = [field for field in fields if field["status"] == "OK"]
+    for field in fine[:MOST_OK]:
+        yield f"  OK           {_name(field)}"
+    if len(fine) > MOST_OK:
+        yield f"  OK           ... and {len(fine) - MOST_OK} more fields"
+    for field in fields:
+        if field["status"] != "OK":
+            yield from _field_lines(field)
+
+
+def _whence(verdict: dict[str, Any]) -> str:
+    if verdict["run"] is None:
+        return ""
+    moved = verdict["path"] != verdict["recorded_path"]
+    was = f", recorded as {printable(verdict['recorded_path'])}" if moved else ""
+    return f"  ({verdict['role']} by {printable(verdict['run'])}{was})"
+
+
+def _hows(verdict: dict[str, Any]) -> list[str]:
+    found = (verdict[name]["found"] for name in ("storage", "signature"))
+    return [one["how"] for one in found if one is not None]
+
+
+def _field_lines(field: dict[str, Any]) -> Iterator[str]:
+    reason = f"  {printable(field['reason'])}" if field["reason"] else ""
+    yield f"  {field['status']:<11}  {_name(field)}{reason}"
+    boxes = field["boxes"] or []
+    for box in boxes[:MOST_BOXES]:
+        yield f"    {_name(field)}[{', '.join(f'{begin}:{end}' for begin, end in box)}]"
+    if len(boxes) > MOST_BOXES:
+        yield f"    ... and {len(boxes) - MOST_BOXES} more ranges"
+
+
+def _name(field: dict[str, Any]) -> str:
+    return printable(field["path"]) or "(the array)"
+
+
+def _summary(results: list[dict[str, Any]]) -> str:
+    counts: dict[str, int] = {}
+    for verdict in results:
+        counts[verdict["status"]] = counts.get(verdict["status"], 0) + 1
+    number = "1 artifact" if len(results) == 1 else f"{len(results)} artifacts"
+    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return f"{number}: {told}" if told else number
