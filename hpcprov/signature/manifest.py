@@ -78,7 +78,8 @@ def load(folder: str, root: str, *, most: int) -> Manifest | None:
             facts = os.fstat(fd)
             if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_HEADER + most * tree.DIGEST:
                 return None
-            return _parsed(file.readall(), root)
+            found = _parsed(file.readall(), root)
+        return found if found is not None and len(found.leaves) <= most * tree.DIGEST else None
     except (OSError, MemoryError):
         return None
 
