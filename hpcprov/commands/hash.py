@@ -8,22 +8,41 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-import time
-from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
 
+from hpcprov.capture import cgroup
+from hpcprov.commands.bar import Bar
+from hpcprov.record import layout
+from hpcprov.record.errors import HpcprovError, NoStore
 from hpcprov.record.text import printable
+from hpcprov.signature.isolated import Isolated
+from hpcprov.signature.launch import place_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
-EXAMPLE = "hpcprov hash out.h5 out.zarr"
+    from hpcprov.signature.isolated import Described
 
-QUIET_FOR = 1.0
+UNREAD = 2
+
+EXAMPLE = """hpcprov hash out.h5 out.zarr
+         hpcprov hash --json --threads 4 data/ > digests.json
+         mpiexec -n 4 hpcprov hash out.zarr       (srun -n 4 ... under Slurm: the ranks share the work)
+
+exit status: 0 every PATH was read; 2 one could not be read, or wrong usage; 130 Ctrl-C"""
+
 #: Columns grow no wider than that, whatever the longest name.
 WIDEST = 40
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+#: Decoding chunks more than once is told from here on.
+NOTABLE = 1.2
+#: What the reading process may write in one file, when there is a store to write to.
+LARGEST_FILE = 1 << 30
+#: Memory that is taken to be free when it cannot be found out.
+SOME_MEMORY = 4 << 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,12 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", metavar="PATH", nargs="+", help="a file, a directory or a Zarr store")
     parser.add_argument("--json", action="store_true", help="print one JSON list with an object for each PATH")
     parser.add_argument(
-        "--threads", metavar="N", type=_positive, help="threads (default: the CPUs this process may use)"
+        "--threads", metavar="N", type=_positive, help="threads of each process (default: the CPUs that it may use)"
+    )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="read values that lie in other files: HDF5's external links, external storage, virtual datasets",
+    )
+    parser.add_argument(
+        "--no-cache", action="store_true", help="read everything now, also what the store says has not changed"
     )
 
 
 def _positive(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else 0
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads: 1 or more")
     return number
@@ -44,48 +71,91 @@ def _positive(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Hash every path; 2 when one of them could not be read."""
-    results = []
+    place = place_of(os.environ)
+    bar = Bar()
+    with _reader(args, bar) as reader:
+        if place.size == 1:
+            return _alone(args, reader, bar)
+        from hpcprov.commands import ranks
+        from hpcprov.signature.mpi import agreed
+
+        found, status = ranks.describe_all(place, reader, args.paths, threads=args.threads, bar=bar)
+        if status:
+            return status
+        return agreed(_print_all(args, found) if found else 0)
+
+
+def _reader(args: argparse.Namespace, bar: Bar) -> Isolated:
+    settings = {"threads": args.threads, "follow": args.follow, **_places(args)}
+    try:
+        memory = cgroup.free_memory() // 2
+    except (OSError, HpcprovError):
+        memory = SOME_MEMORY
+    files = LARGEST_FILE if settings["cache_dir"] is not None else 0
+
+    def progress(counts: dict[str, Any]) -> None:
+        done, total = counts.get("done"), counts.get("total")
+        if isinstance(done, int) and isinstance(total, int):
+            bar.show(done, total)
+
+    return Isolated(settings, memory=memory, files=files, progress=progress)
+
+
+def _places(args: argparse.Namespace) -> dict[str, str | None]:
+    """Where digests and tile manifests of earlier times are; nowhere without a store."""
+    try:
+        store = layout.find_store(os.environ, os.getcwd())
+    except NoStore:
+        return {"cache_dir": None, "tiles_dir": None}
+    return {"cache_dir": None if args.no_cache else store.cache, "tiles_dir": store.tiles}
+
+
+def _alone(args: argparse.Namespace, reader: Isolated, bar: Bar) -> int:
+    """Each path as soon as it is done."""
+    states, found = [], []
     for path in args.paths:
-        result = {"path": path, **_described(path, args.threads)}
-        results.append(result)
+        bar.begin(path)
+        try:
+            described = reader.describe(path)
+        finally:
+            bar.clear()
+        states.append(described.result["state"])
+        if args.json:
+            found.append(_facts_of(path, described))
+        else:
+            print("\n".join(lines(_facts_of(path, described))), flush=True)
+        _complain(path, described)
+    if args.json:
+        print(json.dumps(found, indent=2))
+    return 0 if all(state == "ok" for state in states) else UNREAD
+
+
+def _print_all(args: argparse.Namespace, found: list[Described]) -> int:
+    results = [_facts_of(path, described) for path, described in zip(args.paths, found, strict=True)]
+    if args.json:
+        print(json.dumps(results, indent=2), flush=True)
+    for result, described in zip(results, found, strict=True):
         if not args.json:
             print("\n".join(lines(result)), flush=True)
-        if result["state"] != "ok":
-            print(f"hpcprov hash: {named(path)}: {printable(result['reason'])}", file=sys.stderr, flush=True)
-    if args.json:
-        print(json.dumps(results, indent=2))
-    return 0 if all(result["state"] == "ok" for result in results) else 2
+        _complain(result["path"], described)
+    return 0 if all(result["state"] == "ok" for result in results) else UNREAD
 
 
-def _described(path: str, threads: int | None) -> dict[str, Any]:
-    from hpcprov.signature.artifact import describe
-
-    done = Event()
-    watcher = Thread(target=_watch, args=(path, done), daemon=True)
-    if sys.stderr.isatty():
-        watcher.start()
-    try:
-        return describe(path, threads=threads)
-    finally:
-        done.set()
-        if watcher.ident is not None:
-            watcher.join()
+def _facts_of(path: str, described: Described) -> dict[str, Any]:
+    facts = {"path": path, **described.result}
+    return facts if described.decoding < NOTABLE else {**facts, "decoding": round(described.decoding, 2)}
 
 
-def _watch(path: str, done: Event) -> None:
-    """Say every half second how long it takes, once it takes long; leave a clean line."""
-    began = time.monotonic()
-    shown = False
-    while not done.wait(QUIET_FOR if not shown else 0.5):
-        shown = True
-        print(
-            f"\r\x1b[Khashing {printable(path)[:60]}  {time.monotonic() - began:.0f} s",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
-    if shown:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+def _complain(path: str, described: Described) -> None:
+    result = described.result
+    if result["state"] != "ok":
+        _tell(f"{named(path)}: {printable(str(result['reason']))}")
+    for text in described.told:
+        _tell(printable(text))
+
+
+def _tell(text: str) -> None:
+    print(f"hpcprov hash: {text}", file=sys.stderr, flush=True)
 
 
 def named(path: str) -> str:
@@ -97,12 +167,26 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
     """A result as text: a heading, the two digests, one line for each field."""
     yield f"{named(result['path'])}  {', '.join(_facts(result))}"
     if result["storage"] is not None:
-        yield f"  storage    {result['storage']['digest']}"
+        yield f"  storage    {result['storage']['digest']}{_label(result['storage'])}"
     if result["signature"] is not None:
-        yield f"  signature  {result['signature']['digest']}"
+        yield f"  signature  {result['signature']['digest']}{_label(result['signature'])}"
         yield from _field_lines(result["signature"]["fields"])
+        yield from _link_lines(result["signature"].get("links", []))
     elif result["unsigned"] is not None:
         yield f"  signature  none: {printable(result['unsigned'])}"
+
+    if "decoding" in result:
+        yield f"  chunks were decoded {result['decoding']:.1f} times on average, to keep within memory"
+
+
+def _label(digest: dict[str, Any]) -> str:
+    """How a digest was obtained, unless everything was read now."""
+    return "" if digest.get("how") == "full" else f"  ({printable(str(digest.get('how')))})"
+
+
+def _link_lines(links: list[dict[str, Any]]) -> Iterator[str]:
+    for link in links:
+        yield f"    {printable(str(link['path']))} -> {printable(str(link['target']))}"
 
 
 def _facts(result: dict[str, Any]) -> Iterator[str]:

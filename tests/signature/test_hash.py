@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 
+from hpcprov.commands import bar
 from hpcprov.commands import hash as command
 from hpcprov.signature.artifact import describe
 
@@ -121,26 +122,43 @@ def on_terminal(program: str, *words: str) -> str:
     return found.decode()
 
 
-SLOW = """
-import argparse, sys, time
-from hpcprov.commands import hash as command
-import hpcprov.signature.artifact as artifact
-honest = artifact.describe
-def slow(*given, **named):
-    time.sleep(float(sys.argv[2]))
-    return honest(*given, **named)
-artifact.describe = slow
-parser = argparse.ArgumentParser()
-command.add_arguments(parser)
-command.run(parser.parse_args([sys.argv[1]]))
+PROGRAM = """
+import sys
+from hpcprov.cli import main
+from hpcprov.commands import bar
+bar.QUIET_FOR = float(sys.argv[1])
+sys.exit(main(["hash", sys.argv[2]]))
 """
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [("0", False), ("1.4", True)])
-def test_progress_on_a_terminal_only_when_it_takes_long(seconds: str, shown: bool, place: Path) -> None:
-    text = on_terminal(SLOW, "out.h5", seconds)
-    assert ("hashing out.h5" in text) == shown
+@pytest.mark.parametrize(("quiet", "shown"), [("3600", False), ("0", True)])
+def test_progress_on_a_terminal_only_when_it_takes_long(quiet: str, shown: bool, place: Path) -> None:
+    with open("big", "wb") as file:
+        file.truncate(3 << 30)
+    text = on_terminal(PROGRAM, quiet, "big")
+    assert ("big  " in text) == shown
     assert not text or text.endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "width", "text"),
+    [
+        (0, 0, 80, "out.zarr  10.0 s"),
+        (500, 1000, 80, "out.zarr   50 %  500 B of 1 kB  50 B/s  10.0 s left"),
+        (1000, 1000, 80, "out.zarr  100 %  1 kB of 1 kB  100 B/s"),
+        (2000, 1000, 80, "out.zarr  100 %  1 kB of 1 kB  100 B/s"),
+        (0, 1000, 80, "out.zarr    0 %  0 B of 1 kB  0 B/s"),
+        (0, 0, 10, "out.zarr "),
+    ],
+)
+def test_the_bar(done: int, total: int, width: int, text: str) -> None:
+    assert bar.line("out.zarr", done, total, 10.0, width) == text
+
+
+def test_the_bar_fits_the_terminal_and_shows_no_control_characters() -> None:
+    for width in range(1, 120):
+        assert len(bar.line("\x1b[31m" * 50, 5, 10, 3.0, width)) < max(2, width)
+    assert bar.line("\x1b[31m", 5, 10, 3.0, 120).isprintable()
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -197,11 +215,6 @@ def test_a_name_that_promises_other_data(
     assert shown.err.startswith(f"hpcprov hash: {name}: ") and reason in shown.err
     assert "storage    blake3:" in shown.out
     assert describe(name)["state"] == "unreadable"
-
-
-def test_classic_netcdf_is_a_plain_file(place: Path) -> None:
-    Path("old.nc").write_bytes(b"CDF\x01" + bytes(28))
-    assert hashed("old.nc") == 0
 
 
 def test_an_empty_name_is_seen(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

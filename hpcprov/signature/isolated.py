@@ -1,0 +1,267 @@
+"""Reading in a child process: whatever a file does to the libraries that parse it, this process lives and tells.
+
+    with Isolated({"threads": 4}) as reader:
+        facts = reader.describe("out.h5").result      # as `artifact.describe` gives them
+
+Only the standard library is imported here: the command that waits needs no numpy. A reader that crashes, is killed or
+hangs makes its artifact `unreadable` with the reason, its storage digest is still taken, and the next request starts
+another reader.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from typing import NamedTuple
+
+from hpcprov.record.artifact import BLANK
+from hpcprov.record.errors import HpcprovError
+from hpcprov.signature.wire import BadMessage, Ended, receive, send
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any
+
+STATES = ("ok", "missing", "unreadable", "not hashed")
+#: A reader that computes that long (CPU seconds for each thread) without getting anywhere hangs.
+PATIENCE = 300.0
+LOOK = 5.0  # s between two looks at a silent reader
+UNSOUND = "the process that reads it gave no sound answer"
+CLOSING = 2.0  # s for a reader to end by itself
+
+
+class Crashed(HpcprovError):
+    """The reading process ended, or was ended, before it answered."""
+
+
+class Refused(HpcprovError):
+    """What was asked cannot be done, as the reader says; `unsigned` when the rules give no signature."""
+
+    def __init__(self, message: str, *, unsigned: bool = False) -> None:
+        super().__init__(message)
+        self.unsigned = unsigned
+
+
+class Described(NamedTuple):
+    """What is known of an artifact, how often its chunks were decoded on average, and what could not be kept."""
+
+    result: dict[str, Any]
+    decoding: float
+    told: list[str]
+
+
+class Isolated:
+    """A child process that reads. `settings`: threads, follow, cache_dir, tiles_dir; `memory` is its limit in bytes,
+    `files` that of what it may write; `progress` is called with the counts of a Watch a few times a second."""
+
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        *,
+        memory: int,
+        files: int = 0,
+        progress: Callable[[dict[str, Any]], None] | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.settings, self.memory, self.files = settings, memory, files
+        self.progress, self.patience = progress, patience
+        self.child: subprocess.Popen[bytes] | None = None
+        self.stream: socket.socket | None = None
+
+    def __enter__(self) -> Isolated:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(at_once=error is not None)
+
+    def start(self) -> socket.socket:
+        """Start the child, unless it runs. Raises HpcprovError when that fails."""
+        if self.stream is not None:
+            return self.stream
+        ours, theirs = socket.socketpair()
+        words = ["--fd", theirs.fileno(), "--parent", os.getpid(), "--memory", self.memory, "--files", self.files]
+        command = [sys.executable, "-P", "-m", "hpcprov.signature.worker", *map(str, words)]
+        null = subprocess.DEVNULL
+        try:
+            self.child = subprocess.Popen(
+                command, env=_environ(), stdin=null, stdout=null, stderr=null, pass_fds=(theirs.fileno(),)
+            )
+        except OSError as error:
+            ours.close()
+            raise HpcprovError(f"the reading process could not be started: {error.strerror}") from error
+        finally:
+            theirs.close()
+        self.stream = ours
+        self._configure()
+        return ours
+
+    def configure(self, **settings: Any) -> None:
+        """Change settings, for the reader that runs and for later ones."""
+        self.settings = {**self.settings, **settings}
+        if self.stream is not None:
+            self._configure()
+
+    def _configure(self) -> None:
+        assert self.stream is not None
+        try:
+            send(self.stream, {"do": "settings", **self.settings})
+        except Ended:
+            pass  # the next request finds out why
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End the child."""
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
+        if self.child is not None:
+            if at_once:
+                self.child.kill()
+            try:
+                self.child.wait(CLOSING)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+            self.child = None
+
+    def ask(self, request: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        """The answer to a request. Raises Crashed, or Refused with what the reader says."""
+        stream = self.start()
+        try:
+            send(stream, request, body)
+            head, content = self._answer(stream)
+        except (Ended, BadMessage) as error:
+            raise Crashed(self._autopsy(error)) from error
+        if head.get("is") != "answer":
+            raise Refused(str(head.get("text"))[:300], unsigned=head.get("unsigned") is True)
+        return head, content
+
+    def _answer(self, stream: socket.socket) -> tuple[dict[str, Any], bytes]:
+        """The next message that is no count."""
+        counts: dict[str, Any] = {}
+        used = self._used()
+        while True:
+            if not select.select([stream], [], [], LOOK)[0]:
+                self._check(used)
+                continue
+            head, body = receive(stream)
+            if head.get("is") != "progress":
+                return head, body
+            if head != counts:
+                counts, used = head, self._used()
+                if self.progress is not None:
+                    self.progress(head)
+            elif counts.get("total"):
+                self._check(used)
+
+    def _check(self, used: float) -> None:
+        """Raises BadMessage when the reader has computed for too long since it got anywhere."""
+        spent = self._used() - used
+        if spent > self.patience * int(self.settings.get("threads") or os.cpu_count() or 1):
+            raise BadMessage(f"it computed for {spent:.0f} s without getting anywhere")
+
+    def _used(self) -> float:
+        """CPU seconds of the child so far."""
+        if self.child is None:
+            return 0.0
+        try:
+            with open(f"/proc/{self.child.pid}/stat", "rb") as file:
+                words = file.read().rpartition(b")")[2].split()
+            return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+        except (OSError, IndexError, ValueError):
+            return 0.0
+
+    def _autopsy(self, error: HpcprovError) -> str:
+        """End the child and say what became of it."""
+        child, self.child = self.child, None
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
+        assert child is not None
+        if isinstance(error, BadMessage):
+            child.kill()
+            child.wait()
+            return f"the process that reads it was ended: {error.message}"
+        try:
+            status = child.wait(CLOSING)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            status = child.wait()
+        if status == -signal.SIGINT:
+            raise KeyboardInterrupt
+        return f"the process that reads it {_cause(status)}"
+
+    def describe(self, path: str) -> Described:
+        """The facts about an artifact; a reader that crashes is one of them."""
+        try:
+            return self._described({"do": "describe", "path": path})
+        except (Crashed, Refused) as error:
+            return self.bytes_only(path, error.message)
+
+    def bytes_only(self, path: str, reason: str) -> Described:
+        """The facts about an artifact whose values cannot be read, for a `reason`: its bytes need no parser."""
+        try:
+            return self._described({"do": "bytes", "path": path, "reason": reason})
+        except (Crashed, Refused):
+            return Described({**BLANK, "state": "unreadable", "reason": reason}, 1.0, [])
+
+    def finish(self, path: str, request: dict[str, Any], body: bytes) -> Described:
+        """The facts about an artifact whose pieces were done by several ranks."""
+        try:
+            return self._described({"do": "finish", "path": path, **request}, body)
+        except (Crashed, Refused) as error:
+            return self.bytes_only(path, error.message)
+
+    def _described(self, request: dict[str, Any], body: bytes = b"") -> Described:
+        head, _ = self.ask(request, body)
+        told = [str(line)[:1000] for line in head.get("told", ())]
+        return Described(sound(head.get("result")), ratio(head), told)
+
+
+def ratio(counts: dict[str, Any]) -> float:
+    """How often a chunk was decoded on average."""
+    chunks, decoded = counts.get("chunks"), counts.get("decoded")
+    return decoded / chunks if isinstance(chunks, int) and isinstance(decoded, int) and chunks > 0 else 1.0
+
+
+def sound(result: Any) -> dict[str, Any]:
+    """`result`, when it has the form of facts about an artifact. A reader that was taken over says anything."""
+    if not isinstance(result, dict) or result.keys() != BLANK.keys() or result["state"] not in STATES:
+        raise Refused(UNSOUND)
+    for key, kinds in KINDS.items():
+        if not isinstance(result[key], (*kinds, type(None))) or isinstance(result[key], bool):
+            raise Refused(UNSOUND)
+    for key in ("storage", "signature"):
+        if result[key] is not None and not isinstance(result[key].get("digest"), str):
+            raise Refused(UNSOUND)
+    return result
+
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "reason": (str,), "format": (str,), "size": (int,), "files": (int,), "mtime": (int,), "storage": (dict,),
+    "signature": (dict,), "unsigned": (str,),
+}  # fmt: skip
+
+
+def _cause(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return "was killed (signal 9), most likely for lack of memory"
+    if status < 0:
+        try:
+            return f"crashed: signal {-status} ({signal.Signals(-status).name})"
+        except ValueError:
+            return f"crashed: signal {-status}"
+    return f"ended with status {status}"
+
+
+def _environ() -> dict[str, str]:
+    # numpy's algebra library would reserve memory for every core. A parallel HDF5 imports mpi4py, and the reader is no
+    # rank: MPI must not start in it.
+    return os.environ | {"OPENBLAS_NUM_THREADS": "1", "MPI4PY_RC_INITIALIZE": "0"}

@@ -1,0 +1,244 @@
+"""One artifact's hashing cut into pieces that MPI ranks do for each other, and put together again.
+
+    found = survey("out.zarr", ranks=4)                      # {"pieces": [{"kind": "leaves", ..., "cost": 0.1}, ...]}
+    notes = [hand.do(piece) for piece in found["pieces"]]    # on any rank, in any order
+    facts = put_together("out.zarr", found["fingerprint"], notes)
+
+`put_together` gives what `describe` gives. Pieces and notes are plain values, so that they can be sent. A small
+artifact is one piece, `whole`; of a large one the bytes are pieces (`storage`, or `files` of a directory) and the
+groups of tiles of each field are (`leaves`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any
+
+from hpcprov.data.interface import Box, Dataset, Field, lengths
+from hpcprov.data.open import MissingReader, open_data, readable
+from hpcprov.data.types import Unsigned
+from hpcprov.record.errors import UnreadableData
+from hpcprov.signature import cache, deal, plan
+from hpcprov.signature.artifact import CHANGED, Work, check_declared, describe
+from hpcprov.signature.combine import assembled
+from hpcprov.signature.field import Grid, Signed, grid_of
+from hpcprov.signature.groups import GROUP, groups, identity, leaves_of
+from hpcprov.signature.share import Note
+from hpcprov.signature.snapshot import Snapshot, look
+from hpcprov.signature.storage import file_digest, storage_digest
+from hpcprov.signature.threads import Signer
+from hpcprov.signature.watch import Watch
+
+#: Artifacts of fewer bytes and files are one piece.
+LARGE = 32 << 20
+MANY = 2000
+#: A group of tiles is between these; each rank should get several.
+SMALLEST_GROUP = 8 << 20
+PIECES_PER_RANK = 8
+FILES_BYTES = 64 << 20
+FILES_COUNT = 1000
+
+
+def survey(path: str, *, ranks: int, cache_dir: str | None = None, follow: bool = False) -> dict[str, Any]:
+    """The pieces of an artifact for `ranks` ranks, each with its estimated cost in seconds, and the artifact's
+    fingerprint."""
+    try:
+        seen = look(path)
+    except (OSError, ValueError, UnreadableData):
+        return {"fingerprint": None, "pieces": [_whole(path, 0, 1)]}
+    small = seen.size < LARGE and (seen.files or 1) < MANY
+    if small or (not follow and cache.load(cache_dir, seen) is not None):
+        return {"fingerprint": None, "pieces": [_whole(path, seen.size, seen.files or 1)]}
+    pieces = [*_stored_pieces(path, seen), *_leaf_pieces(path, seen, ranks, follow)]
+    return {"fingerprint": seen.fingerprint, "pieces": pieces}
+
+
+def _whole(path: str, size: int, files: int) -> dict[str, Any]:
+    cost = size * (deal.PER_STORED_BYTE + deal.PER_DECODED_BYTE) + files * deal.PER_FILE + deal.PER_PIECE
+    return {"kind": "whole", "path": path, "octets": 2 * size, "cost": cost}
+
+
+def _stored_pieces(path: str, seen: Snapshot) -> Iterator[dict[str, Any]]:
+    if not seen.is_directory:
+        cost = seen.size * deal.PER_STORED_BYTE + deal.PER_PIECE
+        yield {"kind": "storage", "path": path, "octets": seen.size, "cost": cost}
+        return
+    names: list[str] = []
+    size = 0
+    for entry in seen.entries:
+        if entry.kind == "file":
+            names.append(os.fsdecode(entry.path))
+            size += entry.size
+            if size >= FILES_BYTES or len(names) >= FILES_COUNT:
+                yield _files(path, names, size)
+                names, size = [], 0
+    if names:
+        yield _files(path, names, size)
+
+
+def _files(path: str, names: list[str], size: int) -> dict[str, Any]:
+    cost = size * deal.PER_STORED_BYTE + len(names) * deal.PER_FILE + deal.PER_PIECE
+    return {"kind": "files", "path": path, "names": names, "octets": size, "cost": cost}
+
+
+def _leaf_pieces(path: str, seen: Snapshot, ranks: int, follow: bool) -> Iterator[dict[str, Any]]:
+    """The groups of tiles of every field; none of data that cannot be signed, as `put_together` will find."""
+    try:
+        with readable(path), open_data(path, follow=follow) as data:
+            check_declared(data, seen.size)
+            yield from leaf_pieces(data, ranks, path=path)
+    except (Unsigned, UnreadableData, MissingReader, OSError):
+        return
+
+
+def leaf_pieces(data: Dataset, ranks: int, *, path: str = "") -> Iterator[dict[str, Any]]:
+    """The groups of tiles of every field of an open dataset, with their costs."""
+    total = sum(prod(one.shape) * one.width for one in data.fields if one.shape is not None)
+    size = max(SMALLEST_GROUP, min(GROUP, total // (PIECES_PER_RANK * ranks)))
+    for number, target in enumerate(data.fields):
+        if target.shape is not None:
+            grid = grid_of(target.shape, target.type)
+            boxes = list(groups(target, grid, size))
+            for box, cost in zip(boxes, _costs(target, grid, boxes, size), strict=True):
+                yield {
+                    **identity(target), "path": path, "number": number, "box": box, "group": size,
+                    "octets": prod(lengths(box)) * target.width, "cost": cost,
+                }  # fmt: skip
+
+
+def _costs(target: Field, grid: Grid, boxes: list[Box], size: int) -> list[float]:
+    """What each group takes: by its bytes, those that no chunk stores being nearly free."""
+    plain = [prod(lengths(box)) * target.width for box in boxes]
+    if target.chunks is None:
+        return [octets * deal.PER_PLAIN_BYTE + deal.PER_PIECE for octets in plain]
+    stored = target.stored() if len(boxes) > 1 else None
+    per_chunk = prod(target.chunks) * target.width * deal.PER_DECODED_BYTE + deal.PER_CHUNK
+    if stored is None:
+        return [octets * deal.PER_DECODED_BYTE + deal.PER_PIECE for octets in plain]
+    costs = [octets * deal.PER_BLANK_BYTE + deal.PER_PIECE for octets in plain]
+    numbers = {tuple(start for start, _ in box): at for at, box in enumerate(boxes)}
+    extents = plan.unit_extents(grid.shape, grid.tile, target.chunks, target.width, limit=size, target=size)
+    for chunk in stored:
+        outer = tuple((start // step * step, stop) for (start, stop), step in zip(chunk, extents, strict=True))
+        for box in plan.boxes(outer, extents):
+            costs[numbers[tuple(start for start, _ in box)]] += per_chunk
+    return costs
+
+
+class Hand:
+    """Does pieces; keeps the dataset of the last piece open, since the next is likely to be of the same."""
+
+    def __init__(self, *, threads: int, follow: bool = False, cache_dir: str | None, tiles_dir: str | None) -> None:
+        self.threads, self.follow = threads, follow
+        self.cache_dir, self.tiles_dir = cache_dir, tiles_dir
+        self.open: tuple[str, Dataset] | None = None
+        self.signers: dict[int, Signer] = {}
+
+    def do(self, piece: dict[str, Any], watch: Watch) -> Note:
+        """What a piece gives. Raises UnreadableData, Unsigned, MissingReader or OSError."""
+        work: Callable[[dict[str, Any], Watch], Note] = {
+            "whole": self._whole, "storage": self._storage, "files": self._files, "leaves": self._leaves
+        }[piece["kind"]]  # fmt: skip
+        return work(piece, watch)
+
+    def close(self) -> None:
+        """Close the dataset that is still open."""
+        if self.open is not None:
+            self.open[1].close()
+        self.open, self.signers = None, {}
+
+    def use(self, data: Dataset, path: str) -> None:
+        """Take the pieces of `path` from a dataset that is open already."""
+        self.close()
+        self.open = path, data
+
+    def _whole(self, piece: dict[str, Any], watch: Watch) -> Note:
+        facts = describe(
+            piece["path"],
+            threads=self.threads,
+            follow=self.follow,
+            cache_dir=self.cache_dir,
+            tiles_dir=self.tiles_dir,
+            watch=watch,
+        )
+        return Note({"kind": "whole"}, json.dumps(facts).encode())
+
+    def _storage(self, piece: dict[str, Any], watch: Watch) -> Note:
+        digest = storage_digest(piece["path"], look(piece["path"]), threads=self.threads, watch=watch)
+        return Note({"kind": "storage", "digest": digest})
+
+    def _files(self, piece: dict[str, Any], watch: Watch) -> Note:
+        root = os.fsencode(piece["path"])
+        found = {}
+        for name in piece["names"]:
+            found[name] = file_digest(os.path.join(root, os.fsencode(name)), threads=self.threads)
+        return Note({"kind": "files"}, json.dumps(found).encode())
+
+    def _leaves(self, piece: dict[str, Any], watch: Watch) -> Note:
+        signer = self._signer(piece["path"], piece["number"])
+        known = identity(signer.target)
+        if any(piece[key] != value for key, value in known.items()):
+            raise UnreadableData(CHANGED)
+        signer.watch = watch
+        box = tuple((int(start), int(stop)) for start, stop in piece["box"])
+        with readable(piece["path"]):
+            return Note({**known, "box": box, "group": piece["group"]}, leaves_of(signer, box))
+
+    def _signer(self, path: str, number: int) -> Signer:
+        if self.open is None or self.open[0] != path:
+            self.close()
+            with readable(path):
+                self.open = path, open_data(path, follow=self.follow)
+        fields = self.open[1].fields
+        if number >= len(fields) or (shape := fields[number].shape) is None:
+            raise UnreadableData(CHANGED)
+        if number not in self.signers:
+            self.signers[number] = Signer(fields[number], grid_of(shape, fields[number].type), threads=self.threads)
+        return self.signers[number]
+
+
+def put_together(
+    path: str,
+    fingerprint: str,
+    notes: list[Note],
+    *,
+    failure: dict[str, Any] | None = None,
+    threads: int = 1,
+    follow: bool = False,
+    cache_dir: str | None = None,
+    tiles_dir: str | None = None,
+) -> dict[str, Any]:
+    """What `describe` says of an artifact, from the notes of all ranks. `failure` is why one of them could not read
+    it: `{"reason": text, "unsigned": bool}`."""
+
+    def digest(seen: Snapshot) -> str:
+        if seen.fingerprint != fingerprint:
+            raise UnreadableData(CHANGED)
+        return _stored_digest(path, seen, notes, threads)
+
+    def sign(target: Field) -> Signed:
+        if failure is not None:
+            raise (Unsigned if failure["unsigned"] else UnreadableData)(failure["reason"])
+        return sign_from(target, notes, threads)
+
+    return Work(path, digest, sign, follow=follow).describe(cache_dir=cache_dir, tiles_dir=tiles_dir)
+
+
+def sign_from(target: Field, notes: list[Note], threads: int) -> Signed:
+    """A field's signature from the leaves in the notes; what they lack is read now."""
+    sizes = [int(note.head["group"]) for note in notes if note.head.get("kind") == "leaves"]
+    return assembled(target, notes, threads, None, sizes[0] if sizes else GROUP)
+
+
+def _stored_digest(path: str, seen: Snapshot, notes: list[Note], threads: int) -> str:
+    whole = [str(note.head["digest"]) for note in notes if note.head.get("kind") == "storage"]
+    if whole:
+        return whole[0]
+    known: dict[bytes, str] = {}
+    for note in notes:
+        if note.head.get("kind") == "files":
+            known.update((os.fsencode(name), content) for name, content in json.loads(note.body).items())
+    return storage_digest(path, seen, threads=threads, known=known)

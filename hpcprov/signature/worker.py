@@ -1,0 +1,183 @@
+"""The child that reads untrusted files: `python -P -m hpcprov.signature.worker --fd 5 --parent 4711 ...`.
+
+A library that crashes on a malicious file takes only this process with it. It does what its parent asks over the socket
+(`isolated.py` is the other end), within limits on memory and on what it may write, and ends with its parent.
+
+    {"do": "describe", "path": "out.h5", "threads": 2}  ->  {"is": "progress", "done": 8388608, ...} ...
+                                                            {"is": "answer", "result": {...}, "decoding": 1.0}
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+from threading import Event, Lock, Thread
+
+from hpcprov.signature.wire import Ended, receive, send
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from hpcprov.signature.pieces import Hand
+    from hpcprov.signature.watch import Watch
+
+#: Seconds between two counts of what has been done.
+TICK = 0.2
+PR_SET_PDEATHSIG = 1
+#: Opening files needs that much address space in any case.
+LEAST = 1 << 30
+
+
+def main(words: list[str]) -> int:
+    options = {name: int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
+    end_with_parent(options["--parent"])
+    limit(options["--memory"], options["--files"])
+    stream = socket.socket(fileno=options["--fd"])
+    try:
+        Worker(stream).serve()
+    except Ended:
+        pass
+    return 0
+
+
+def end_with_parent(parent: int) -> None:
+    """Be killed when the parent ends, however it ends; Ctrl-C ends this process silently."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def limit(memory: int, files: int) -> None:
+    """No core files, no file larger than `files` bytes, no more than `memory` bytes of address space."""
+    wanted = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: files, resource.RLIMIT_AS: max(LEAST, memory)}
+    for what, most in wanted.items():
+        _, hard = resource.getrlimit(what)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, most))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
+
+
+class Worker:
+    """Answers requests one after the other, and counts aloud while it is at one."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        self.stream, self.lock = stream, Lock()
+        self.hand: Hand | None = None
+        self.settings: dict[str, Any] = {}
+
+    def serve(self) -> None:
+        while True:
+            request, body = receive(self.stream)
+            if request.get("do") == "settings":
+                self.settings = request
+                continue
+            self._send(*self._answer(request, body))
+
+    def _send(self, head: dict[str, Any], body: bytes = b"") -> None:
+        with self.lock:
+            send(self.stream, head, body)
+
+    def _answer(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        from hpcprov.signature.watch import Watch
+
+        watch, done = Watch(), Event()
+        counting = Thread(target=self._count, args=(watch, done), daemon=True)
+        counting.start()
+        try:
+            work: Callable[[dict[str, Any], bytes, Watch], tuple[dict[str, Any], bytes]] = getattr(
+                self, f"do_{request['do']}"
+            )
+            head, content = work(request, body, watch)
+            return {"is": "answer", "chunks": watch.chunks, "decoded": watch.decoded, **head}, content
+        except Ended:
+            raise
+        except MemoryError:
+            return {"is": "error", "text": "not enough memory to read it"}, b""
+        except Exception as error:
+            return {"is": "error", **_told(error)}, b""
+        finally:
+            done.set()
+            counting.join()
+
+    def _count(self, watch: Watch, done: Event) -> None:
+        while not done.wait(TICK):
+            try:
+                self._send({"is": "progress", **_counts(watch)})
+            except Ended:
+                os._exit(0)
+
+    def do_describe(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        from hpcprov.signature.artifact import describe
+
+        told: list[str] = []
+        result = describe(request["path"], watch=watch, tell=told.append, **self._options())
+        return {"result": result, "told": told}, b""
+
+    def do_bytes(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """The artifact without its values, which could not be read: no parser looks at it."""
+        from hpcprov.signature.artifact import describe
+
+        result = describe(request["path"], threads=self.settings.get("threads"), values=False, watch=watch)
+        if result["state"] == "ok":
+            result.update(state="unreadable", reason=request["reason"], unsigned=None)
+        return {"result": result, "told": []}, b""
+
+    def do_survey(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        from hpcprov.signature.pieces import survey
+
+        options = self._options()
+        found = survey(
+            request["path"], ranks=request["ranks"], cache_dir=options.get("cache_dir"), follow=options["follow"]
+        )
+        return {"found": found}, b""
+
+    def do_piece(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        from hpcprov.signature.cpus import thread_count
+        from hpcprov.signature.pieces import Hand
+
+        if self.hand is None:
+            options = self._options()
+            options["threads"] = thread_count(options["threads"])
+            self.hand = Hand(**options)
+        note = self.hand.do(request["piece"], watch)
+        return {"note": note.head}, note.body
+
+    def do_finish(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        from hpcprov.signature.cpus import thread_count
+        from hpcprov.signature.pieces import put_together
+        from hpcprov.signature.share import unpack
+
+        options = self._options()
+        options["threads"] = thread_count(options["threads"])
+        result = put_together(
+            request["path"], request["fingerprint"], list(unpack(body)), failure=request["failure"], **options
+        )
+        return {"result": result, "told": []}, b""
+
+    def _options(self) -> dict[str, Any]:
+        names = ("threads", "follow", "cache_dir", "tiles_dir")
+        return {"threads": None, "follow": False} | {name: self.settings.get(name) for name in names}
+
+
+def _counts(watch: Watch) -> dict[str, Any]:
+    return {
+        "done": watch.done, "total": watch.total, "chunks": watch.chunks, "decoded": watch.decoded, "what": watch.what
+    }  # fmt: skip
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    from hpcprov.data.open import reason
+    from hpcprov.data.types import Unsigned
+
+    return {"text": reason(error), "unsigned": isinstance(error, Unsigned)}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
