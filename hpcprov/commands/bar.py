@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 QUIET_FOR = 1.0  # s: what is done sooner needs no line
 BETWEEN = 0.15  # s between two drawings
 LEAST_NAME = 10
+WIDTH = 80
 CLEAR = "\r\x1b[K"
 
 
@@ -51,9 +52,9 @@ class Bar:
 
     def _width(self) -> int:
         try:
-            return os.get_terminal_size(self.stream.fileno()).columns
+            return os.get_terminal_size(self.stream.fileno()).columns or WIDTH  # 0 where nobody told the terminal
         except (OSError, ValueError):
-            return 80
+            return WIDTH
 
     def _write(self, text: str) -> None:
         try:

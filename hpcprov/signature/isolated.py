@@ -154,10 +154,10 @@ class Isolated:
             head, body = receive(stream)
             if head.get("is") != "progress":
                 return head, body
+            if self.progress is not None:
+                self.progress(head)
             if head != counts:
                 counts, used = head, self._used()
-                if self.progress is not None:
-                    self.progress(head)
             elif counts.get("total"):
                 self._check(used)
 
