@@ -37,7 +37,10 @@ class Field:
     `chunk` is the way around a library's lock: it reads and decodes one chunk of the grid without holding one, so that
     threads decode at once. It gives the whole chunk, of the extents `chunks` (what lies beyond the array's edge has no
     meaning), or None when the chunk is not stored and holds the value `fill` throughout. A reader that has no such way
-    leaves it out, and the engine calls `read`."""
+    leaves it out, and the engine calls `read`. Chunks have no masks.
+
+    `divisible` says that `read` fetches part of a chunk without the rest, as it lies in the file: chunks too large for
+    memory are then read box by box."""
 
     path: bytes
     type: Type
@@ -48,6 +51,7 @@ class Field:
     stored: Callable[[], Iterator[Box] | None] = lambda: None
     chunk: Callable[[Index], Values | None] | None = None
     fill: Values | None = None
+    divisible: bool = False
 
     @property
     def name(self) -> str:

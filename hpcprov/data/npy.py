@@ -1,4 +1,4 @@
-"""NumPy's .npy files, read with pread: never by pickle, never by mmap (a file cut short would be a SIGBUS).
+"""NumPy's .npy files, read with pread (or mapped, where the process was made for it): never by pickle.
 
 The one field has the empty path. Rows that a box needs only in part are read whole when that costs at most twice the
 bytes.
@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from hpcprov.data import mapping
 from hpcprov.data.arrays import type_of
 from hpcprov.data.interface import Box, Dataset, Field, lengths
-from hpcprov.data.values import Values
+from hpcprov.data.memory import Memory
+from hpcprov.data.values import Values, octets_of
 from hpcprov.record.errors import UnreadableData
 
 MAGIC = b"\x93NUMPY"
@@ -35,21 +37,22 @@ def open_npy(path: str) -> Dataset:
 
 
 def _field(fd: int) -> Field:
-    shape, fortran, dtype, start = _header(fd)
+    shape, fortran, dtype, start = read_header(lambda count, offset: os.pread(fd, count, offset))
     kind = type_of(dtype)
     _check_size(fd, start, prod(shape) * dtype.itemsize)
     read = block_reader(fd, start, shape[::-1] if fortran else shape, dtype)
     return Field(b"", kind, shape, None, dtype.itemsize, _transposed(read) if fortran else read)
 
 
-def _header(fd: int) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Shape, Fortran order, type and the offset of the values."""
-    version = os.pread(fd, 8, 0)[6:]
+def read_header(pread: Callable[[int, int], bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, Fortran order, type and the offset of the values of an npy file that `pread(count, offset)` reads. Raises
+    UnreadableData."""
+    version = pread(8, 0)[6:]
     width = {b"\1\0": 2, b"\2\0": 4, b"\3\0": 4}.get(version)
     if width is None:
         raise UnreadableData("not a valid npy header: neither version 1, 2 nor 3")
-    length = int.from_bytes(os.pread(fd, width, 8), "little")
-    text = os.pread(fd, min(length, MAX_HEADER), 8 + width)
+    length = int.from_bytes(pread(width, 8), "little")
+    text = pread(min(length, MAX_HEADER), 8 + width)
     if len(text) != length:
         raise UnreadableData(f"not a valid npy header: {length} bytes long, {len(text)} could be read")
     try:
@@ -86,16 +89,35 @@ def _transposed(read: Callable[[Box], Values]) -> Callable[[Box], Values]:
 
 
 def block_reader(fd: int, start: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Callable[[Box], Values]:
-    """A function that reads boxes of a C-ordered array of `shape` that lies at the offset `start` of a file."""
+    """A function that reads boxes of a C-ordered array of `shape` that lies at the offset `start` of a file.
+
+    Where files may be mapped (`hpcprov.data.mapping`) the values are the file's own pages, else a copy in memory that
+    is used again once they are dropped."""
+    memory, strides = Memory(), tuple(prod(shape[axis + 1 :]) * dtype.itemsize for axis in range(len(shape)))
+    assert dtype.subdtype is None
 
     def read(box: Box) -> Values:
+        mapped = _mapped(fd, start, strides, dtype, box)
+        if mapped is not None:
+            return mapped
         whole = _whole_rows(box, shape)
-        values = _gather(fd, start, shape, dtype, whole)
+        values = memory.empty(lengths(whole), dtype)
+        _gather(fd, start, strides, shape, values, whole)
         if whole == box:
             return values
         return values[tuple(slice(b - w, e - w) for (b, e), (w, _) in zip(box, whole, strict=True))]
 
     return read
+
+
+def _mapped(fd: int, start: int, strides: tuple[int, ...], dtype: np.dtype[Any], box: Box) -> Values | None:
+    extents = lengths(box)
+    if dtype.hasobject or not dtype.itemsize or not prod(extents):
+        return None
+    first = sum(begin * stride for (begin, _), stride in zip(box, strides, strict=True))
+    last = sum((end - 1) * stride for (_, end), stride in zip(box, strides, strict=True))
+    window = mapping.window(fd, start + first, last - first + dtype.itemsize)
+    return None if window is None else np.ndarray(extents, dtype, window, strides=strides)
 
 
 def _whole_rows(box: Box, shape: tuple[int, ...]) -> Box:
@@ -109,23 +131,21 @@ def _whole_rows(box: Box, shape: tuple[int, ...]) -> Box:
     return tuple(wide)
 
 
-def _gather(fd: int, start: int, shape: tuple[int, ...], dtype: np.dtype[Any], box: Box) -> Values:
-    values = np.zeros(lengths(box), dtype)
-    size = dtype.itemsize
+def _gather(fd: int, start: int, strides: tuple[int, ...], shape: tuple[int, ...], values: Values, box: Box) -> None:
+    """Fill `values` with the box, each run of elements that lie together by one read."""
+    size = values.dtype.itemsize
     if not values.size or not size:
-        return values
+        return
     outer = len(box)
     while outer and box[outer - 1] == (0, shape[outer - 1]):
         outer -= 1
     leading = max(0, outer - 1)
     run = prod(lengths(box[leading:])) * size
-    target = values.reshape(-1).view(np.uint8).data
-    strides = [prod(shape[axis + 1 :]) * size for axis in range(len(shape))]
+    target = octets_of(values)
     first = start + sum(box[axis][0] * strides[axis] for axis in range(leading, len(box)))
     for at, index in enumerate(product(*(range(*span) for span in box[:leading]))):
         offset = first + sum(i * stride for i, stride in zip(index, strides, strict=False))
         _read_exactly(fd, target[at * run : (at + 1) * run], offset)
-    return values
 
 
 def _read_exactly(fd: int, target: memoryview, offset: int) -> None:

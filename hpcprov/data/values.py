@@ -72,6 +72,57 @@ def _pack_plain(flat: Values, kind: Plain) -> Octets:
     return np.ascontiguousarray(swapped).reshape(len(flat), kind.size)
 
 
+def plain_dtype(kind: Type, dtype: np.dtype[Any]) -> np.dtype[Any] | None:
+    """The dtype whose bytes in memory are canonical and that differs from `dtype` in no more than byte order, so that
+    copying is encoding; None where there is none."""
+    simple = isinstance(kind, Plain) and kind.size == dtype.itemsize > 0 and kind.text != "bool"
+    if not simple or dtype.subdtype is not None or dtype.names is not None:
+        return None
+    return dtype.newbyteorder("<") if dtype.kind in "iufcmM" or dtype.type is np.void else None
+
+
+def octets_of(values: Values) -> memoryview:
+    """The memory of a C-contiguous array without Python objects, as bytes."""
+    return values.reshape(-1).view(np.uint8).data
+
+
+def missing_of(values: Values, count: int) -> NDArray[np.bool_] | None:
+    """Which of `count` elements are missing, in C order; None when none is."""
+    mask = np.ma.getmask(values)
+    if mask is np.ma.nomask or not count:
+        return None
+    flags = np.ascontiguousarray(mask)
+    missing: NDArray[np.bool_] = flags.view(np.bool_).reshape(count, -1).all(axis=1)
+    return missing if missing.any() else None
+
+
+def emptied(values: Values, missing: NDArray[np.bool_]) -> Values:
+    """The elements in C order, those that are `missing` as zeros or empty; the first axis counts elements."""
+    plain_values = np.ma.getdata(values)
+    flat = plain_values.reshape((len(missing), *_inner(plain_values, len(missing)))).copy()
+    _empty(flat, missing)
+    return flat
+
+
+def _inner(values: Values, count: int) -> tuple[int, ...]:
+    """The extents of the axes that belong to each element: the trailing ones."""
+    axes, left = [], values.size // count
+    for extent in reversed(values.shape):
+        if left == 1:
+            break
+        axes.append(extent)
+        left //= extent
+    return tuple(reversed(axes))
+
+
+def _empty(flat: Values, missing: NDArray[np.bool_]) -> None:
+    if flat.dtype.names:
+        for name in flat.dtype.names:
+            _empty(flat[name], missing)
+    else:
+        flat[missing] = None if flat.dtype.kind == "O" else np.zeros((), flat.dtype)
+
+
 def is_big_endian(dtype: np.dtype[Any]) -> bool:
     """Whether elements of `dtype` lie in memory with the most significant byte first."""
     return dtype.byteorder == ">" or (dtype.byteorder == "=" and sys.byteorder == "big")

@@ -10,6 +10,7 @@ decoding; memory wins over decode-once. `redecoding` says what is left.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import lcm, log, prod
 
 from hpcprov.data.interface import Box
@@ -19,6 +20,9 @@ LIMIT = 64 << 20
 TARGET = 8 << 20
 #: What all threads' units may take together.
 TOTAL = 192 << 20
+#: And what chunks that are larger than a unit may take together, decoded.
+HELD = 4 << 30
+MOST_THREADS = 64
 
 Extents = tuple[int, ...]
 
@@ -35,6 +39,45 @@ def unit_extents(
     while volume(extents, shape, 1) and (better := _best_step(extents, shape, tile, grain, width, limit)) is not None:
         extents = better
     return _grown(extents, shape, width, min(limit, target))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a field is read: chunk by chunk or box by box, the chunks that count then, by how many threads at most."""
+
+    by_chunk: bool
+    chunks: Extents | None
+    threads: int
+    huge: bool = False
+
+
+def layout(chunks: Extents | None, width: int, *, limit: int, by_chunk: bool, divisible: bool) -> Layout:
+    """Chunks larger than `limit` are read in parts where they are divisible; others are held by few threads at once."""
+    size = prod(chunks or ()) * width
+    if chunks is None or size <= limit:
+        return Layout(by_chunk, chunks, MOST_THREADS)
+    if divisible or not by_chunk:
+        return Layout(False, None if divisible else chunks, MOST_THREADS)
+    return Layout(True, chunks, max(1, HELD // size), huge=True)
+
+
+def extents_for(shape: Extents, tile: Extents, width: int, how: Layout, *, limit: int = LIMIT) -> Extents:
+    """The extents of a unit, as `unit_extents`, for a field that is read like this: of chunks decoded one at a time no
+    unit is larger than it needs to be, and one of huge chunks covers one of them unless its edges take too much."""
+    if how.huge and how.chunks is not None:
+        cover = tuple(-(-chunk // step) * step for chunk, step in zip(how.chunks, tile, strict=True))
+        if _edges(cover, tile, how.chunks) * width <= limit:
+            return cover
+    return unit_extents(shape, tile, how.chunks, width, limit=limit, target=0 if how.by_chunk else TARGET)
+
+
+def _edges(cover: Extents, tile: Extents, chunks: Extents) -> int:
+    """Elements of a unit in tiles that may have parts in several chunks."""
+    inner = prod(
+        extent if chunk % step == 0 else max(0, extent - 2 * step)
+        for extent, step, chunk in zip(cover, tile, chunks, strict=True)
+    )
+    return prod(cover) - inner
 
 
 def limit_for(threads: int) -> int:

@@ -4,7 +4,7 @@
     signed.root                            # 32 bytes
 
 Leaves land in one array by tile number, so neither the plan nor the number of threads can change a digest. Tiles that
-no stored chunk touches hold only the fill value: one of each shape is read and stands for all.
+no stored chunk touches hold only the fill value: one of each shape is hashed and stands for all.
 """
 
 from __future__ import annotations
@@ -14,24 +14,30 @@ from math import prod
 from threading import Lock, Thread
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hpcprov.data.interface import Box, Field, lengths, part
-from hpcprov.data.types import Array
-from hpcprov.data.values import Values, encode
+from hpcprov.data.values import missing_of
 from hpcprov.signature import plan, tree
+from hpcprov.signature.chunked import ChunkedUnit
 from hpcprov.signature.deadline import check
 from hpcprov.signature.field import Grid, Leaves, Signed, finish, grid_of
+from hpcprov.signature.leaf import LeafMaker
 from hpcprov.signature.watch import Watch
 
 #: Fields with fewer tiles are read whole: asking which chunks exist would cost more.
 SPARSE_FROM = 64
+#: So many missing chunks are sooner tried one by one than asked for.
+TRIED = 1 << 14
+#: Elements of unknown length are first read so many at once, and then as many as their length lets.
+FIRST_PIECE, FIRST_STRIDE = 256, 4096
 
 #: Takes a tile's number, its leaf and the bytes that it covers; called from several threads.
 Put: TypeAlias = Callable[[int, bytes, int], None]
 
 
-def sign_field(
-    target: Field, *, threads: int = 1, deadline: float | None = None, watch: Watch | None = None
-) -> Signed:
+def sign_field(target: Field, *, threads: int = 1, deadline: float | None = None, watch: Watch | None = None) -> Signed:
     """The signature of a field. Raises TimeUp, UnreadableData, Unsigned, or what the reader's library raises."""
     if target.shape is None:
         return finish(target, None, None)
@@ -44,26 +50,34 @@ def sign_field(
 class _Shared:
     """Units taken in turn by several threads; the first error ends them all."""
 
-    def __init__(self, units: Iterator[Box], work: Callable[[Box], None]) -> None:
+    def __init__(self, units: Iterator[Box], work: Callable[[], Callable[[Box], None]]) -> None:
         self.units, self.work = units, work
         self.lock = Lock()
         self.error: BaseException | None = None
 
     def run(self, threads: int) -> None:
-        """Work off all units, one thread being the caller's. Raises the first error."""
+        """Work off all units, one thread being the caller's; none is left when it returns. Raises the first error."""
         others = [Thread(target=self._drain, daemon=True) for _ in range(threads - 1)]
         for thread in others:
             thread.start()
         self._drain()
         for thread in others:
-            thread.join()
+            self._join(thread)
         if self.error is not None:
             raise self.error
 
+    def _join(self, thread: Thread) -> None:
+        while thread.is_alive():
+            try:
+                thread.join()
+            except BaseException as error:  # an interrupt: the files stay open until the thread has seen it
+                self.error = self.error or error
+
     def _drain(self) -> None:
         try:
+            sign = self.work()
             while (unit := self._take()) is not None:
-                self.work(unit)
+                sign(unit)
         except BaseException as error:
             self.error = self.error or error
 
@@ -86,66 +100,137 @@ class Signer:
         watch: Watch | None = None,
     ) -> None:
         self.target, self.grid = target, grid
-        self.threads, self.deadline = threads, deadline
-        self.watch = watch or Watch()
+        self.deadline, self.watch = deadline, watch or Watch()
         self.limit = limit or plan.limit_for(threads)
-        self.extents = plan.unit_extents(grid.shape, grid.tile, target.chunks, target.width, limit=self.limit)
-        self.blank = _blank_tiles(target, grid)
+        layout = plan.layout(
+            target.chunks, target.width, limit=self.limit, by_chunk=_by_chunk(target), divisible=target.divisible
+        )
+        self.by_chunk, self.threads = layout.by_chunk, min(threads, layout.threads)
+        self.extents = plan.extents_for(grid.shape, grid.tile, target.width, layout, limit=self.limit)
+        self.blank = _blank_tiles(target, grid, self.by_chunk)
         self.known: dict[tuple[int, ...], tuple[bytes, int]] = {}
+        #: Bytes that an element of unknown length has taken so far.
+        self.average = 0.0
 
     def sign(self, box: Box, put: Put) -> None:
         """Give `put` the leaf of every tile of `box`."""
         if not self.grid.count:
             return
-        shared = _Shared(plan.boxes(box, self.extents), lambda unit: self._sign_unit(unit, put))
+        self.watch.expect(prod(lengths(box)) * self.target.width)
+        shared = _Shared(plan.boxes(box, self.extents), lambda: _Hand(self, put).sign)
         wanted = prod(-(-(stop - start) // extent) for (start, stop), extent in zip(box, self.extents, strict=True))
         shared.run(min(self.threads, wanted))
 
-    def _sign_unit(self, unit: Box, put: Put) -> None:
-        check(self.deadline)
-        inside = list(plan.boxes(unit, self.grid.tile))
-        if self.blank is not None and all(self.blank[self.grid.number(box)] for box in inside):
-            for box in inside:
-                put(self.grid.number(box), *self._blank_leaf(box))
-        elif prod(lengths(unit)) * self.target.width > self.limit and len(inside) == 1:
-            put(self.grid.number(unit), *self._by_pieces(unit))
-        else:
-            self._by_tiles(unit, inside, put)
 
-    def _by_tiles(self, unit: Box, inside: list[Box], put: Put) -> None:
+def _by_chunk(target: Field) -> bool:
+    return target.chunk is not None and target.chunks is not None and target.fill is not None
+
+
+class _Hand:
+    """What one thread does with units, and the memory that it uses again."""
+
+    def __init__(self, signer: Signer, put: Put) -> None:
+        self.signer, self.target, self.grid = signer, signer.target, signer.grid
+        self.maker = LeafMaker(self.target.type)
+        self.put = put
+        self.chunks = ChunkedUnit(self.target, self.grid, self.maker, self._blank_leaf) if signer.by_chunk else None
+
+    def sign(self, unit: Box) -> None:
+        """Put the leaves of a unit's tiles."""
+        check(self.signer.deadline)
+        if self.signer.blank is not None and self._all_blank(unit):
+            for box in plan.boxes(unit, self.grid.tile):
+                self._done(box, *self._blank_leaf(box))
+        elif self.chunks is not None:
+            self.chunks.sign(unit, self._done)
+            self.signer.watch.count(chunks=self.chunks.begun, decoded=self.chunks.decoded)
+        elif self._is_large(unit):
+            for box in plan.boxes(unit, self.grid.tile):
+                self._done(box, *self._by_pieces(box))
+        else:
+            self._by_tiles(unit)
+        self.signer.watch.add(prod(lengths(unit)) * self.target.width)
+
+    def _done(self, box: Box, digest: bytes, size: int) -> None:
+        check(self.signer.deadline)
+        self.put(self.grid.number(box), digest, size)
+
+    def _all_blank(self, unit: Box) -> bool:
+        blank = self.signer.blank
+        return blank is not None and all(blank[self.grid.number(box)] for box in plan.boxes(unit, self.grid.tile))
+
+    def _is_large(self, unit: Box) -> bool:
+        """Whether reading the unit at once could take too much memory."""
+        if self.target.type.size is None and not self.signer.average:
+            return prod(lengths(unit)) > FIRST_PIECE
+        return prod(lengths(unit)) * max(self.target.width, self.signer.average) > self.signer.limit
+
+    def _by_tiles(self, unit: Box) -> None:
         values = self.target.read(unit)
-        for box in inside:
-            check(self.deadline)
+        for box in plan.boxes(unit, self.grid.tile):
             within = tuple((start - at, stop - at) for (start, stop), (at, _) in zip(box, unit, strict=True))
-            octets = self._encode(values[part(within)], box)
-            put(self.grid.number(box), tree.leaf(octets), len(octets))
+            self._done(box, *self.maker.leaf(values[part(within)], lengths(box)))
 
     def _by_pieces(self, tile: Box) -> tuple[bytes, int]:
-        """A tile whose elements are wide in memory (fixed-width text), read in parts."""
-        hasher, size = tree.hasher("leaf"), 0
-        for piece in plan.pieces(tile, max(1, self.limit // 4 // max(1, self.target.width))):
-            check(self.deadline)
-            octets = self._encode(self.target.read(piece), piece)
+        """A tile whose elements are wide in memory or of unknown length, read in parts; where values are missing, once
+        for the bitmap, which comes first, and once more for the values."""
+        hasher, size, valid, whole = tree.hasher("leaf"), 0, [], True
+        for piece in self._pieces(tile):
+            values = self.target.read(piece)
+            missing = missing_of(values, prod(lengths(piece)))
+            whole = whole and missing is None
+            valid.append(np.ones(prod(lengths(piece)), np.bool_) if missing is None else ~missing)
+            if whole:
+                octets = self._octets(values, piece, None)
+                hasher.update(octets)
+                size += len(octets)
+        return (hasher.digest(), size) if whole else self._with_missing(tile, np.concatenate(valid))
+
+    def _with_missing(self, tile: Box, valid: NDArray[np.bool_]) -> tuple[bytes, int]:
+        hasher, size = tree.hasher("leaf-null").update(tree.bitmap(valid)), 0
+        for piece in self._pieces(tile):
+            values = self.target.read(piece)
+            octets = self._octets(values, piece, missing_of(values, prod(lengths(piece))))
             hasher.update(octets)
             size += len(octets)
         return hasher.digest(), size
 
+    def _octets(self, values: NDArray[np.generic], piece: Box, missing: NDArray[np.bool_] | None) -> bytes | memoryview:
+        octets = self.maker.octets(values, lengths(piece), missing)
+        if self.target.type.size is None:
+            self.signer.average = max(self.signer.average, len(octets) / prod(lengths(piece)))
+        return octets
+
+    def _pieces(self, tile: Box) -> Iterator[Box]:
+        for stride in plan.pieces(tile, max(FIRST_STRIDE, self._most())):
+            for piece in plan.pieces(stride, self._most()):
+                check(self.signer.deadline)
+                yield piece
+
+    def _most(self) -> int:
+        """How many elements may be read at once."""
+        if self.target.type.size is None and not self.signer.average:
+            return FIRST_PIECE
+        return max(1, int(self.signer.limit // 4 // max(1, self.target.width, self.signer.average)))
+
     def _blank_leaf(self, tile: Box) -> tuple[bytes, int]:
-        extents = lengths(tile)
-        if extents not in self.known:
-            octets = self._encode(self.target.read(tile), tile)
-            self.known[extents] = tree.leaf(octets), len(octets)
-        return self.known[extents]
+        extents, known = lengths(tile), self.signer.known
+        if extents not in known:
+            if self.chunks is not None and self.target.fill is not None:
+                fill = self.target.fill
+                values = np.empty((*extents, *np.shape(fill)), fill.dtype)
+                values[...] = fill
+            else:
+                values = self.target.read(tile)
+            known[extents] = self.maker.leaf(values, extents)
+        return known[extents]
 
-    def _encode(self, values: Values, box: Box) -> bytes | memoryview:
-        inner = self.target.type.shape if isinstance(self.target.type, Array) else ()
-        octets = encode(values.reshape((*lengths(box), *inner)), self.target.type, prod(lengths(box)))
-        return octets if isinstance(octets, bytes) else octets.data
 
-
-def _blank_tiles(target: Field, grid: Grid) -> bytearray | None:
+def _blank_tiles(target: Field, grid: Grid, by_chunk: bool) -> bytearray | None:
     """For each tile, 1 when no stored chunk touches it; None when that is not known."""
-    stored = target.stored() if grid.count >= SPARSE_FROM else None
+    if grid.count < SPARSE_FROM or (by_chunk and _chunk_count(target) <= TRIED):
+        return None
+    stored = target.stored()
     if stored is None:
         return None
     blank = bytearray(b"\1") * grid.count
@@ -154,3 +239,7 @@ def _blank_tiles(target: Field, grid: Grid) -> bytearray | None:
         for tile in plan.boxes(outer, grid.tile):
             blank[grid.number(tile)] = 0
     return blank
+
+
+def _chunk_count(target: Field) -> int:
+    return prod(-(-extent // chunk) for extent, chunk in zip(target.shape or (), target.chunks or (), strict=True))

@@ -7,10 +7,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 from blake3 import blake3
+from numpy.typing import NDArray
 
 from hpcprov.data.types import sized
 
@@ -34,11 +36,15 @@ def leaf(values: Buffer) -> bytes:
     return digest
 
 
-def leaf_null(valid: list[bool], values: Buffer) -> bytes:
+def leaf_null(valid: Sequence[bool] | NDArray[np.bool_], values: Buffer) -> bytes:
     """Digest of a tile with missing values: validity bitmap, least significant bit first, then the values."""
-    bits = sum(1 << at for at, present in enumerate(valid) if present)
-    digest: bytes = hasher("leaf-null").update(bits.to_bytes(-(-len(valid) // 8), "little")).update(values).digest()
+    digest: bytes = hasher("leaf-null").update(bitmap(valid)).update(values).digest()
     return digest
+
+
+def bitmap(valid: Sequence[bool] | NDArray[np.bool_]) -> bytes:
+    """One bit for each element, least significant first, spare bits 0."""
+    return np.packbits(np.asarray(valid, np.bool_), bitorder="little").tobytes()
 
 
 def field_root(token: bytes, shape: tuple[int, ...] | None, tile: tuple[int, ...], leaves: Buffer) -> bytes:
