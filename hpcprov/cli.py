@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 VERBS = {
     "exec": "Run a command and record what made its results.",
     "hash": "Print the storage digest of files and stores, and the signature of each field in them.",
-    "verify": "Check that data is what was recorded of it, and say which fields, and where in them, are not.",
+    "verify": "Check that data is what was recorded, and say which fields are not, and where.",
     "settle": "Finish the record of a run that nobody finished.",
     "runs": "List the runs of this directory's store.",
     "show": "Show one run on one screen: what, where, when, who, how it ended, inputs and outputs.",

@@ -1,4 +1,4 @@
-"""Check that data is what was recorded of it, and say which fields, and where in them, are not.
+"""Check that data is what was recorded, and say which fields are not, and where.
 
 TARGET is a path, which should be what the newest run that made it (else the newest that used it) has recorded, or a
 run, whose inputs and outputs are all checked. Everything is read again. The exit status is 0 when what could be checked
