@@ -11,12 +11,11 @@ import json
 import os
 import sys
 
-from hpcprov.capture import cgroup
 from hpcprov.commands.bar import Bar
+from hpcprov.commands.reading import reader
 from hpcprov.record import layout
-from hpcprov.record.errors import HpcprovError, NoStore
+from hpcprov.record.errors import NoStore
 from hpcprov.record.text import printable
-from hpcprov.signature.isolated import Isolated
 from hpcprov.signature.launch import place_of
 
 TYPE_CHECKING = False
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from hpcprov.signature.isolated import Described
+    from hpcprov.signature.isolated import Described, Isolated
 
 UNREAD = 2
 
@@ -39,10 +38,6 @@ WIDEST = 40
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 #: Decoding chunks more than once is told from here on.
 NOTABLE = 1.2
-#: What the reading process may write in one file, when there is a store to write to.
-LARGEST_FILE = 1 << 30
-#: Memory that is taken to be free when it cannot be found out.
-SOME_MEMORY = 4 << 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-cache", action="store_true", help="read everything now, also what the store says has not changed"
     )
+    parser.add_argument(
+        "--appended",
+        action="store_true",
+        help="only rows were added to a single file since it was last hashed: reuse its old tiles, and say so",
+    )
 
 
 def _positive(text: str) -> int:
@@ -73,32 +73,21 @@ def run(args: argparse.Namespace) -> int:
     """Hash every path; 2 when one of them could not be read."""
     place = place_of(os.environ)
     bar = Bar()
-    with _reader(args, bar) as reader:
+    with _reader(args, bar) as reading:
         if place.size == 1:
-            return _alone(args, reader, bar)
+            return _alone(args, reading, bar)
         from hpcprov.commands import ranks
         from hpcprov.signature.mpi import agreed
 
-        found, status = ranks.describe_all(place, reader, args.paths, threads=args.threads, bar=bar)
+        found, status = ranks.describe_all(place, reading, args.paths, threads=args.threads, bar=bar)
         if status:
             return status
         return agreed(_print_all(args, found) if found else 0)
 
 
 def _reader(args: argparse.Namespace, bar: Bar) -> Isolated:
-    settings = {"threads": args.threads, "follow": args.follow, **_places(args)}
-    try:
-        memory = cgroup.free_memory() // 2
-    except (OSError, HpcprovError):
-        memory = SOME_MEMORY
-    files = LARGEST_FILE if settings["cache_dir"] is not None else 0
-
-    def progress(counts: dict[str, Any]) -> None:
-        done, total = counts.get("done"), counts.get("total")
-        if isinstance(done, int) and isinstance(total, int):
-            bar.show(done, total)
-
-    return Isolated(settings, memory=memory, files=files, progress=progress)
+    settings = {"threads": args.threads, "follow": args.follow, "appended": args.appended}
+    return reader(settings | _places(args), bar)
 
 
 def _places(args: argparse.Namespace) -> dict[str, str | None]:
@@ -110,13 +99,13 @@ def _places(args: argparse.Namespace) -> dict[str, str | None]:
     return {"cache_dir": None if args.no_cache else store.cache, "tiles_dir": store.tiles}
 
 
-def _alone(args: argparse.Namespace, reader: Isolated, bar: Bar) -> int:
+def _alone(args: argparse.Namespace, reading: Isolated, bar: Bar) -> int:
     """Each path as soon as it is done."""
     states, found = [], []
     for path in args.paths:
         bar.begin(path)
         try:
-            described = reader.describe(path)
+            described = reading.describe(path)
         finally:
             bar.clear()
         states.append(described.result["state"])

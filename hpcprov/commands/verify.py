@@ -11,17 +11,21 @@ import argparse
 import json
 import os
 import tempfile
-from typing import TYPE_CHECKING, Any
 
 from hpcprov.commands import expected
+from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import store_here, tell
+from hpcprov.commands.reading import reader
 from hpcprov.record.errors import HpcprovError, NoSuchRun
 from hpcprov.record.text import printable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from hpcprov.commands.expected import Expected
+    from hpcprov.signature.isolated import Isolated
 
 EXAMPLE = "hpcprov verify out.zarr"
 
@@ -50,17 +54,15 @@ def _threads(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Check each artifact; the exit status."""
-    if bool(args.target) == args.all:
-        raise HpcprovError("verify takes a TARGET or --all, not both" if args.all else "verify needs a TARGET or --all")
-    if args.all and args.against is not None:
-        raise HpcprovError("--against compares one TARGET, not --all")
-    if args.field is not None and (args.against is None or not args.against.startswith(SIGNATURE)):
-        raise HpcprovError("--field goes with --against hpcprov1:..., the signature that the field should have")
+    _check_usage(args)
     results = []
-    for verdict in _verdicts(args):
-        results.append(verdict)
-        if not args.json:
-            print("\n".join(lines(verdict)), flush=True)
+    with tempfile.TemporaryDirectory(prefix="hpcprov-") as folder:
+        bar = Bar()
+        with reader({"threads": args.threads, "tiles_dir": folder}, bar) as reading:
+            for verdict in _verdicts(args, _Reader(reading, bar, folder)):
+                results.append(verdict)
+                if not args.json:
+                    print("\n".join(lines(verdict)), flush=True)
     if args.json:
         print(json.dumps(results, indent=2))
     elif len(results) != 1:
@@ -68,12 +70,41 @@ def run(args: argparse.Namespace) -> int:
     return _status(results)
 
 
-def _verdicts(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _check_usage(args: argparse.Namespace) -> None:
+    if bool(args.target) == args.all:
+        raise HpcprovError("verify takes a TARGET or --all, not both" if args.all else "verify needs a TARGET or --all")
+    if args.all and args.against is not None:
+        raise HpcprovError("--against compares one TARGET, not --all")
+    if args.field is not None and (args.against is None or not args.against.startswith(SIGNATURE)):
+        raise HpcprovError("--field goes with --against hpcprov1:..., the signature that the field should have")
+
+
+class _Reader:
+    """Reads artifacts in another process, which keeps tile digests in `tiles`, away from those that were recorded."""
+
+    def __init__(self, reading: Isolated, bar: Bar, tiles: str) -> None:
+        self.reading, self.bar, self.tiles = reading, bar, tiles
+
+    def read(self, path: str, **settings: Any) -> dict[str, Any]:
+        """The artifact's facts by now."""
+        usual = {"cache_dir": None, "follow": False, "values": True, "same_as": None}
+        self.reading.configure(**(usual | settings))
+        self.bar.begin(path)
+        try:
+            found = self.reading.describe(path)
+        finally:
+            self.bar.clear()
+        for text in found.told:
+            tell(text)
+        return found.result
+
+
+def _verdicts(args: argparse.Namespace, reads: _Reader) -> Iterator[dict[str, Any]]:
     if args.against is not None:
-        yield _against(args)
+        yield _against(args, reads)
         return
     for one in _wanted(args):
-        yield _checked(one, args)
+        yield _checked(one, args, reads)
 
 
 def _status(results: list[dict[str, Any]]) -> int:
@@ -103,39 +134,32 @@ def _wanted(args: argparse.Namespace) -> list[Expected]:
     return found
 
 
-def _checked(one: Expected, args: argparse.Namespace) -> dict[str, Any]:
+def _checked(one: Expected, args: argparse.Namespace, reads: _Reader) -> dict[str, Any]:
     from hpcprov.signature.verify import Tiles, compare
 
     recorded = one.facts | ({"signature": None} if args.storage else {})
-    digest = (recorded.get("storage") or {}).get("digest")
     follow = bool((recorded.get("signature") or {}).get("followed"))
+    found = reads.read(
+        one.place,
+        cache_dir=one.store.cache if args.cached else None,
+        values=recorded.get("signature") is not None,
+        same_as=None if follow else _digest(recorded.get("storage")),
+        follow=follow,
+    )
     about = {"path": one.place, "recorded_path": one.recorded, "run": one.run, "role": one.role}
-    with tempfile.TemporaryDirectory(prefix="hpcprov-") as folder:
-        found = _read(
-            one.place,
-            threads=args.threads,
-            cache_dir=one.store.cache if args.cached else None,
-            tiles_dir=folder,
-            values=recorded.get("signature") is not None,
-            same_as=digest if not follow else None,
-            follow=follow,
-        )
-        verdict = compare(recorded, found, Tiles(one.store.tiles, folder).locate)
-    return about | verdict | _digests(recorded, found)
+    return about | compare(recorded, found, Tiles(one.store.tiles, reads.tiles).locate) | _digests(recorded, found)
 
 
-def _against(args: argparse.Namespace) -> dict[str, Any]:
+def _against(args: argparse.Namespace, reads: _Reader) -> dict[str, Any]:
     """The artifact compared with a digest that was given."""
     from hpcprov.signature.verify import compare
 
-    facts = _given(args.against)
-    path = os.path.abspath(args.target or "")
-    found = _read(path, threads=args.threads, values=facts["signature"] is not None)
+    facts, path = _given(args.against), os.path.abspath(args.target)
+    found = reads.read(path, values=facts["signature"] is not None)
     about = {"path": path, "recorded_path": path, "run": None, "role": None}
     if args.field is not None and found["signature"] is not None:
         return about | _field_against(args.field, args.against, found["signature"]) | _digests(facts, found)
-    verdict = compare(facts, found, lambda one, other: {})
-    return about | verdict | {"fields": []} | _digests(facts, found)
+    return about | compare(facts, found, lambda one, other: {}) | {"fields": []} | _digests(facts, found)
 
 
 SIGNATURE, STORAGE = "hpcprov1:", "blake3:"
@@ -158,13 +182,6 @@ def _field_against(name: str, digest: str, signature: dict[str, Any]) -> dict[st
         return {"status": MISSING, "reason": f"there is no field {name!r}", "fields": []}
     status = OK if field["signature"] == digest else CHANGED
     return {"status": status, "reason": f"the signature of {name} is {field['signature']}", "fields": []}
-
-
-def _read(path: str, **options: Any) -> dict[str, Any]:
-    """The artifact's facts by now."""
-    from hpcprov.signature.artifact import describe
-
-    return describe(path, tell=tell, **options)
 
 
 def _digests(recorded: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:

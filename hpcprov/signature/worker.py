@@ -117,7 +117,8 @@ class Worker:
         from hpcprov.signature.artifact import describe
 
         told: list[str] = []
-        result = describe(request["path"], watch=watch, tell=told.append, **self._options())
+        more = {name: self.settings[name] for name in ("appended", "values", "same_as") if name in self.settings}
+        result = describe(request["path"], watch=watch, tell=told.append, **self._options(), **more)
         return {"result": result, "told": told}, b""
 
     def do_bytes(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:

@@ -1,0 +1,38 @@
+"""The reading process of a command: with half of the free memory, and telling the bar how far it is.
+
+with reader({"threads": 2}, Bar()) as reading:
+    facts = reading.describe("out.h5").result
+"""
+
+from __future__ import annotations
+
+from hpcprov.capture import cgroup
+from hpcprov.record.errors import HpcprovError
+from hpcprov.signature.isolated import Isolated
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hpcprov.commands.bar import Bar
+
+#: What the reading process may write in one file, when there is a directory to write to.
+LARGEST_FILE = 1 << 30
+#: Memory that is taken to be free when it cannot be found out.
+SOME_MEMORY = 4 << 30
+
+
+def reader(settings: dict[str, Any], bar: Bar) -> Isolated:
+    """A process that reads; `settings` as in `Isolated`."""
+    try:
+        memory = cgroup.free_memory() // 2
+    except (OSError, HpcprovError):
+        memory = SOME_MEMORY
+    writes = settings.get("cache_dir") is not None or settings.get("tiles_dir") is not None
+
+    def progress(counts: dict[str, Any]) -> None:
+        done, total = counts.get("done"), counts.get("total")
+        if isinstance(done, int) and isinstance(total, int):
+            bar.show(done, total)
+
+    return Isolated(settings, memory=memory, files=LARGEST_FILE if writes else 0, progress=progress)
