@@ -26,10 +26,13 @@ MAY_IMPORT = {
     "commands": EVERYTHING,
     "cli": {"record", "commands"},
     "__main__": {"cli"},
-    "__init__": set(),
+    "__init__": {"signature"},
 }
 HOMES = {
     "h5py": {"data"},
+    "hdf5plugin": {"data"},
+    "imagecodecs": {"data"},
+    "isal": {"data"},
     "zarr": {"data"},
     "numcodecs": {"data"},
     "blake3": {"signature"},

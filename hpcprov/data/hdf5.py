@@ -1,8 +1,8 @@
 """HDF5 files, and so NetCDF-4: groups, hard links and datasets, through h5py's low-level interface.
 
-A dataset is one field under its bytewise smallest hard-link path; soft links are other names, not fields. External
-links, external storage and virtual datasets would read other files: they are refused by name. h5py holds one lock for
-the whole library, so threads take turns in `read`.
+A dataset is one field under its bytewise smallest hard-link path; soft links are other names, not fields. What lies in
+other files is read with `follow` and refused by name without. h5py holds one lock for the whole library, so chunks are
+decoded and contiguous values are read beside it where the filters and the type allow.
 
     open_hdf5("run.nc").fields[0].read(((0, 10), (0, 20)))
 """
@@ -11,46 +11,42 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from math import prod
-from threading import Lock
 from typing import Any
 
 import numpy as np
-from h5py import h5d, h5f, h5p, h5s, h5z
+from h5py import h5d, h5s, h5t, h5z
 
-from hpcprov.data.hdf5_tree import Entry, walk
+from hpcprov.data.filters import pipeline
+from hpcprov.data.hdf5_chunks import Chunks
+from hpcprov.data.hdf5_file import HDF5File, open_file
+from hpcprov.data.hdf5_follow import Files
+from hpcprov.data.hdf5_places import Listing
+from hpcprov.data.hdf5_tree import Entry, Tree
 from hpcprov.data.hdf5_types import Layout, layout_of, relabel
 from hpcprov.data.interface import MAX_CHUNK, Box, Dataset, Field, lengths, ordered
+from hpcprov.data.npy import block_reader
 from hpcprov.data.types import Unsigned
 from hpcprov.data.values import Values
 from hpcprov.record.errors import UnreadableData
 
-#: Memory in which HDF5 keeps decoded chunks of the dataset that is being read.
-CHUNK_CACHE = 16 << 20
+#: Smaller chunks cost less through the library, lock and all.
+SMALL_CHUNK = 2048
 
 
 def open_hdf5(path: str, *, follow: bool = False) -> Dataset:
     """All datasets of the file. Raises Unsigned, UnreadableData, or what h5py raises for damaged files."""
-    source = _Source(_open_file(path))
+    files = Files(open_file(path), follow)
     try:
-        entries = list(walk(source.file))
-        source.paths.update({entry.address: entry.target for entry in entries})
-        fields = [_field(source, entry) for entry in entries if entry.is_field]
+        tree = Tree(files)
+        fields = [_field(files, entry) for entry in list(tree.walk()) if entry.is_field]
         _check_distinct(fields)
-        return Dataset("hdf5", ordered(fields), source.close)
+        links, others = tuple(sorted(tree.links)), tuple(sorted(files.read))
+        return Dataset("hdf5", ordered(fields), files.close, links=links, files=others)
     except BaseException:
-        source.close()
+        files.close()
         raise
-
-
-def _open_file(path: str) -> Any:
-    access = h5p.create(h5p.FILE_ACCESS)
-    access.set_cache(0, 521, CHUNK_CACHE, 0.75)
-    access.set_fclose_degree(h5f.CLOSE_STRONG)
-    if hasattr(access, "set_file_locking"):
-        access.set_file_locking(False, True)
-    return h5f.open(os.fsencode(path), h5f.ACC_RDONLY, access)
 
 
 def _check_distinct(fields: list[Field]) -> None:
@@ -61,85 +57,107 @@ def _check_distinct(fields: list[Field]) -> None:
         seen.add(item.path)
 
 
-@dataclass
-class _Source:
-    """An open file, the dataset read last (kept open for its chunk cache), and the path of each object address."""
-
-    file: Any
-    paths: dict[int, bytes] = field(default_factory=dict)
-    last: tuple[bytes, Any] | None = None
-    lock: Lock = field(default_factory=Lock)
-
-    def dataset(self, path: bytes) -> Any:
-        with self.lock:
-            if self.last is None or self.last[0] != path:
-                self.last = (path, h5d.open(self.file, path))
-            return self.last[1]
-
-    def references(self, addresses: Values) -> list[bytes]:
-        return [self._target(int(address)) for address in addresses.tolist()]
-
-    def _target(self, address: int) -> bytes:
-        if address == 0:
-            return b""
-        if address not in self.paths:
-            raise Unsigned("an object reference points to an object without a path in this file")
-        return self.paths[address]
-
-    def close(self) -> None:
-        self.last = None
-        self.file.close()
-
-
-def _field(source: _Source, entry: Entry) -> Field:
-    dataset = h5d.open(source.file, entry.path)
+def _field(files: Files, entry: Entry) -> Field:
+    file, dataset = entry.file, entry.file.opened(entry.inside)
     name = entry.path.decode("utf-8", "surrogateescape")
     try:
-        layout = layout_of(dataset.get_type(), source.references)
+        layout = layout_of(dataset.get_type(), file.references)
     except Unsigned as refusal:
         raise Unsigned(f"{name}: {refusal}") from refusal
+    files.check(file, dataset, name)
     space, creation = dataset.get_space(), dataset.get_create_plist()
-    _check_storage(name, creation)
     null = space.get_simple_extent_type() == h5s.NULL
-    chunks = creation.get_chunk() if creation.get_layout() == h5d.CHUNKED else None
-    _check_chunks(name, dataset, creation, layout, chunks)
     shape = None if null else space.get_simple_extent_dims()
-    read = _reader(source, entry.path, layout)
-    return Field(entry.field_path, layout.type, shape, chunks, layout.dtype.itemsize, read, _stored(source, entry.path))
+    library = _library_reader(file, entry.inside, layout)
+    plain = Field(entry.field_path, layout.type, shape, None, layout.dtype.itemsize, library)
+    if shape is None:
+        return plain
+    if creation.get_layout() == h5d.CHUNKED:
+        return _chunked(plain, shape, file, entry.inside, dataset, layout)
+    if creation.get_layout() == h5d.CONTIGUOUS and not creation.get_external_count():
+        return _contiguous(plain, shape, file, dataset, layout)
+    return plain
 
 
-def _check_storage(name: str, creation: Any) -> None:
-    if creation.get_layout() == h5d.VIRTUAL:
-        raise Unsigned(f"{name}: a virtual dataset reads other files and is not followed")
-    if creation.get_external_count():
-        other = os.fsdecode(creation.get_external(0)[0])
-        raise Unsigned(f"{name}: its values lie in the external file {other!r}, which is not followed")
+def _chunked(plain: Field, shape: tuple[int, ...], file: HDF5File, path: bytes, dataset: Any, layout: Layout) -> Field:
+    creation = dataset.get_create_plist()
+    extents, filters = creation.get_chunk(), list(_filters(creation))
+    size = prod(extents) * layout.dtype.itemsize
+    if filters and size > MAX_CHUNK:
+        raise Unsigned(f"{plain.name}: chunks of {size} bytes are larger than this version decodes")
+    listing = Listing(file, path, shape, extents)
+    undo = pipeline([(code, values) for code, values, _ in filters], size)
+    if undo is None or size < SMALL_CHUNK or not _lies_as_read(dataset, layout) or not listing.is_possible(dataset):
+        _check_filters(plain.name, dataset, filters)
+        return replace(plain, chunks=extents, stored=listing.stored)
+    chunks = Chunks(listing, layout.dtype, undo, file.fill_value(dataset, layout), plain.read)
+    return replace(
+        plain,
+        chunks=extents,
+        read=chunks.read,
+        stored=listing.stored,
+        chunk=chunks.chunk,
+        fill=chunks.fill,
+        divisible=not filters,
+    )
 
 
-def _check_chunks(name: str, dataset: Any, creation: Any, layout: Layout, chunks: tuple[int, ...] | None) -> None:
-    if chunks is None or not creation.get_nfilters():
-        return
-    if prod(chunks) * layout.dtype.itemsize > MAX_CHUNK:
-        raise Unsigned(
-            f"{name}: chunks of {prod(chunks) * layout.dtype.itemsize} bytes are larger than this version decodes"
-        )
+def _filters(creation: Any) -> Iterator[tuple[int, tuple[int, ...], str]]:
+    """Code, parameters and label of each filter."""
     for at in range(creation.get_nfilters()):
-        code, _, _, label = creation.get_filter(at)
-        if not h5z.filter_avail(code) and dataset.get_num_chunks():
-            raise UnreadableData(f"{name}: needs the HDF5 filter {code} ({os.fsdecode(label)}), which is not installed")
+        code, _, values, label = creation.get_filter(at)
+        yield code, values, os.fsdecode(label)
 
 
-def _reader(source: _Source, path: bytes, layout: Layout) -> Callable[[Box], Values]:
+def _lies_as_read(dataset: Any, layout: Layout) -> bool:
+    """Whether the bytes in the file are those that are read into memory. Those of references are not: the library
+    translates them."""
+    kind = dataset.get_type()
+    return layout.exact and kind.get_size() == layout.dtype.itemsize and not kind.detect_class(h5t.REFERENCE)
+
+
+def _check_filters(name: str, dataset: Any, filters: list[tuple[int, tuple[int, ...], str]]) -> None:
+    missing = [(code, label) for code, _, label in filters if not h5z.filter_avail(code)]
+    if missing and _plugins():
+        missing = [(code, label) for code, label in missing if not h5z.filter_avail(code)]
+    if missing and dataset.get_num_chunks():
+        code, label = missing[0]
+        raise UnreadableData(f"{name}: needs the HDF5 filter {code} ({label}), which is not installed")
+
+
+def _plugins() -> bool:
+    """Whether hdf5plugin, which brings HDF5 more filters, is there."""
+    try:
+        import hdf5plugin  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _contiguous(plain: Field, shape: tuple[int, ...], file: HDF5File, dataset: Any, layout: Layout) -> Field:
+    offset, size = dataset.get_offset(), prod(shape) * layout.dtype.itemsize
+    if offset is None:
+        return replace(plain, stored=lambda: iter(()))
+    if not _lies_as_read(dataset, layout) or dataset.get_storage_size() != size:
+        return plain
+    if offset + size > file.size:
+        raise UnreadableData(f"{plain.name}: truncated: {size} bytes at {offset} of a file of {file.size}")
+    base, inner = layout.dtype.subdtype or (layout.dtype, ())
+    read, rest = block_reader(file.fd, offset, (*shape, *inner), base), tuple((0, extent) for extent in inner)
+    return replace(plain, read=lambda box: read((*box, *rest)))
+
+
+def _library_reader(file: HDF5File, path: bytes, layout: Layout) -> Callable[[Box], Values]:
     name = path.decode("utf-8", "surrogateescape")
 
     def read(box: Box) -> Values:
-        dataset = source.dataset(path)
-        values = _blank(dataset, layout, lengths(box))
+        dataset = file.dataset(path)
         selection = dataset.get_space()
         if box:
             selection.select_hyperslab(tuple(start for start, _ in box), lengths(box))
         memory = h5s.create_simple(lengths(box)) if box else h5s.create(h5s.SCALAR)
         try:
+            values = _blank(file, dataset, layout, lengths(box))
             dataset.read(memory, selection, values, layout.memory)
         except (OSError, RuntimeError, ValueError) as error:
             raise UnreadableData(f"{name}: cannot be decoded: {error}") from error
@@ -148,42 +166,10 @@ def _reader(source: _Source, path: bytes, layout: Layout) -> Callable[[Box], Val
     return read
 
 
-def _blank(dataset: Any, layout: Layout, extents: tuple[int, ...]) -> Values:
+def _blank(file: HDF5File, dataset: Any, layout: Layout, extents: tuple[int, ...]) -> Values:
     """Memory to read into: zeros, or the fill value where HDF5 was told never to write it and so leaves memory as it
     is."""
     values = np.zeros(extents, layout.dtype)
-    creation = dataset.get_create_plist()
-    never = creation.get_fill_time() == h5d.FILL_TIME_NEVER
-    if never and creation.fill_value_defined() == h5d.FILL_VALUE_USER_DEFINED:
-        fill = np.zeros(1, layout.dtype)
-        if layout.dtype.kind not in "iufc" or layout.type.text in ("bf16", "bool"):
-            raise Unsigned(f"a fill value of the type {layout.type.text} that is never written cannot be read")
-        creation.get_fill_value(fill)
-        values[...] = fill[0]
+    if dataset.get_create_plist().get_fill_time() == h5d.FILL_TIME_NEVER:
+        values[...] = file.fill_value(dataset, layout)
     return values
-
-
-def _stored(source: _Source, path: bytes) -> Callable[[], Iterator[Box] | None]:
-    def stored() -> Iterator[Box] | None:
-        dataset = source.dataset(path)
-        creation, shape = dataset.get_create_plist(), dataset.shape
-        if creation.get_layout() == h5d.CONTIGUOUS:
-            return iter(()) if dataset.get_space_status() == h5d.SPACE_STATUS_NOT_ALLOCATED else None
-        if creation.get_layout() != h5d.CHUNKED or not hasattr(dataset, "chunk_iter"):  # HDF5 before 1.12.3
-            return None
-        chunks = creation.get_chunk()
-        if dataset.get_num_chunks() >= prod(-(-extent // chunk) for extent, chunk in zip(shape, chunks, strict=True)):
-            return None
-        return (_chunk_box(offset, chunks, shape) for offset in _chunk_offsets(dataset))
-
-    return stored
-
-
-def _chunk_offsets(dataset: Any) -> list[tuple[int, ...]]:
-    found: list[tuple[int, ...]] = []
-    dataset.chunk_iter(lambda info: found.append(info.chunk_offset))
-    return found
-
-
-def _chunk_box(offset: tuple[int, ...], chunks: tuple[int, ...], shape: tuple[int, ...]) -> Box:
-    return tuple((at, min(at + chunk, extent)) for at, chunk, extent in zip(offset, chunks, shape, strict=True))
