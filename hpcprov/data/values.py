@@ -92,7 +92,7 @@ def missing_of(values: Values, count: int) -> NDArray[np.bool_] | None:
     if mask is np.ma.nomask or not count:
         return None
     flags = np.ascontiguousarray(mask)
-    missing: NDArray[np.bool_] = flags.view(np.bool_).reshape(count, -1).all(axis=1)
+    missing: NDArray[np.bool_] = np.logical_and.reduce(flags.view(np.bool_).reshape(count, -1), axis=1)
     return missing if missing.any() else None
 
 

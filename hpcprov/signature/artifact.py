@@ -9,7 +9,7 @@ The keys are those of an `artifact` event in docs/frames.md, from `state` on. Ba
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as member
 from typing import Any
@@ -50,6 +50,7 @@ def describe(
     appended: bool = False,
     values: bool = True,
     same_as: str | None = None,
+    algorithms: Sequence[str] = (),
     watch: Watch | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> dict[str, Any]:
@@ -58,20 +59,22 @@ def describe(
 
     With `tiles_dir` the tile digests of its fields are kept there, and with both directories what has not changed since
     the last time is not read again; `appended` says that a single file has only got more rows. Without `values`, and
-    when the storage digest is `same_as`, there is no signature. `tell` is told what could not be kept."""
-    count = thread_count(threads)
+    when the storage digest is `same_as`, there is no signature. The storage digest comes with those of `algorithms`
+    (`sha256`, `md5`), for which everything is read. `tell` is told what could not be kept."""
+    count, also = thread_count(threads), dict.fromkeys(algorithms, "")
     past = Past.load(cache_dir, path, appended=appended)
     reuse = Reuse(past, tiles_dir, appended)
     work = Work(
         path,
         lambda seen: storage_digest(
-            path, seen, threads=count, deadline=deadline, watch=watch, known=past.meet(path, seen)
+            path, seen, threads=count, deadline=deadline, watch=watch, known=past.meet(path, seen), also=also
         ),
         lambda target: reuse.sign(target, threads=count, deadline=deadline, watch=watch),
         follow=follow,
         values=values,
         same_as=same_as,
         reuse=reuse,
+        also=also,
     )
     return work.describe(cache_dir=cache_dir, tiles_dir=tiles_dir, tell=tell)
 
@@ -80,7 +83,8 @@ def describe(
 class Work:
     """One artifact to be described, with the two measurements given as functions.
 
-    `signed` has the fields as far as they were signed."""
+    `also` has the names of other algorithms, to which `digest` adds what it finds; `signed` has the fields as far as
+    they were signed."""
 
     path: str
     digest: Callable[[Snapshot], str]
@@ -89,6 +93,7 @@ class Work:
     values: bool = True
     same_as: str | None = None
     reuse: Reuse | None = None
+    also: dict[str, str] = member(default_factory=dict)
     signed: list[Signed] = member(default_factory=list)
 
     def describe(
@@ -104,7 +109,7 @@ class Work:
         if not isinstance(before, Snapshot):
             return before
         # What is followed lies in files that the fingerprint knows nothing of.
-        known = cache.load(cache_dir, before) if not self.follow else None
+        known = cache.load(cache_dir, before) if not (self.follow or self.also) else None
         if known is not None:
             return known
         result = {**_seen(before), **self._measured(before)}
@@ -120,6 +125,8 @@ class Work:
         try:
             found["format"] = format_of(self.path)
             found["storage"] = {"digest": self.digest(seen), **self._how_stored(seen)}
+            if self.also:
+                found["storage"]["also"] = dict(self.also)
             found["signature"] = self._signature(seen, found["storage"]["digest"])
         except Unsigned as refusal:
             found["unsigned"] = str(refusal)
@@ -153,7 +160,7 @@ class Work:
         return facts
 
     def _how_stored(self, seen: Snapshot) -> dict[str, Any]:
-        reused = self.reuse.files if self.reuse is not None else 0
+        reused = self.reuse.files if self.reuse is not None and not self.also else 0
         return _how("partly cached", (seen.files or 0) - reused, reused)
 
     def _how_signed(self) -> dict[str, Any]:
@@ -175,7 +182,7 @@ class Work:
             tell(f"{self.path}: {missed}")
         signature = result["signature"]
         on_word = signature is not None and signature["how"] == "appended"
-        if cache_dir is None or self.follow or result["unsigned"] in (BYTES_ONLY, SAME_BYTES):
+        if cache_dir is None or self.follow or self.also or result["unsigned"] in (BYTES_ONLY, SAME_BYTES):
             return
         if not on_word:
             cache.store(cache_dir, seen, result, began)

@@ -14,6 +14,8 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -25,8 +27,7 @@ SETTLED_NS = 2_000_000_000
 STORE = b".hpcprov"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A file, directory, link or other thing; `path` is relative to the artifact, empty for the artifact itself."""
 
     path: bytes
@@ -85,7 +86,7 @@ def look(path: str) -> Snapshot:
         return Snapshot((_entry(b"", top),))
     if not stat.S_ISDIR(top.st_mode):
         raise UnreadableData("neither a file nor a directory")
-    inner = sorted(_walk(os.fsencode(path)), key=lambda entry: entry.path)
+    inner = sorted(_walk(os.fsencode(path)), key=itemgetter(0))
     return Snapshot((_entry(b"", top), *inner))
 
 
@@ -93,14 +94,15 @@ def _walk(root: bytes) -> Iterator[Entry]:
     folders = [b""]
     while folders:
         folder = folders.pop()
+        before = folder + b"/" if folder else b""
         with os.scandir(os.path.join(root, folder)) as found:
             for item in found:
-                entry = _entry(os.path.join(folder, item.name), item.stat(follow_symlinks=False))
-                if entry.kind == "dir" and item.name == STORE:
-                    continue
-                yield entry
+                entry = _entry(before + item.name, item.stat(follow_symlinks=False))
                 if entry.kind == "dir":
+                    if item.name == STORE:
+                        continue
                     folders.append(entry.path)
+                yield entry
 
 
 def _entry(path: bytes, info: os.stat_result) -> Entry:

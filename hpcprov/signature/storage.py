@@ -10,21 +10,38 @@ the relative paths, each ended by a NUL:
     other - socket
 
     $ b3sum out.h5          ->  blake3:<the same hex>
+
+Other algorithms (SHA-256, MD5) take the same bytes as they come by, and of a directory the same listing with their own
+digests in it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeAlias
 
 from blake3 import blake3
 
 from hpcprov.signature.deadline import check
 from hpcprov.signature.snapshot import Entry, Snapshot
+from hpcprov.signature.source import Source
 from hpcprov.signature.watch import Watch
 
 PREFIX = "blake3:"
-BLOCK = 4 << 20
+#: Files above that size are shared among threads, others go to one thread each, in batches.
+LARGE = 4 << 20
+BATCH_FILES, BATCH_BYTES = 256, 16 << 20
+
+#: What `also` may ask for.
+ALGORITHMS: dict[str, Callable[[], Any]] = {
+    "sha256": lambda: hashlib.sha256(usedforsecurity=False),
+    "md5": lambda: hashlib.md5(usedforsecurity=False),
+}
+#: Hexadecimal digests of one thing: BLAKE3, then the other algorithms.
+Digests: TypeAlias = tuple[str, ...]
 
 
 def storage_digest(
@@ -35,43 +52,137 @@ def storage_digest(
     deadline: float | None = None,
     watch: Watch | None = None,
     known: dict[bytes, str] | None = None,
+    also: dict[str, str] | None = None,
 ) -> str:
     """`blake3:<hex>` of the artifact that `snapshot` lists. Raises OSError or TimeUp.
 
-    `known` has digests of a directory's files by relative path: those are not read, and the others are added."""
-    if not snapshot.is_directory:
-        return PREFIX + file_digest(os.fsencode(path), threads=threads, deadline=deadline)
-    listing = blake3()
-    for line in _lines(os.fsencode(path), snapshot.entries[1:], threads, deadline, {} if known is None else known):
-        listing.update(line)
-    return PREFIX + listing.hexdigest()
+    `known` has digests of a directory's files by relative path: those are not read, and the others are added. `also`
+    has names of other algorithms, whose digests are filled in; it does without `known`."""
+    names = tuple(also or ())
+    work = _Work(threads, deadline, watch or Watch(), names, {} if known is None or names else known)
+    work.watch.expect(snapshot.size)
+    with ThreadPoolExecutor(max(1, threads, len(names))) as pool:
+        if snapshot.is_directory:
+            found = work.directory(os.fsencode(path), snapshot.entries[1:], pool)
+        else:
+            found = work.large_file(os.fsencode(path), pool)
+    if also is not None:
+        also.update(zip(names, found[1:], strict=True))
+    return PREFIX + found[0]
 
 
-def file_digest(path: bytes, *, threads: int = 1, deadline: float | None = None) -> str:
-    """BLAKE3 of a file's bytes, in hexadecimal. Never waits at a pipe. Raises OSError or TimeUp."""
-    hasher, block = blake3(max_threads=threads), bytearray(BLOCK)
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        check(deadline)
-        while count := os.readv(fd, [block]):
-            hasher.update(memoryview(block)[:count])
-            check(deadline)
-    finally:
-        os.close(fd)
-    return hasher.hexdigest()
+class _Work:
+    """Reading and digesting one artifact."""
 
+    def __init__(
+        self, threads: int, deadline: float | None, watch: Watch, names: Sequence[str], known: dict[bytes, str]
+    ) -> None:
+        self.threads, self.deadline, self.watch = threads, deadline, watch
+        self.names, self.known = names, known
 
-def _lines(
-    root: bytes, entries: tuple[Entry, ...], threads: int, deadline: float | None, known: dict[bytes, str]
-) -> Iterator[bytes]:
-    for entry in entries:
-        place = os.path.join(root, entry.path)
-        content = "-"
+    def hashers(self, threads: int) -> list[Any]:
+        return [blake3(max_threads=threads), *(ALGORITHMS[name]() for name in self.names)]
+
+    def large_file(self, path: bytes, pool: ThreadPoolExecutor, folder: int | None = None) -> Digests:
+        """Digests of one file, read and hashed by all threads; never waits at a pipe."""
+        first, *others = hashers = self.hashers(self.threads)
+        with Source(path, folder) as source:
+            for block in source.blocks(self.threads, pool):
+                check(self.deadline)
+                beside = [pool.submit(hasher.update, block) for hasher in others]
+                first.update(block)
+                for task in beside:
+                    task.result()
+                self.watch.add(len(block))
+        return tuple(hasher.hexdigest() for hasher in hashers)
+
+    def directory(self, root: bytes, entries: Sequence[Entry], pool: ThreadPoolExecutor) -> Digests:
+        listings = self.hashers(1)
+        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for batch, contents in self._contents(folder, entries, pool):
+                for at, listing in enumerate(listings):
+                    listing.update(b"".join(map(_line, batch, [content[at] for content in contents])))
+        finally:
+            os.close(folder)
+        return tuple(listing.hexdigest() for listing in listings)
+
+    def _contents(
+        self, folder: int, entries: Sequence[Entry], pool: ThreadPoolExecutor
+    ) -> Iterator[tuple[list[Entry], list[Digests]]]:
+        """Batches of entries in order, with their contents; as many at once as there are threads."""
+        tasks: list[tuple[list[Entry], Any]] = []
+        for batch in _batches(entries):
+            check(self.deadline)
+            if batch[0].size > LARGE and batch[0].kind == "file":
+                yield from ((done, task.result()) for done, task in tasks)
+                tasks = []
+                yield batch, [self._file(batch[0], lambda entry: self.large_file(entry.path, pool, folder))]
+                continue
+            tasks.append((batch, pool.submit(self._batch, folder, batch)))
+            if len(tasks) > self.threads:
+                done, task = tasks.pop(0)
+                yield done, task.result()
+        yield from ((done, task.result()) for done, task in tasks)
+
+    def _batch(self, folder: int, batch: list[Entry]) -> list[Digests]:
+        buffer = bytearray(LARGE)
+        found = [self._content(folder, entry, buffer) for entry in batch]
+        self.watch.add(sum(entry.size for entry in batch if entry.kind == "file"))
+        return found
+
+    def _content(self, folder: int, entry: Entry, buffer: bytearray) -> Digests:
         if entry.kind == "file":
-            if entry.path not in known:
-                count = threads if entry.size > BLOCK else 1
-                known[entry.path] = file_digest(place, threads=count, deadline=deadline)
-            content = known[entry.path]
-        elif entry.kind == "link":
-            content = blake3(os.readlink(place)).hexdigest()
-        yield f"{entry.kind} {content} ".encode() + entry.path + b"\0"
+            return self._file(entry, lambda entry: self._small_file(folder, entry, buffer))
+        if entry.kind == "link":
+            return self._digests(os.readlink(entry.path, dir_fd=folder))
+        return ("-",) * (1 + len(self.names))
+
+    def _file(self, entry: Entry, read: Callable[[Entry], Digests]) -> Digests:
+        known = self.known.get(entry.path)
+        if known is not None:
+            return (known,)
+        found = read(entry)
+        self.known[entry.path] = found[0]
+        return found
+
+    def _small_file(self, folder: int, entry: Entry, buffer: bytearray) -> Digests:
+        check(self.deadline)
+        with Source(entry.path, folder) as source:
+            count = source.read(buffer)
+            if count == entry.size < len(buffer):
+                return self._digests(memoryview(buffer)[:count])
+            hashers = self.hashers(1)
+            while count:
+                for hasher in hashers:
+                    hasher.update(memoryview(buffer)[:count])
+                check(self.deadline)
+                count = source.read(buffer)
+        return tuple(hasher.hexdigest() for hasher in hashers)
+
+    def _digests(self, content: bytes | memoryview) -> Digests:
+        if not self.names:
+            return (blake3(content).hexdigest(),)
+        hashers = self.hashers(1)
+        for hasher in hashers:
+            hasher.update(content)
+        return tuple(hasher.hexdigest() for hasher in hashers)
+
+
+def _line(entry: Entry, content: str) -> bytes:
+    return b"%b %b %b\0" % (entry.kind.encode(), content.encode(), entry.path)
+
+
+def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """The entries in order; a large file is alone."""
+    batch: list[Entry] = []
+    size = 0
+    for entry in entries:
+        octets = entry.size if entry.kind == "file" else 0
+        if batch and (octets > LARGE or size + octets > BATCH_BYTES or len(batch) >= BATCH_FILES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size = BATCH_BYTES if octets > LARGE else size + octets
+    if batch:
+        yield batch
