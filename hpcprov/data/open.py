@@ -1,8 +1,13 @@
 """`open_data(path)`: the reader for an artifact, chosen by its content and never by its name.
 
     HDF5 (and NetCDF-4)  the HDF5 magic at byte 0, 512, 1024, 2048, ...
+    NetCDF-3             CDF and a version
     npy                  the NumPy magic
-    Zarr                 a directory with zarr.json, or with .zgroup, .zarray or .zmetadata
+    npz                  a ZIP file of names that all end in .npy
+    Zarr                 a directory, or the root of a ZIP file, with zarr.json, or with .zgroup, .zarray or .zmetadata
+    Parquet              PAR1 at the beginning and the end
+    Arrow                ARROW1 (Arrow IPC files, Feather 2)
+    CSV                  text that keeps the rule of `hpcprov.data.csv_rule`
     anything else        a plain file or directory: no fields
 
 A reader whose library is not installed raises MissingReader, whose message names the extra that brings it.
@@ -16,12 +21,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
+from hpcprov.data.csv_rule import SAMPLE, delimiter_of
 from hpcprov.data.interface import Dataset
 from hpcprov.data.types import Unsigned
+from hpcprov.data.zip_names import MAGICS, zip_format
 from hpcprov.record.errors import HpcprovError, UnreadableData
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-NPY_MAGIC = b"\x93NUMPY"
+#: What a file begins with: its format.
+BEGINNINGS = {
+    b"\x93NUMPY": "npy",
+    b"CDF\1": "netcdf3",
+    b"CDF\2": "netcdf3",
+    b"CDF\5": "netcdf3",
+    b"ARROW1\0\0": "arrow",
+}
+PARQUET = b"PAR1"
+FEATHER1 = b"FEA1"
 ZARR_NAMES = {"zarr.json": "zarr3", ".zgroup": "zarr2", ".zarray": "zarr2", ".zmetadata": "zarr2"}
 
 #: format: module, function, the extra that brings its library
@@ -30,15 +46,31 @@ READERS = {
     "zarr2": ("hpcprov.data.zarr", "open_zarr2", "zarr"),
     "zarr3": ("hpcprov.data.zarr", "open_zarr3", "zarr"),
     "npy": ("hpcprov.data.npy", "open_npy", ""),
+    "npz": ("hpcprov.data.npz", "open_npz", ""),
+    "netcdf3": ("hpcprov.data.netcdf3", "open_netcdf3", ""),
+    "parquet": ("hpcprov.data.parquet", "open_parquet", "tables"),
+    "arrow": ("hpcprov.data.arrow", "open_arrow", "tables"),
+    "feather1": ("hpcprov.data.arrow", "open_feather1", "tables"),
+    "csv": ("hpcprov.data.csv_table", "open_csv", "tables"),
 }
 
 #: Formats whose values may lie in other files; their readers take `follow`.
 FOLLOWING = ("hdf5",)
 
 #: suffix of a name: what its content should be
-SUFFIXES = {".h5": "HDF5", ".hdf5": "HDF5", ".nc": "NetCDF", ".npy": "npy", ".zarr": "Zarr"}
-#: Classic NetCDF, which no reader here knows, is a plain file and nothing foreign.
-CLASSIC = b"CDF"
+SUFFIXES = {
+    ".h5": "HDF5",
+    ".hdf5": "HDF5",
+    ".nc": "NetCDF",
+    ".npy": "npy",
+    ".npz": "npz",
+    ".zarr": "Zarr",
+    ".parquet": "Parquet",
+    ".arrow": "Arrow",
+    ".feather": "Feather",
+}
+#: A directory of such a name may be a data set of many files, each of which is an artifact.
+IN_PARTS = (".parquet", ".arrow", ".feather")
 
 
 class MissingReader(HpcprovError):
@@ -57,8 +89,8 @@ def open_data(path: str, *, follow: bool = False) -> Dataset:
 
 
 def format_of(path: str) -> str:
-    """`file`, `directory`, `hdf5`, `zarr2`, `zarr3` or `npy`. Raises UnreadableData for pipes, sockets, devices and
-    what cannot be read."""
+    """`file`, `directory` or a key of READERS. Raises UnreadableData for pipes, sockets, devices and what cannot be
+    read."""
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -76,14 +108,9 @@ def check_name(path: str, form: str) -> None:
     """Raises UnreadableData for a file or directory without a format whose name promises one: it is truncated, empty or
     something else."""
     suffix = os.path.splitext(path.rstrip("/"))[1].lower()
-    if suffix not in SUFFIXES or form in READERS or (suffix == ".nc" and form == "file" and _is_classic(path)):
+    if suffix not in SUFFIXES or form in READERS or (suffix in IN_PARTS and form == "directory" and os.listdir(path)):
         return
     raise UnreadableData(f"its name ends in {suffix}, but {_found(path, form)}, not {SUFFIXES[suffix]} data")
-
-
-def _is_classic(path: str) -> bool:
-    with open(path, "rb") as file:
-        return file.read(len(CLASSIC)) == CLASSIC
 
 
 def _found(path: str, form: str) -> str:
@@ -95,11 +122,28 @@ def _found(path: str, form: str) -> str:
 def _file_format(path: str) -> str:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        if os.pread(fd, 6, 0) == NPY_MAGIC:
-            return "npy"
-        return "hdf5" if any(os.pread(fd, 8, at) == HDF5_MAGIC for at in _superblocks(os.fstat(fd).st_size)) else "file"
+        size = os.fstat(fd).st_size
+        begin = os.pread(fd, 8, 0)
+        known = next((form for magic, form in BEGINNINGS.items() if begin.startswith(magic)), None)
+        return known or _framed(fd, begin, size) or _by_content(fd, size)
     finally:
         os.close(fd)
+
+
+def _framed(fd: int, begin: bytes, size: int) -> str | None:
+    """The formats that show at both ends, or need a look into their directory."""
+    if begin[:4] in MAGICS:
+        return zip_format(fd, ZARR_NAMES)
+    end = os.pread(fd, 4, max(0, size - 4))
+    if begin[:4] == end == PARQUET and size >= 12:
+        return "parquet"
+    return "feather1" if begin[:4] == end == FEATHER1 and size >= 12 else None
+
+
+def _by_content(fd: int, size: int) -> str:
+    if any(os.pread(fd, 8, at) == HDF5_MAGIC for at in _superblocks(size)):
+        return "hdf5"
+    return "csv" if delimiter_of(os.pread(fd, SAMPLE, 0), whole=size <= SAMPLE) else "file"
 
 
 def _superblocks(size: int) -> Iterator[int]:

@@ -1,0 +1,74 @@
+"""Whether a file is a table of delimited text (CSV), by the rule of docs/signature.md; the name plays no part.
+
+    >>> delimiter_of(b"station,value\\nA,1.5\\nB,2.5\\n", whole=True)
+    ','
+    >>> delimiter_of(b"Dear reader, this is prose.\\nIt has commas, too, and more.\\n", whole=True) is None
+    True
+
+It looks at the first bytes of a file only, and imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+#: How much of the file is looked at, in bytes.
+SAMPLE = 64 << 10
+#: Of two that would give as many columns, the first one counts.
+DELIMITERS = (",", ";", "\t", "|")
+BOM = b"\xef\xbb\xbf"
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
+#: Characters that the names of columns do not have, but source code and markup do.
+FOREIGN = frozenset("{}<>=;!\"'`\\")
+MAX_NAME = 200
+
+
+def delimiter_of(sample: bytes, *, whole: bool) -> str | None:
+    """The delimiter of a table that begins with `sample` (the file's first SAMPLE bytes, or all of it: `whole`), or
+    None for anything else."""
+    body = sample.removeprefix(BOM)
+    first = body[: len(body) if (at := body.find(b"\n")) < 0 else at]
+    marks = [mark for mark in DELIMITERS if mark.encode() in first]
+    if not marks or b"\0" in body:
+        return None
+    try:
+        text = (body if whole else body[: body.rfind(b"\n") + 1]).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    widths = {mark: _columns(text, mark, whole=whole) for mark in marks}
+    best = max(marks, key=lambda mark: widths[mark])
+    return best if widths[best] else None
+
+
+def _columns(text: str, mark: str, *, whole: bool) -> int:
+    """How many columns the text has with this delimiter, or 0 when it is no table."""
+    width = count = 0
+    record: list[str] = []
+    try:
+        for record in csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True):
+            if record:
+                count += 1
+                width = width or (len(record) if _is_header(record) else 0)
+                if len(record) != width:
+                    return 0
+    except csv.Error:
+        # Without the rest of the file the last record may be half of one.
+        if whole:
+            return 0
+    # Two lines with a comma each may be anything: a single record must at least hold a number.
+    return width if count > 2 or (count == 2 and any(NUMBER.fullmatch(cell.strip()) for cell in record)) else 0
+
+
+def _is_header(names: list[str]) -> bool:
+    return len(names) >= 2 and len(set(names)) == len(names) and all(map(_is_name, names))
+
+
+def _is_name(name: str) -> bool:
+    return (
+        0 < len(name.strip()) <= len(name) <= MAX_NAME
+        and name.isprintable()
+        and FOREIGN.isdisjoint(name)
+        and not NUMBER.fullmatch(name.strip())
+    )

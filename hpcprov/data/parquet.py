@@ -1,0 +1,109 @@
+"""Parquet files, through pyarrow: a column is a field, read in batches, so that a row group may be larger than memory.
+
+    open_parquet("run.parquet").fields[0].read(((0, 1000),))
+
+Directories of Parquet files are plain directories: each file is an artifact of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+from threading import local
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from hpcprov.data.arrow_types import check_names, column_type
+from hpcprov.data.interface import Dataset
+from hpcprov.data.table import Table
+from hpcprov.record.errors import UnreadableData
+
+#: Pages are read from the file through a buffer of this size, not a column of a row group at once.
+BUFFER = 1 << 20
+#: Rows of one batch, and the bytes that it should take.
+ROWS = 1 << 17
+BATCH = 4 << 20
+#: The footer is untrusted, too.
+MOST_TEXT, MOST_ITEMS = 256 << 20, 1 << 22
+
+
+def open_parquet(path: str) -> Dataset:
+    """All columns of the file, in their order. Raises Unsigned, or what pyarrow raises for damaged files."""
+    source = pa.OSFile(path)
+    try:
+        return _dataset(_File(source))
+    except BaseException:
+        source.close()
+        raise
+
+
+def _dataset(file: _File) -> Dataset:
+    schema, metadata = file.reader().schema_arrow, file.metadata
+    check_names(schema.names)
+    counts = [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)]
+    if any(count < 0 for count in counts) or sum(counts) != metadata.num_rows:
+        raise UnreadableData(f"{metadata.num_rows} rows declared, {sum(counts)} in the row groups")
+    table = Table([0, *accumulate(counts)][:-1], metadata.num_rows, file.arrays)
+    kinds = [column_type(item.name, item.type) for item in schema]
+    file.leaves = _leaves(schema, metadata.num_columns)
+    fields = [
+        table.field(name, at, kind, length=file.length(at))
+        for at, (name, kind) in enumerate(zip(schema.names, kinds, strict=True))
+    ]
+    return Dataset("parquet", tuple(fields), file.source.close, kind="table")
+
+
+def _leaves(schema: Any, total: int) -> list[list[int]]:
+    """For each column, the numbers of the leaf columns that Parquet keeps it in."""
+    counts = [_leaf_count(item.type) for item in schema]
+    if sum(counts) != total:
+        raise UnreadableData(f"{total} columns are stored, and {sum(counts)} are in the schema")
+    ends = list(accumulate(counts))
+    return [list(range(end - count, end)) for end, count in zip(ends, counts, strict=True)]
+
+
+def _leaf_count(kind: Any) -> int:
+    return sum(_leaf_count(kind.field(at).type) for at in range(kind.num_fields)) if kind.num_fields else 1
+
+
+class _File:
+    """An open file: one reader for each thread, which share the footer."""
+
+    def __init__(self, source: Any) -> None:
+        self.source, self.readers = source, local()
+        self.metadata: Any = None
+        self.leaves: list[list[int]] = []
+        self.metadata = self.reader().metadata
+
+    def reader(self) -> Any:
+        if not hasattr(self.readers, "mine"):
+            self.readers.mine = parquet.ParquetFile(
+                self.source,
+                metadata=self.metadata,
+                buffer_size=BUFFER,
+                pre_buffer=False,
+                thrift_string_size_limit=MOST_TEXT,
+                thrift_container_size_limit=MOST_ITEMS,
+            )
+        return self.readers.mine
+
+    def arrays(self, column: int, group: int) -> Iterator[Any]:
+        count = max(1, min(ROWS, BATCH // max(1, self.length(column, group))))
+        # By number: by name a column `a.b` could not be told from the member b of a.
+        batches = self.reader().reader.iter_batches(
+            count, row_groups=[group], column_indices=self.leaves[column], use_threads=False
+        )
+        for batch in batches:
+            yield batch.column(0)
+
+    def length(self, column: int, group: int | None = None) -> int:
+        """Bytes of an element on average, as far as the footer tells: without what a dictionary saves."""
+        groups = range(self.metadata.num_row_groups) if group is None else [group]
+        rows = size = 0
+        for at in groups:
+            found = self.metadata.row_group(at)
+            rows += found.num_rows
+            size += sum(max(0, found.column(leaf).total_uncompressed_size) for leaf in self.leaves[column])
+        return size // max(1, rows)
