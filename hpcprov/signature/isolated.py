@@ -253,6 +253,8 @@ KINDS: dict[str, tuple[type, ...]] = {
 def _cause(status: int) -> str:
     if status == -signal.SIGKILL:
         return "was killed (signal 9), most likely for lack of memory"
+    if status == -signal.SIGBUS:
+        return "was killed (signal 7): the file became shorter while it was read, or its device fails"
     if status < 0:
         try:
             return f"crashed: signal {-status} ({signal.Signals(-status).name})"
