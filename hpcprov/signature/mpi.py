@@ -191,6 +191,15 @@ def one_voice(comm: Any, error: str | None) -> str | None:
     return next((text for text in comm.allgather(error) if text is not None), None)
 
 
+def raise_together(comm: Any, error: Exception | None) -> None:
+    """Raises the error of the lowest rank that has one, on all ranks alike. Collective."""
+    if error is not None and not isinstance(error, HpcprovError | OSError | TypeError | ValueError):
+        error = HpcprovError(f"{type(error).__name__}: {error}")  # what a library raises may not be sent as it is
+    first = next((found for found in comm.allgather(error) if found is not None), None)
+    if first is not None:
+        raise first
+
+
 def threads_here(comm: Any, allowed: int) -> int:
     """Threads for this rank: of the `allowed` CPUs, its part where ranks of the node share them. Collective."""
     from mpi4py import MPI

@@ -27,8 +27,8 @@ from hpcprov.signature.combine import assembled
 from hpcprov.signature.field import Grid, Signed, grid_of
 from hpcprov.signature.groups import GROUP, groups, identity, leaves_of
 from hpcprov.signature.share import Note
-from hpcprov.signature.snapshot import Snapshot, look
-from hpcprov.signature.storage import file_digest, storage_digest
+from hpcprov.signature.snapshot import Entry, Snapshot, look
+from hpcprov.signature.storage import storage_digest
 from hpcprov.signature.threads import Signer
 from hpcprov.signature.watch import Watch
 
@@ -66,22 +66,22 @@ def _stored_pieces(path: str, seen: Snapshot) -> Iterator[dict[str, Any]]:
         cost = seen.size * deal.PER_STORED_BYTE + deal.PER_PIECE
         yield {"kind": "storage", "path": path, "octets": seen.size, "cost": cost}
         return
-    names: list[str] = []
+    files: list[tuple[str, int]] = []
     size = 0
     for entry in seen.entries:
         if entry.kind == "file":
-            names.append(os.fsdecode(entry.path))
+            files.append((os.fsdecode(entry.path), entry.size))
             size += entry.size
-            if size >= FILES_BYTES or len(names) >= FILES_COUNT:
-                yield _files(path, names, size)
-                names, size = [], 0
-    if names:
-        yield _files(path, names, size)
+            if size >= FILES_BYTES or len(files) >= FILES_COUNT:
+                yield _files(path, files, size)
+                files, size = [], 0
+    if files:
+        yield _files(path, files, size)
 
 
-def _files(path: str, names: list[str], size: int) -> dict[str, Any]:
-    cost = size * deal.PER_STORED_BYTE + len(names) * deal.PER_FILE + deal.PER_PIECE
-    return {"kind": "files", "path": path, "names": names, "octets": size, "cost": cost}
+def _files(path: str, files: list[tuple[str, int]], size: int) -> dict[str, Any]:
+    cost = size * deal.PER_STORED_BYTE + len(files) * deal.PER_FILE + deal.PER_PIECE
+    return {"kind": "files", "path": path, "files": files, "octets": size, "cost": cost}
 
 
 def _leaf_pieces(path: str, seen: Snapshot, ranks: int, follow: bool) -> Iterator[dict[str, Any]]:
@@ -171,10 +171,11 @@ class Hand:
         return Note({"kind": "storage", "digest": digest})
 
     def _files(self, piece: dict[str, Any], watch: Watch) -> Note:
-        root = os.fsencode(piece["path"])
-        found = {}
-        for name in piece["names"]:
-            found[name] = file_digest(os.path.join(root, os.fsencode(name)), threads=self.threads)
+        entries = [Entry(os.fsencode(name), "file", 0, 0, size, 0, 0) for name, size in piece["files"]]
+        known: dict[bytes, str] = {}
+        part = Snapshot((Entry(b"", "dir", 0, 0, 0, 0, 0), *entries))
+        storage_digest(piece["path"], part, threads=self.threads, watch=watch, known=known)
+        found = {os.fsdecode(name): content for name, content in known.items()}
         return Note({"kind": "files"}, json.dumps(found).encode())
 
     def _leaves(self, piece: dict[str, Any], watch: Watch) -> Note:
