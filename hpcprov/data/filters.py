@@ -10,6 +10,7 @@ says.
 
 from __future__ import annotations
 
+import bz2
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,17 +23,16 @@ from hpcprov.data.values import Octets, Values
 try:
     from isal import isal_zlib as zlib
 except ImportError:
-    import zlib
+    import zlib  # type: ignore[no-redef]
 
 #: Takes bytes and how many are to come out.
 Undo: TypeAlias = Callable[[Octets, int], Octets]
 
 DEFLATE, SHUFFLE, FLETCHER32 = 1, 2, 3
-BITSHUFFLE = 32008
+BZIP2, BITSHUFFLE = 307, 32008
 #: code: function of imagecodecs that writes into a given array
 CODECS = {
     DEFLATE: "deflate_decode",
-    307: "bz2_decode",
     32000: "lzf_decode",
     32001: "blosc_decode",
     32004: "lz4h5_decode",
@@ -90,9 +90,11 @@ def _step(code: int, values: tuple[int, ...]) -> Undo | None:
         return _shuffle(values[0]) if values and values[0] else None
     if code == FLETCHER32:
         return _checked
+    if code == BZIP2:  # imagecodecs drops what is more than declared and says nothing
+        return _stream(bz2.BZ2Decompressor)
     codecs = _imagecodecs()
     if codecs is None:
-        return _inflate if code == DEFLATE else None
+        return _stream(zlib.decompressobj) if code == DEFLATE else None
     if code == BITSHUFFLE:
         return _bitshuffle(codecs, values)
     return _codec(codecs, CODECS[code]) if code in CODECS else None
@@ -124,12 +126,17 @@ def _filled(found: Any, wanted: int) -> Octets:
     return octets
 
 
-def _inflate(octets: Octets, wanted: int) -> Octets:
-    stream = zlib.decompressobj()
-    found = stream.decompress(octets.data, wanted + 1)
-    if not stream.eof:
-        raise ValueError(f"the compressed data does not end after {wanted} bytes")
-    return _filled(found, wanted)
+def _stream(new: Callable[[], Any]) -> Undo:
+    """For a decompressor of Python's own that can be told where to stop."""
+
+    def undo(octets: Octets, wanted: int) -> Octets:
+        stream = new()
+        found = stream.decompress(octets.data, wanted + 1)
+        if not stream.eof:
+            raise ValueError(f"the compressed data does not end after {wanted} bytes")
+        return _filled(found, wanted)
+
+    return undo
 
 
 def _shuffle(width: int) -> Undo:
@@ -224,7 +231,9 @@ def _bitshuffle(codecs: Any, values: tuple[int, ...]) -> Undo | None:
 
 
 def _unbitshuffled(codecs: Any, octets: Octets, width: int, block: int) -> Octets:
-    return np.frombuffer(codecs.bitshuffle_decode(octets, itemsize=width, blocksize=block), np.uint8)
+    found = np.empty(len(octets), np.uint8)
+    # Of an array imagecodecs takes the element's size from its type and not from what it is told.
+    return _filled(codecs.bitshuffle_decode(octets.data, itemsize=width, blocksize=block, out=found), len(octets))
 
 
 def _blocks(decode: Any, octets: Octets, wanted: int, size: int, grain: int) -> Octets:
