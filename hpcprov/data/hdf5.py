@@ -37,7 +37,7 @@ SMALL_CHUNK = 2048
 
 def open_hdf5(path: str, *, follow: bool = False) -> Dataset:
     """All datasets of the file. Raises Unsigned, UnreadableData, or what h5py raises for damaged files."""
-    files = Files(open_file(path), follow)
+    files = Files(open_file(path, shared=follow), follow)
     try:
         tree = Tree(files)
         fields = [_field(files, entry) for entry in list(tree.walk()) if entry.is_field]

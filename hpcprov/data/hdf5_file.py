@@ -114,12 +114,13 @@ class HDF5File:
             self.scratch.close()
 
 
-def open_file(path: str) -> HDF5File:
-    """The file at `path`, for reading only. Raises OSError."""
+def open_file(path: str, *, shared: bool = False) -> HDF5File:
+    """The file at `path`, for reading only; `shared` when the library may open it a second time on its own, as it does
+    for virtual datasets. Raises OSError."""
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_fapl_sec2()
     access.set_cache(0, 521, CHUNK_CACHE, 0.75)
-    access.set_fclose_degree(h5f.CLOSE_STRONG)
+    access.set_fclose_degree(h5f.CLOSE_WEAK if shared else h5f.CLOSE_STRONG)
     if hasattr(access, "set_file_locking"):
         access.set_file_locking(False, True)
     handle = h5f.open(os.fsencode(path), h5f.ACC_RDONLY, access)

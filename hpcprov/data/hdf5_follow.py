@@ -51,7 +51,7 @@ class Files:
             if len(self.others) >= MAX_FILES:
                 raise Unsigned(f"{who}: its data lies in more than {MAX_FILES} other files")
             try:
-                self.others[key] = open_file(path)
+                self.others[key] = open_file(path, shared=True)
             except OSError as error:
                 raise UnreadableData(f"{who}: the file {path!r} that it leads to cannot be opened: {error}") from error
             self.read.add(path)
@@ -78,6 +78,7 @@ class Files:
                 file, target = self.other(file, target[0], who), b"/" + target[1].lstrip(b"/")
             if target.startswith(b"/"):
                 inside = []
+            path = target
             rest.extend(target.split(b"/")[::-1])
         _check_there(file, inside, path, who)
         return file, b"/".join(inside)
@@ -121,7 +122,7 @@ class Files:
             source = home.opened(inside)
         except (OSError, ValueError, KeyError) as error:
             raise UnreadableData(f"{who}: {path!r} in {home.path!r} is no dataset") from error
-        if not _covers(source.get_space(), creation.get_virtual_srcspace(at)):
+        if not _covers(source.get_space(), creation.get_virtual_srcspace(at), creation.get_virtual_vspace(at)):
             raise UnreadableData(f"{who}: {path!r} in {home.path!r} has fewer values than are read from it")
         self.check(home, source, who, above)
 
@@ -191,11 +192,15 @@ def _identity(dataset: Any) -> tuple[int, int]:
     return info.fileno, info.addr
 
 
-def _covers(space: Any, selected: Any) -> bool:
-    """Whether a dataset of this space has all that is selected of it."""
+def _covers(space: Any, selected: Any, virtual: Any) -> bool:
+    """Whether a dataset of this space has all that is selected of it for the selection `virtual`."""
     if selected.get_select_type() == h5s.SEL_NONE:
         return True
-    if space.get_simple_extent_ndims() != selected.get_simple_extent_ndims():
-        return False
-    _, last = selected.get_select_bounds()
-    return all(at < extent for at, extent in zip(last, space.get_simple_extent_dims(), strict=True))
+    if selected.get_select_type() == h5s.SEL_ALL:
+        return bool(space.get_simple_extent_npoints() == virtual.get_select_npoints())
+    try:
+        _, last = selected.get_select_bounds()
+    except ValueError:  # without limit: it ends where the source does
+        return True
+    extents = space.get_simple_extent_dims()
+    return len(last) == len(extents) and all(at < extent for at, extent in zip(last, extents, strict=True))
