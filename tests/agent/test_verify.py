@@ -258,3 +258,21 @@ def test_a_reader_that_went_away_is_no_error(made: tuple[Site, Any]) -> None:
     command = f"'{site.launcher}' verify --all | true"
     done = subprocess.run(["bash", "-c", command], cwd=site.cwd, env=site.env, capture_output=True, text=True)
     assert done.stderr == ""
+
+
+def test_manifests_that_cannot_be_kept_are_a_problem_of_the_run_and_no_more(site: Site) -> None:
+    (site.cwd / ".hpcprov").mkdir()
+    (site.cwd / ".hpcprov" / "tiles").write_text("in the way")
+    record = site.run("--output", "out", "--", sys.executable, "-c", HDF5)
+    assert (record["run"]["status"], record["artifacts"]["generated"][0]["state"]) == ("completed", "ok")
+    assert [f"{site.cwd}/out: tile digests were not kept: Not a directory"] == [p["text"] for p in record["problems"]]
+    assert verify(site, "out")[0] == 0
+
+
+def test_what_was_hashed_later_is_known_by_its_tiles(site: Site) -> None:
+    site.run("--hash", "later", "--output", "out", "--", sys.executable, "-c", HDF5)
+    site.call(site.launcher, "settle", "last")
+    with h5py.File(site.cwd / "out", "r+") as file:
+        file["ocean/temperature"][0, 0, 0] = -1
+    status, text, _ = verify(site, "last")
+    assert status == 1 and "ocean/temperature[0:16, 0:64, 0:128]" in text
