@@ -38,6 +38,7 @@ WIDEST = 40
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 #: Decoding chunks more than once is told from here on.
 NOTABLE = 1.2
+ALGORITHMS = ("sha256", "md5")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON list with an object for each PATH")
     parser.add_argument(
         "--threads", metavar="N", type=_positive, help="threads of each process (default: the CPUs that it may use)"
+    )
+    parser.add_argument(
+        "--algorithm",
+        action="append",
+        choices=ALGORITHMS,
+        help="this digest of the bytes too, for archives that demand it; may be given several times",
     )
     parser.add_argument(
         "--follow",
@@ -87,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _reader(args: argparse.Namespace, bar: Bar) -> Isolated:
     settings = {"threads": args.threads, "follow": args.follow, "appended": args.appended}
+    settings["algorithms"] = sorted(set(args.algorithm or ()), key=ALGORITHMS.index)
     return reader(settings | _places(args), bar)
 
 
@@ -157,6 +165,8 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
     yield f"{named(result['path'])}  {', '.join(_facts(result))}"
     if result["storage"] is not None:
         yield f"  storage    {result['storage']['digest']}{_label(result['storage'])}"
+        for name, digest in result["storage"].get("also", {}).items():
+            yield f"  {name:<10} {printable(str(digest))}"
     if result["signature"] is not None:
         yield f"  signature  {result['signature']['digest']}{_label(result['signature'])}"
         yield from _field_lines(result["signature"]["fields"])

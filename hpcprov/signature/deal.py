@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 #: Seconds that things take, roughly; only their ratios matter.
 PER_STORED_BYTE = 0.7e-9
+PER_OTHER_BYTE = 2e-9
 PER_PLAIN_BYTE = 1e-9
 PER_DECODED_BYTE = 4e-9
 PER_BLANK_BYTE = 1e-12

@@ -86,7 +86,10 @@ class Isolated:
         """Start the child, unless it runs. Raises HpcprovError when that fails."""
         if self.stream is not None:
             return self.stream
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise HpcprovError(f"the reading process could not be started: {error.strerror}") from error
         words = ["--fd", theirs.fileno(), "--parent", os.getpid(), "--memory", self.memory, "--files", self.files]
         command = [sys.executable, "-P", "-m", "hpcprov.signature.worker", *map(str, words)]
         null = subprocess.DEVNULL

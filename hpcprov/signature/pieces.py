@@ -42,17 +42,19 @@ FILES_BYTES = 64 << 20
 FILES_COUNT = 1000
 
 
-def survey(path: str, *, ranks: int, cache_dir: str | None = None, follow: bool = False) -> dict[str, Any]:
+def survey(
+    path: str, *, ranks: int, cache_dir: str | None = None, follow: bool = False, algorithms: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """The pieces of an artifact for `ranks` ranks, each with its estimated cost in seconds, and the artifact's
-    fingerprint."""
+    fingerprint. `algorithms` are those beside BLAKE3, which no ranks can share."""
     try:
         seen = look(path)
     except (OSError, ValueError, UnreadableData):
         return {"fingerprint": None, "pieces": [_whole(path, 0, 1)]}
     small = seen.size < LARGE and (seen.files or 1) < MANY
-    if small or (not follow and cache.load(cache_dir, seen) is not None):
+    if small or (not (follow or algorithms) and cache.load(cache_dir, seen) is not None):
         return {"fingerprint": None, "pieces": [_whole(path, seen.size, seen.files or 1)]}
-    pieces = [*_stored_pieces(path, seen), *_leaf_pieces(path, seen, ranks, follow)]
+    pieces = [*_stored_pieces(path, seen, algorithms), *_leaf_pieces(path, seen, ranks, follow)]
     return {"fingerprint": seen.fingerprint, "pieces": pieces}
 
 
@@ -61,9 +63,10 @@ def _whole(path: str, size: int, files: int) -> dict[str, Any]:
     return {"kind": "whole", "path": path, "octets": 2 * size, "cost": cost}
 
 
-def _stored_pieces(path: str, seen: Snapshot) -> Iterator[dict[str, Any]]:
-    if not seen.is_directory:
-        cost = seen.size * deal.PER_STORED_BYTE + deal.PER_PIECE
+def _stored_pieces(path: str, seen: Snapshot, algorithms: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    if not seen.is_directory or algorithms:
+        per_byte = deal.PER_OTHER_BYTE if algorithms else deal.PER_STORED_BYTE
+        cost = seen.size * per_byte + len(seen.entries) * deal.PER_FILE
         yield {"kind": "storage", "path": path, "octets": seen.size, "cost": cost}
         return
     files: list[tuple[str, int]] = []
@@ -131,8 +134,16 @@ def _costs(target: Field, grid: Grid, boxes: list[Box], size: int) -> list[float
 class Hand:
     """Does pieces; keeps the dataset of the last piece open, since the next is likely to be of the same."""
 
-    def __init__(self, *, threads: int, follow: bool = False, cache_dir: str | None, tiles_dir: str | None) -> None:
-        self.threads, self.follow = threads, follow
+    def __init__(
+        self,
+        *,
+        threads: int,
+        follow: bool = False,
+        cache_dir: str | None = None,
+        tiles_dir: str | None = None,
+        algorithms: tuple[str, ...] = (),
+    ) -> None:
+        self.threads, self.follow, self.algorithms = threads, follow, algorithms
         self.cache_dir, self.tiles_dir = cache_dir, tiles_dir
         self.open: tuple[str, Dataset] | None = None
         self.signers: dict[int, Signer] = {}
@@ -162,13 +173,15 @@ class Hand:
             follow=self.follow,
             cache_dir=self.cache_dir,
             tiles_dir=self.tiles_dir,
+            algorithms=self.algorithms,
             watch=watch,
         )
         return Note({"kind": "whole"}, json.dumps(facts).encode())
 
     def _storage(self, piece: dict[str, Any], watch: Watch) -> Note:
-        digest = storage_digest(piece["path"], look(piece["path"]), threads=self.threads, watch=watch)
-        return Note({"kind": "storage", "digest": digest})
+        path, also = piece["path"], dict.fromkeys(self.algorithms, "")
+        digest = storage_digest(path, look(path), threads=self.threads, watch=watch, also=also)
+        return Note({"kind": "storage", "digest": digest, "also": also})
 
     def _files(self, piece: dict[str, Any], watch: Watch) -> Note:
         entries = [Entry(os.fsencode(name), "file", 0, 0, size, 0, 0) for name, size in piece["files"]]
@@ -211,21 +224,24 @@ def put_together(
     follow: bool = False,
     cache_dir: str | None = None,
     tiles_dir: str | None = None,
+    algorithms: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """What `describe` says of an artifact, from the notes of all ranks. `failure` is why one of them could not read
     it: `{"reason": text, "unsigned": bool}`."""
 
+    also = dict.fromkeys(algorithms, "")
+
     def digest(seen: Snapshot) -> str:
         if seen.fingerprint != fingerprint:
             raise UnreadableData(CHANGED)
-        return _stored_digest(path, seen, notes, threads)
+        return _stored_digest(path, seen, notes, threads, also)
 
     def sign(target: Field) -> Signed:
         if failure is not None:
             raise (Unsigned if failure["unsigned"] else UnreadableData)(failure["reason"])
         return sign_from(target, notes, threads)
 
-    return Work(path, digest, sign, follow=follow).describe(cache_dir=cache_dir, tiles_dir=tiles_dir)
+    return Work(path, digest, sign, follow=follow, also=also).describe(cache_dir=cache_dir, tiles_dir=tiles_dir)
 
 
 def sign_from(target: Field, notes: list[Note], threads: int) -> Signed:
@@ -234,12 +250,13 @@ def sign_from(target: Field, notes: list[Note], threads: int) -> Signed:
     return assembled(target, notes, threads, None, sizes[0] if sizes else GROUP)
 
 
-def _stored_digest(path: str, seen: Snapshot, notes: list[Note], threads: int) -> str:
-    whole = [str(note.head["digest"]) for note in notes if note.head.get("kind") == "storage"]
+def _stored_digest(path: str, seen: Snapshot, notes: list[Note], threads: int, also: dict[str, str]) -> str:
+    whole = [note.head for note in notes if note.head.get("kind") == "storage"]
     if whole:
-        return whole[0]
+        also.update(whole[0]["also"])
+        return str(whole[0]["digest"])
     known: dict[bytes, str] = {}
     for note in notes:
         if note.head.get("kind") == "files":
             known.update((os.fsencode(name), content) for name, content in json.loads(note.body).items())
-    return storage_digest(path, seen, threads=threads, known=known)
+    return storage_digest(path, seen, threads=threads, known=known, also=also)

@@ -32,6 +32,8 @@ TICK = 0.2
 PR_SET_PDEATHSIG = 1
 #: Opening files needs that much address space in any case.
 LEAST = 1 << 30
+#: Settings that only describing a whole artifact takes.
+DESCRIBING = ("appended", "values", "same_as", "algorithms")
 
 
 def main(words: list[str]) -> int:
@@ -120,7 +122,11 @@ class Worker:
         from hpcprov.signature.artifact import describe
 
         told: list[str] = []
-        more = {name: self.settings[name] for name in ("appended", "values", "same_as") if name in self.settings}
+        more = {
+            name: self.settings[name]
+            for name in ("appended", "values", "same_as", "algorithms")
+            if name in self.settings
+        }
         result = describe(request["path"], watch=watch, tell=told.append, **self._options(), **more)
         return {"result": result, "told": told}, b""
 
@@ -128,7 +134,8 @@ class Worker:
         """The artifact without its values, which could not be read: no parser looks at it."""
         from hpcprov.signature.artifact import describe
 
-        result = describe(request["path"], threads=self.settings.get("threads"), values=False, watch=watch)
+        threads, algorithms = self.settings.get("threads"), self._algorithms()
+        result = describe(request["path"], threads=threads, values=False, algorithms=algorithms, watch=watch)
         if result["state"] == "ok":
             result.update(state="unreadable", reason=request["reason"], unsigned=None)
         return {"result": result, "told": []}, b""
@@ -137,9 +144,9 @@ class Worker:
         from hpcprov.signature.pieces import survey
 
         options = self._options()
-        found = survey(
-            request["path"], ranks=request["ranks"], cache_dir=options.get("cache_dir"), follow=options["follow"]
-        )
+        algorithms = self._algorithms()
+        options = {name: options[name] for name in ("cache_dir", "follow")}
+        found = survey(request["path"], ranks=request["ranks"], algorithms=algorithms, **options)
         return {"found": found}, b""
 
     def do_piece(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
@@ -149,7 +156,7 @@ class Worker:
         if self.hand is None:
             options = self._options()
             options["threads"] = thread_count(options["threads"])
-            self.hand = Hand(**options)
+            self.hand = Hand(algorithms=self._algorithms(), **options)
         note = self.hand.do(request["piece"], watch)
         return {"note": note.head}, note.body
 
@@ -158,12 +165,16 @@ class Worker:
         from hpcprov.signature.pieces import put_together
         from hpcprov.signature.share import unpack
 
+        if self.hand is not None:
+            self.hand.close()  # a library may not open one file in two ways
         options = self._options()
         options["threads"] = thread_count(options["threads"])
-        result = put_together(
-            request["path"], request["fingerprint"], list(unpack(body)), failure=request["failure"], **options
-        )
+        notes, options["algorithms"] = list(unpack(body)), self._algorithms()
+        result = put_together(request["path"], request["fingerprint"], notes, failure=request["failure"], **options)
         return {"result": result, "told": []}, b""
+
+    def _algorithms(self) -> tuple[str, ...]:
+        return tuple(self.settings.get("algorithms") or ())
 
     def _options(self) -> dict[str, Any]:
         names = ("threads", "follow", "cache_dir", "tiles_dir")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import pty
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,30 @@ def test_json(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr()
     assert json.loads(shown.out) == [{"path": name, **describe(name)} for name in ("out.h5", "nothing")]
     assert shown.err == "hpcprov hash: nothing: there is no such file or directory\n"
+
+
+def test_other_algorithms(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = Path("out.h5").read_bytes()
+    known = {name: hashlib.new(name, content).hexdigest() for name in ("sha256", "md5")}
+    assert hashed("--json", "--algorithm", "md5", "--algorithm", "sha256", "--algorithm", "md5", "out.h5") == 0
+    assert json.loads(capsys.readouterr().out)[0]["storage"]["also"] == known
+    assert hashed("--algorithm", "md5", "out.h5") == 0
+    assert f"  md5        {known['md5']}\n" in capsys.readouterr().out
+
+
+def test_a_store_keeps_what_was_found(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkdir(".hpcprov")
+    os.utime("out.h5", (1e9, 1e9))
+    time.sleep(2.1)  # younger files may change without a trace
+    assert hashed("out.h5") == 0
+    first = capsys.readouterr().out
+    assert "(cached)" not in first
+    assert hashed("out.h5") == 0
+    assert capsys.readouterr().out.replace("  (cached)", "") == first
+    assert hashed("--no-cache", "out.h5") == 0
+    assert capsys.readouterr().out == first
+    assert hashed("out.h5") == 0
+    assert capsys.readouterr().out.count("  (cached)") == 2
 
 
 def test_a_bad_file_does_not_stop_the_others(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
