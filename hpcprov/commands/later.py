@@ -12,6 +12,7 @@ import os
 import time
 
 from hpcprov.agent import declared
+from hpcprov.commands.choose import tell
 from hpcprov.merge.publish import check_logs, refresh, revise
 from hpcprov.merge.read import read_run
 from hpcprov.record import frame, layout, moment
@@ -91,7 +92,7 @@ def described(store: Store, artifact: dict[str, Any], ended: int) -> dict[str, A
     """The artifact's facts by now; not hashed when it is not what the run, which `ended` then (ns), has left."""
     from hpcprov.signature.artifact import describe
 
-    facts: dict[str, Any] = describe(artifact["path"], cache_dir=store.cache, tiles_dir=store.tiles)
+    facts: dict[str, Any] = describe(artifact["path"], cache_dir=store.cache, tiles_dir=store.tiles, tell=tell)
     if not has_changed(artifact, facts, ended):
         return facts
     return {key: artifact[key] for key in facts if key in artifact} | {

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from hpcprov.record.layout import Store
 from hpcprov.signature.artifact import describe
+from hpcprov.signature.manifest import load
 from hpcprov.signature.nodes import combine, share
 from hpcprov.signature.share import CLAIMS, Note, append, claim, pack, read_all, share_path, unpack
 
@@ -72,6 +73,19 @@ nodes.share([tuple(pair) for pair in given["artifacts"]], shared_dir=given["shar
 
 def test_without_any_share(artifacts: Artifacts, expected: list[dict[str, Any]], tmp_path: Path) -> None:
     assert combine(artifacts, shared_dir=str(tmp_path / "not there")) == expected
+
+
+def test_tile_digests_are_kept_whoever_has_computed_them(
+    artifacts: Artifacts, expected: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    parts = {**PARTS, "tiles_dir": str(tmp_path / "tiles")}
+    share(artifacts, shared_dir=str(tmp_path), node="n0", **parts)
+    combine(artifacts, shared_dir=str(tmp_path), tiles_dir=str(tmp_path / "tiles"))
+    fields = [field for facts in expected if facts["signature"] for field in facts["signature"]["fields"]]
+    roots = {field["signature"].removeprefix("hpcprov1:") for field in fields if field["bytes"] > 2 << 20}
+    assert len(roots) == 2
+    assert {place.name for place in (tmp_path / "tiles").glob("*/*")} == roots
+    assert all(load(str(tmp_path / "tiles"), root, most=100) is not None for root in roots)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
