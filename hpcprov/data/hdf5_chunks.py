@@ -100,11 +100,9 @@ class Chunks:
 
     def _may_be_unfiltered(self, index: Index, size: int, skipped: int) -> bool:
         """HDF5 can be told not to filter chunks that cross the array's edge; h5py does not say whether it was."""
-        crosses = any(
-            stop - start < extent
-            for (start, stop), extent in zip(self.listing.visible(index), self.extents, strict=True)
-        )
-        return crosses and not skipped and self.pipeline.is_whole(size)
+        if skipped or not self.pipeline.is_whole(size):
+            return False
+        return lengths(self.listing.visible(index)) != self.extents
 
     def _through_the_library(self, index: Index) -> Values:
         visible = self.listing.visible(index)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -30,20 +31,17 @@ ALL_FILTERS = 0
 
 @dataclass(eq=False)
 class HDF5File:
-    """An open file, the dataset read last (kept open for its chunk cache), and the path of each object address."""
+    """An open file of `size` bytes, the dataset read last (kept open for its chunk cache), and the path of each object
+    address."""
 
     path: str
     handle: Any
     fd: int
+    size: int = 0
     paths: dict[int, bytes] = field(default_factory=dict)
     last: tuple[bytes, Any] | None = None
     scratch: Any = None
     lock: Lock = field(default_factory=Lock)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file."""
-        return os.fstat(self.fd).st_size
 
     @property
     def chunk_base(self) -> int:
@@ -60,9 +58,13 @@ class HDF5File:
 
     def opened(self, path: bytes) -> Any:
         """The dataset, whose external storage is looked for beside this file."""
+        return h5d.open(self.handle, path, self._access)
+
+    @cached_property
+    def _access(self) -> Any:
         access = h5p.create(h5p.DATASET_ACCESS)
         access.set_efile_prefix(os.fsencode(os.path.dirname(self.path)))
-        return h5d.open(self.handle, path, access)
+        return access
 
     def identity(self, path: bytes) -> tuple[int, int]:
         """What an object is, whatever its name: the number of its file and its address."""
@@ -125,7 +127,8 @@ def open_file(path: str, *, shared: bool = False) -> HDF5File:
         access.set_file_locking(False, True)
     handle = h5f.open(os.fsencode(path), h5f.ACC_RDONLY, access)
     try:
-        return HDF5File(os.path.abspath(path), handle, os.dup(handle.get_vfd_handle()))
+        fd = os.dup(handle.get_vfd_handle())
+        return HDF5File(os.path.abspath(path), handle, fd, os.fstat(fd).st_size)
     except BaseException:
         handle.close()
         raise
