@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from require import require
 
 from hpcprov.data.open import open_data
 from hpcprov.signature import reference
@@ -32,13 +34,83 @@ def hdf5(chunks: tuple[int, ...] | None = None, order: str = "<", **options: Any
     return store
 
 
-def zarr_store(version: int, **options: Any) -> Store:
+def plugin(name: str, **options: Any) -> Store:
+    """A filter of hdf5plugin, by its class; the module registers all filters with the library when it is imported."""
+
+    def store(path: Path) -> None:
+        require("hdf5plugin", find_spec("hdf5plugin"))
+        import hdf5plugin
+
+        hdf5((13, 20, 70), **getattr(hdf5plugin, name)(**options))(path)
+
+    return store
+
+
+def pipeline(*calls: tuple[str, tuple[Any, ...]], dtype: str = "<f8") -> Store:
+    """A chunked dataset whose filters are set one by one, as h5py has no keyword for them."""
+
+    def store(path: Path) -> None:
+        with h5py.File(path, "w") as file:
+            creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            creation.set_chunk((16, 16, 16))
+            for name, words in calls:
+                getattr(creation, name)(*words)
+            kind = h5py.h5t.py_create(np.dtype(dtype))
+            made = h5py.h5d.create(file.id, b"x", kind, h5py.h5s.create_simple(SHAPE), creation)
+            made.write(h5py.h5s.ALL, h5py.h5s.ALL, VALUES.copy())
+
+    return store
+
+
+def szip(path: Path) -> None:
+    require("szip", h5py.h5z.filter_avail(h5py.h5z.FILTER_SZIP))
+    pipeline(("set_szip", (h5py.h5z.SZIP_NN_OPTION_MASK, 16)))(path)
+
+
+def netcdf(form: str, **options: Any) -> Store:
+    """Written by the netCDF library itself."""
+
+    def store(path: Path) -> None:
+        require("netCDF4", find_spec("netCDF4"))
+        import netCDF4
+
+        with netCDF4.Dataset(path, "w", format=form) as file:
+            for name, extent in zip("tyz", SHAPE, strict=True):
+                file.createDimension(name, None if options.get("grows") and name == "t" else extent)
+            how = {key: value for key, value in options.items() if key != "grows"}
+            kind = ">f8" if options.get("endian") == "big" else "f8"
+            file.createVariable("x", kind, ("t", "y", "z"), fill_value=False, **how)[...] = VALUES
+
+    return store
+
+
+def netcdf3_by_scipy(path: Path) -> None:
+    require("scipy", find_spec("scipy"))
+    from scipy.io import netcdf_file
+
+    with netcdf_file(path, "w", version=2) as file:
+        for name, extent in zip("tyz", SHAPE, strict=True):
+            file.createDimension(name, extent)
+        file.createVariable("x", "f8", ("t", "y", "z"))[:] = VALUES
+
+
+def zarr_store(version: int, *, zipped: bool = False, **options: Any) -> Store:
     def store(path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            group = zarr.open_group(path, mode="w", zarr_format=version)
-            dtype = options.pop("dtype", "<f8")
-            group.create_array("x", shape=SHAPE, dtype=dtype, **options)[...] = VALUES
+            place = zarr.storage.ZipStore(path, mode="w") if zipped else zarr.storage.LocalStore(path)
+            group = zarr.open_group(place, mode="w", zarr_format=version)
+            dtype = options.get("dtype", "<f8")
+            group.create_array("x", shape=SHAPE, **{**options, "dtype": dtype})[...] = VALUES
+            place.close()
+
+    return store
+
+
+def npz(save: Callable[..., None], order: str = "<") -> Store:
+    def store(path: Path) -> None:
+        with open(path, "wb") as file:
+            save(file, x=VALUES.astype(f"{order}f8"))
 
     return store
 
@@ -64,10 +136,30 @@ WAYS = {
     "old format": lambda path: _version(path, ("earliest", "v108")),
     "new format": lambda path: _version(path, ("latest", "latest")),
     "user block": lambda path: _user_block(path),
+    "Blosc": plugin("Blosc", cname="lz4", shuffle=1),
+    "Blosc, bits": plugin("Blosc", cname="zlib", shuffle=2),
+    "Blosc2": plugin("Blosc2", cname="zstd"),
+    "Zstd": plugin("Zstd"),
+    "LZ4": plugin("LZ4"),
+    "bitshuffle": plugin("Bitshuffle", cname="none"),
+    "bitshuffle, LZ4": plugin("Bitshuffle"),
+    "bitshuffle, Zstd": plugin("Bitshuffle", cname="zstd"),
+    "szip": szip,
+    "all together": hdf5((9, 9, 9), ">", shuffle=True, compression="gzip", compression_opts=9, fletcher32=True),
+    "NetCDF-4": netcdf("NETCDF4", zlib=True, chunksizes=(10, 50, 35)),
+    "NetCDF-4, big-endian, growing": netcdf("NETCDF4", endian="big", grows=True),
+    "NetCDF-4, classic model": netcdf("NETCDF4_CLASSIC", zlib=True, shuffle=False),
+    "NetCDF-3": netcdf3_by_scipy,
+    "NetCDF-3, records": netcdf("NETCDF3_CLASSIC", grows=True),
+    "NetCDF-3, large offsets": netcdf("NETCDF3_64BIT_OFFSET"),
+    "NetCDF-3, CDF-5": netcdf("NETCDF3_64BIT_DATA", grows=True),
     "zarr v2": zarr_store(2, chunks=(16, 16, 16)),
     "zarr v2, big-endian": zarr_store(2, chunks=(40, 7, 70), dtype=">f8"),
     "zarr v2, nested keys": zarr_store(2, chunks=(40, 7, 70), chunk_key_encoding={"name": "v2", "separator": "/"}),
     "zarr v2, no compressor": zarr_store(2, chunks=(10, 10, 10), compressors=None),
+    "zarr v2, ZIP": zarr_store(2, zipped=True, chunks=(16, 25, 70)),
+    "zarr v3, ZIP": zarr_store(3, zipped=True, chunks=(16, 25, 70)),
+    "zarr v3, ZIP, sharded": zarr_store(3, zipped=True, chunks=(8, 10, 7), shards=(16, 50, 35)),
     "zarr v3": zarr_store(3, chunks=(16, 16, 16)),
     "zarr v3, big-endian, gzip": zarr_store(
         3, chunks=(40, 50, 9), serializer=zarr.codecs.BytesCodec(endian="big"), compressors=zarr.codecs.GzipCodec()
@@ -78,6 +170,8 @@ WAYS = {
     "npy": npy("<", "C"),
     "npy, big-endian": npy(">", "C"),
     "npy, Fortran": npy("<", "F"),
+    "npz": npz(np.savez),
+    "npz, deflated": npz(np.savez_compressed, ">"),
 }  # fmt: skip
 
 
@@ -117,6 +211,83 @@ def test_one_signature(way: str, threads: int, tmp_path: Path, expected: bytes) 
     with open_data(str(place)) as data:
         roots = {field.path: sign_field(field, threads=threads).root for field in data.fields}
     assert roots[b"" if way.startswith("npy") else b"x"] == expected
+
+
+def parquet(table: Any, path: Path) -> None:
+    from pyarrow import parquet as form
+
+    form.write_table(table, path, row_group_size=1000)
+
+
+def parquet_plain(table: Any, path: Path) -> None:
+    from pyarrow import parquet as form
+
+    form.write_table(table, path, compression="zstd", use_dictionary=False, data_page_version="2.0")
+
+
+def feather(table: Any, path: Path) -> None:
+    from pyarrow import feather as form
+
+    form.write_feather(table, str(path), compression="lz4", chunksize=700)
+
+
+def arrow(table: Any, path: Path) -> None:
+    import pyarrow
+
+    with pyarrow.OSFile(str(path), "wb") as sink, pyarrow.ipc.new_file(sink, table.schema) as file:
+        file.write_table(table)
+
+
+def csv(table: Any, path: Path) -> None:
+    from pyarrow import csv as form
+
+    form.write_csv(table, path)
+
+
+@pytest.mark.parametrize("write", [parquet, parquet_plain, feather, arrow, csv])
+def test_a_column_is_the_array(write: Callable[[Any, Path], None], tmp_path: Path) -> None:
+    require("pyarrow", find_spec("pyarrow"))
+    import pyarrow
+
+    count = 3000
+    arrays = {
+        "f8": VALUES.reshape(-1)[1000 : 1000 + count].copy(),
+        "i8": np.arange(count) ** 3 - 10**9,
+        "bool": np.arange(count) % 3 == 0,
+        "M8[1ms]": (np.arange(count) * 1001).astype("M8[ms]"),
+    }
+    write(pyarrow.table(arrays), tmp_path / "x")
+    with open_data(str(tmp_path / "x")) as data:
+        columns = {field.name: sign_field(field, threads=2).root for field in data.fields}
+        assert {field.name: field.type.text for field in data.fields} == {name: name for name in arrays}
+    for name, values in arrays.items():
+        np.save(tmp_path / f"{name}.npy", values)
+        with open_data(str(tmp_path / f"{name}.npy")) as data:
+            assert sign_field(data.fields[0]).root == columns[name], name
+        assert columns[name] == reference.field_root(name, (count,), reference.elements(values, values.itemsize))
+
+
+@pytest.mark.parametrize("filters", ["scale-offset", "n-bit"])
+def test_filters_for_integers(filters: str, tmp_path: Path) -> None:
+    """They store fewer bits, and no fewer values."""
+    values = (np.arange(np.prod(SHAPE)) % 1000).astype("<i4").reshape(SHAPE)
+    with h5py.File(tmp_path / "x", "w") as file:
+        if filters == "scale-offset":
+            file.create_dataset("x", data=values, chunks=(16, 16, 16), scaleoffset=0)
+        else:
+            kind = h5py.h5t.STD_I32LE.copy()
+            kind.set_precision(20)
+            creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            creation.set_chunk((16, 16, 16))
+            creation.set_filter(h5py.h5z.FILTER_NBIT, h5py.h5z.FLAG_OPTIONAL)
+            made = h5py.h5d.create(file.id, b"x", kind, h5py.h5s.create_simple(SHAPE), creation)
+            made.write(h5py.h5s.ALL, h5py.h5s.ALL, values)
+            assert made.get_storage_size() < values.nbytes
+    with open_data(str(tmp_path / "x")) as data:
+        found = sign_field(data.fields[0], threads=2)
+    kind_text = "i4" if filters == "scale-offset" else found.type.text
+    octets = values.astype(f"<{kind_text}")
+    assert found.root == reference.field_root(kind_text, SHAPE, reference.elements(octets, octets.itemsize))
 
 
 def test_compact_storage(tmp_path: Path) -> None:
