@@ -278,7 +278,7 @@ def test_filters_for_integers(filters: str, tmp_path: Path) -> None:
             kind = h5py.h5t.STD_I32LE.copy()
             kind.set_precision(20)
             creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-            creation.set_chunk((16, 16, 16))
+            creation.set_chunk((20, 25, 35))
             creation.set_filter(h5py.h5z.FILTER_NBIT, h5py.h5z.FLAG_OPTIONAL)
             made = h5py.h5d.create(file.id, b"x", kind, h5py.h5s.create_simple(SHAPE), creation)
             made.write(h5py.h5s.ALL, h5py.h5s.ALL, values)
