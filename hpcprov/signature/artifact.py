@@ -62,7 +62,7 @@ def describe(
     when the storage digest is `same_as`, there is no signature. The storage digest comes with those of `algorithms`
     (`sha256`, `md5`), for which everything is read. `tell` is told what could not be kept."""
     count, also = thread_count(threads), dict.fromkeys(algorithms, "")
-    past = Past.load(cache_dir, path, appended=appended)
+    past = Past.load(cache_dir, path)
     reuse = Reuse(past, tiles_dir, appended)
     work = Work(
         path,
@@ -187,8 +187,7 @@ class Work:
         if not on_word:
             cache.store(cache_dir, seen, result, began)
         if tiles_dir is not None and signature is not None and self.reuse is not None:
-            how = "appended" if on_word else "full"
-            self.reuse.past.store(cache_dir, self.path, seen, signature["fields"], began, how)
+            self.reuse.past.store(cache_dir, self.path, seen, signature["fields"], began)
 
 
 def _how(otherwise: str, read: int, reused: int) -> dict[str, Any]:

@@ -44,12 +44,9 @@ class Past:
     matching: int = 0
 
     @classmethod
-    def load(cls, cache_dir: str | None, path: str, *, appended: bool = False) -> Past:
-        """What is known of `path`, if anything. A result that rests on what somebody said proves nothing: it counts
-        only when that is said again (`appended`)."""
+    def load(cls, cache_dir: str | None, path: str) -> Past:
+        """What is known of `path`, if anything."""
         found = (cache.read(cache_dir, _key(path)) if cache_dir is not None else None) or {}
-        if not (found.get("how") == "full" or (appended and found.get("how") == "appended")):
-            return cls()
         return cls(_table(found, "fields"), _table(found, "files"), _table(found, "frames"))
 
     def meet(self, path: str, now: Snapshot) -> dict[bytes, str]:
@@ -102,9 +99,7 @@ class Past:
                 return None
         return boxes
 
-    def store(
-        self, cache_dir: str, path: str, now: Snapshot, fields: list[dict[str, Any]], began: int, how: str
-    ) -> None:
+    def store(self, cache_dir: str, path: str, now: Snapshot, fields: list[dict[str, Any]], began: int) -> None:
         """Keep what a reading that began at `began` (ns) has found, for the next one."""
         limit = cache.server_time(cache_dir, now, began) - snapshot.SETTLED_NS
         files = {_text(entry.path): self._row(entry, limit) for entry in now.entries[1:] if entry.kind != "dir"}
@@ -112,7 +107,7 @@ class Past:
             files = {}
         frames = {_text(array): _frame(held) for array, held in self.held.items()} if files else {}
         by_path = {one["path"]: one for one in fields}
-        cache.write(cache_dir, _key(path), {"how": how, "fields": by_path, "files": files, "frames": frames})
+        cache.write(cache_dir, _key(path), {"fields": by_path, "files": files, "frames": frames})
 
     def _row(self, entry: Entry, limit: int) -> list[str]:
         """What is kept of a file; blank for one that may have changed without a trace while it was read."""
