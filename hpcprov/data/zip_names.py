@@ -54,19 +54,17 @@ def _directory(fd: int) -> bytes:
     end = tail.rfind(END)
     if end < 0 or end + 22 > len(tail):
         return b""
-    length, start = _number(tail, end + 12, 4), _number(tail, end + 16, 4)
+    length = _number(tail, end + 12, 4)
     before = first + end
-    if start == 0xFFFFFFFF or length == 0xFFFFFFFF:
-        where = tail[max(0, end - 20) : end]
-        if where[:4] != LOCATOR:
-            return b""
-        before = _number(where, 8, 8)
+    locator = tail[max(0, end - 20) : end]
+    if locator[:4] == LOCATOR:
+        before = _number(locator, 8, 8)
         wide = os.pread(fd, 56, before) if before < size else b""
         if wide[:4] != END64 or len(wide) < 56:
             return b""
-        length, start = _number(wide, 40, 8), _number(wide, 48, 8)
-    # An archive with something in front of it: the directory ends where its end record begins.
-    start = before - length if start + length != before else start
+        length = _number(wide, 40, 8)
+    # The directory ends where its end record begins, also when something was put in front of the archive.
+    start = before - length
     if length > MAX_DIRECTORY or start < 0 or start + length > size:
         return b""
     return os.pread(fd, length, start)
