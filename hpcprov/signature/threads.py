@@ -109,6 +109,8 @@ class Signer:
         self.extents = plan.extents_for(grid.shape, grid.tile, target.width, layout, limit=self.limit)
         self.blank = _blank_tiles(target, grid, self.by_chunk)
         self.known: dict[tuple[int, ...], tuple[bytes, int]] = {}
+        #: Whoever signed before has memory to use again.
+        self.idle: list[_Hand] = []
         #: Bytes that an element of unknown length has taken so far.
         self.average = 0.0
 
@@ -117,9 +119,18 @@ class Signer:
         if not self.grid.count:
             return
         self.watch.expect(prod(lengths(box)) * self.target.width)
-        shared = _Shared(plan.boxes(box, self.extents), lambda: _Hand(self, put).sign)
+        hands: list[_Hand] = []
+
+        def work() -> Callable[[Box], None]:
+            hand = self.idle.pop() if self.idle else _Hand(self, put)
+            hand.put = put
+            hands.append(hand)
+            return hand.sign
+
+        shared = _Shared(plan.boxes(box, self.extents), work)
         wanted = prod(-(-(stop - start) // extent) for (start, stop), extent in zip(box, self.extents, strict=True))
         shared.run(min(self.threads, wanted))
+        self.idle += hands
 
 
 def _by_chunk(target: Field) -> bool:
