@@ -18,6 +18,7 @@ from pyarrow import parquet
 from hpcprov.data.arrow_types import check_names, column_type
 from hpcprov.data.interface import Dataset
 from hpcprov.data.table import Table
+from hpcprov.data.types import Type
 from hpcprov.record.errors import UnreadableData
 
 #: Pages are read from the file through a buffer of this size, not a column of a row group at once.
@@ -46,11 +47,12 @@ def _dataset(file: _File) -> Dataset:
     if any(count < 0 for count in counts) or sum(counts) != metadata.num_rows:
         raise UnreadableData(f"{metadata.num_rows} rows declared, {sum(counts)} in the row groups")
     table = Table([0, *accumulate(counts)][:-1], metadata.num_rows, file.arrays)
-    kinds = [column_type(item.name, item.type) for item in schema]
+    file.kinds = [column_type(item.name, item.type) for item in schema]
     file.leaves = _leaves(schema, metadata.num_columns)
+    length = max(map(file.variable, range(len(counts))), default=0)
     fields = [
-        table.field(name, at, kind, length=file.length(at))
-        for at, (name, kind) in enumerate(zip(schema.names, kinds, strict=True))
+        table.field(name, at, kind, length=length)
+        for at, (name, kind) in enumerate(zip(schema.names, file.kinds, strict=True))
     ]
     return Dataset("parquet", tuple(fields), file.source.close, kind="table")
 
@@ -74,6 +76,7 @@ class _File:
     def __init__(self, source: Any) -> None:
         self.source, self.readers = source, local()
         self.metadata: Any = None
+        self.kinds: list[Type] = []
         self.leaves: list[list[int]] = []
         self.metadata = self.reader().metadata
 
@@ -90,20 +93,20 @@ class _File:
         return self.readers.mine
 
     def arrays(self, column: int, group: int) -> Iterator[Any]:
-        count = max(1, min(ROWS, BATCH // max(1, self.length(column, group))))
+        size = self.kinds[column].size
+        count = BATCH // max(1, self.variable(group) if size is None else size)
         # By number: by name a column `a.b` could not be told from the member b of a.
         batches = self.reader().reader.iter_batches(
-            count, row_groups=[group], column_indices=self.leaves[column], use_threads=False
+            max(1, min(ROWS, count)), row_groups=[group], column_indices=self.leaves[column], use_threads=False
         )
         for batch in batches:
             yield batch.column(0)
 
-    def length(self, column: int, group: int | None = None) -> int:
-        """Bytes of an element on average, as far as the footer tells: without what a dictionary saves."""
-        groups = range(self.metadata.num_row_groups) if group is None else [group]
-        rows = size = 0
-        for at in groups:
-            found = self.metadata.row_group(at)
-            rows += found.num_rows
-            size += sum(max(0, found.column(leaf).total_uncompressed_size) for leaf in self.leaves[column])
-        return size // max(1, rows)
+    def variable(self, group: int) -> int:
+        """Bytes that the columns of variable length have together in a row, on average, as far as the footer tells
+        (without what dictionaries save).
+
+        The footer tells it for each column, too, but pyarrow ends the process over some that are damaged there."""
+        found = self.metadata.row_group(group)
+        fixed = sum(kind.size or 0 for kind in self.kinds)
+        return max(0, found.total_byte_size // max(1, found.num_rows) - fixed)
