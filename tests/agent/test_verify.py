@@ -276,3 +276,25 @@ def test_what_was_hashed_later_is_known_by_its_tiles(site: Site) -> None:
         file["ocean/temperature"][0, 0, 0] = -1
     status, text, _ = verify(site, "last")
     assert status == 1 and "ocean/temperature[0:16, 0:64, 0:128]" in text
+
+
+APPEND = """
+import numpy, zarr
+array = zarr.open_array("out", mode="a", shape=(0, 600), chunks=(64, 600), dtype="f8")
+array.append(numpy.ones((1024 if array.shape[0] == 0 else 64, 600)))
+"""
+
+
+def test_a_store_that_a_second_run_has_grown_is_read_where_it_is_new(site: Site) -> None:
+    site.run("--output", "out", "--", sys.executable, "-c", APPEND)
+    time.sleep(2.1)
+    site.run("--input", "out", "--", "true")  # what was young when it was signed is known from now on
+    record = site.run("--output", "out", "--", sys.executable, "-c", APPEND)
+    (found,) = record["artifacts"]["generated"]
+    assert (found["signature"]["how"], found["storage"]["how"]) == ("partly cached", "partly cached")
+    assert found["signature"]["parts"] == {"read": 2, "reused": 8}
+    (now,) = json.loads(site.call(site.launcher, "hash", "--no-cache", "--json", "out").stdout)
+    assert now["signature"]["how"] == now["storage"]["how"] == "full"
+    assert now["signature"]["digest"] == found["signature"]["digest"]
+    assert now["storage"]["digest"] == found["storage"]["digest"]
+    assert verify(site, "out")[0] == 0
