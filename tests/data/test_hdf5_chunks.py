@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,13 @@ THROUGH_THE_LIBRARY: dict[str, dict[str, Any]] = {
 }
 CHUNKS = [(45, 35), (32, 16), (90, 70), (100, 80), (7, 70)]
 BOXES = [((0, 90), (0, 70)), ((3, 50), (11, 12)), ((31, 33), (15, 17)), ((89, 90), (69, 70)), ((5, 5), (0, 70))]
+
+
+@pytest.fixture(autouse=True)
+def chunks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones would be read through the library, because that is faster."""
+    monkeypatch.setattr("hpcprov.data.hdf5.SMALL_FILTERED", 0)
+    monkeypatch.setattr("hpcprov.data.hdf5.SMALL_PLAIN", 0)
 
 
 def only(path: Path) -> Any:
@@ -285,13 +293,19 @@ def test_a_chunk_outside_of_the_file(name: str, tmp_path: Path) -> None:
 
 
 def test_part_of_a_large_chunk_without_filters_is_read_alone(tmp_path: Path) -> None:
+    rows, width = 64, 2**20
     with h5py.File(tmp_path / "x", "w") as file:
-        made = file.create_dataset("x", (2**27,), "<f8", chunks=(2**27,))
-        at = made.id
-        del at
+        made = file.create_dataset("x", (rows, width), "<f8", chunks=(rows, width))
+        made.id.write_direct_chunk((0, 0), np.arange(rows * width, dtype="<f8").tobytes())
     with only(tmp_path / "x") as data:
-        assert data.fields[0].divisible
-        assert data.fields[0].chunk((0,)) is None  # type: ignore[misc]
+        (field,) = data.fields
+        assert field.divisible
+        tracemalloc.start()
+        found = field.read(((60, 62), (5, 9)))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert found.tolist() == [[row * width + at for at in range(5, 9)] for row in (60, 61)]
+    assert peak < 8 << 20
 
 
 def test_chunks_are_decoded_by_several_threads_at_once(tmp_path: Path) -> None:
@@ -315,6 +329,20 @@ def test_chunks_are_decoded_by_several_threads_at_once(tmp_path: Path) -> None:
         roots = {sign_field(field, threads=count).root for count in (1, 2, 5)}
     assert [found[at] for at in range(64)] == [row.tobytes() for row in values]
     assert len(roots) == 1
+
+
+def test_small_chunks_are_left_to_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    with h5py.File(tmp_path / "x", "w") as file:
+        for size in (1 << 12, 1 << 14, 1 << 18):
+            file.create_dataset(f"{size} filtered", (size,), "u1", chunks=(size,), compression="gzip")
+            file.create_dataset(f"{size} plain", (size,), "u1", chunks=(size,))
+    with only(tmp_path / "x") as data:
+        assert {field.name for field in data.fields if field.chunk is not None} == {
+            "16384 filtered",
+            "262144 filtered",
+            "262144 plain",
+        }
 
 
 def test_an_array_that_shrank_and_one_that_grew(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from data.test_hdf5_chunks import FILTERS
+from data.test_hdf5_chunks import FILTERS, chunks_of_any_size  # noqa: F401
 from hpcprov.data.open import open_data
 from hpcprov.record.errors import UnreadableData
 
