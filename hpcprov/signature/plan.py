@@ -33,8 +33,10 @@ def unit_extents(
     """Elements of a unit along each axis, multiples of the tile's, for elements of `width` bytes in memory and at most
     `limit` bytes.
 
-    A unit is never less than one tile. Without chunks the array is taken to lie in rows."""
-    grain = chunks or tuple(1 if axis < len(shape) - 1 else max(1, extent) for axis, extent in enumerate(shape))
+    A unit is never less than one tile. Without chunks the array is taken to lie in rows, of which any part of one can
+    be read as well as the whole."""
+    rows = tuple(1 if axis < len(shape) - 1 else max(1, extent) for axis, extent in enumerate(shape))
+    grain = chunks or (rows if len(shape) > 1 else tile)
     extents = tile
     while volume(extents, shape, 1) and (better := _best_step(extents, shape, tile, grain, width, limit)) is not None:
         extents = better
