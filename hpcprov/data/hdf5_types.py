@@ -47,6 +47,12 @@ PADDING: dict[int, Decode] = {
     h5t.STR_SPACEPAD: space_padded,
 }
 BOOL_NAMES = {b"FALSE": 0, b"TRUE": 1}
+#: Bit fields by their type, of which h5py tells neither precision nor byte order.
+BIT_FIELDS = [
+    (getattr(h5t, f"STD_B{8 * size}{order}"), np.dtype(f"{sign}u{size}"))
+    for size in (1, 2, 4, 8)
+    for order, sign in (("LE", "<"), ("BE", ">"))
+]
 WIDER = {1: h5t.STD_I8LE, 2: h5t.STD_I16LE, 4: h5t.STD_I32LE, 8: h5t.STD_I64LE}
 WIDER_UNSIGNED = {1: h5t.STD_U8LE, 2: h5t.STD_U16LE, 4: h5t.STD_U32LE, 8: h5t.STD_U64LE}
 
@@ -85,10 +91,10 @@ def _integer(tid: Any, _: Decode) -> Layout:
 
 
 def _bitfield(tid: Any, _: Decode) -> Layout:
-    size = tid.get_size()
-    if size not in WIDER or tid.get_precision() != 8 * size:
-        raise Unsigned(f"bit fields of {tid.get_precision()} bits have no signature")
-    return _number(f"u{size}", tid)
+    dtype = next((dtype for known, dtype in BIT_FIELDS if tid.equal(known)), None)
+    if dtype is None:
+        raise Unsigned("bit fields of an odd precision have no signature")
+    return Layout(plain(dtype.str[1:]), dtype, tid)
 
 
 def _float(tid: Any, _: Decode) -> Layout:

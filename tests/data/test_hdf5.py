@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -346,3 +347,77 @@ def test_dataset_root_is_that_of_its_fields(tmp_path: Path) -> None:
         fields = [(field.path, sign_field(field).root) for field in data.fields]
     assert [path for path, _ in fields] == [b"b-x", b"b/x"]
     assert tree.dataset_root("tree", fields) == reference.dataset_root("tree", fields[::-1])
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 8])
+@pytest.mark.parametrize("order", ["LE", "BE"])
+def test_bit_fields_are_unsigned_integers(size: int, order: str, tmp_path: Path) -> None:
+    kind = getattr(h5t, f"STD_B{8 * size}{order}")
+    stored = bytes(range(1, size + 1))
+    raw(tmp_path / "x", b"x", kind, stored, 1)
+    assert encoded(tmp_path / "x")["x"] == (f"u{size}", stored if order == "LE" else stored[::-1])
+
+
+def test_a_bit_field_of_an_odd_size_is_refused(tmp_path: Path) -> None:
+    kind = h5t.STD_B32LE.copy()
+    kind.set_size(3)
+    with h5py.File(tmp_path / "x", "w") as file:
+        h5d.create(file.id, b"x", kind, h5s.create_simple((1,)))
+    with pytest.raises(Unsigned, match="x: bit fields of an odd precision"):
+        open_data(str(tmp_path / "x"))
+
+
+def test_time_types_are_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x", "w") as file:
+        h5d.create(file.id, b"x", h5t.UNIX_D32LE, h5s.create_simple((1,)))
+    with pytest.raises(Unsigned, match="x: HDF5 time types have no signature"):
+        open_data(str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize("userblock", [0, 2048])
+def test_contiguous_values_are_read_beside_the_library(userblock: int, tmp_path: Path) -> None:
+    """h5py's lock is held meanwhile: whoever needs it would wait for ever."""
+    grid = np.arange(24, dtype=">u2").reshape(4, 6)
+    pair = np.zeros(5, [("a", ">i2"), ("b", "S3")])
+    pair["a"] = np.arange(5)
+    with h5py.File(tmp_path / "x", "w", userblock_size=userblock) as file:
+        file["grid"], file["one"], file["pair"] = grid, 2.5, pair
+        file.create_dataset("inner", (2,), np.dtype((">f4", (2, 3))))[...] = np.arange(12).reshape(2, 2, 3)
+    with open_data(str(tmp_path / "x")) as data:
+        fields = {field.name: field for field in data.fields}
+        boxes = {"grid": ((1, 3), (2, 5)), "one": (), "pair": ((1, 4),), "inner": ((1, 2),)}
+        found: dict[str, Any] = {}
+
+        def work() -> None:
+            found.update({name: fields[name].read(box) for name, box in boxes.items()})
+
+        thread = threading.Thread(target=work, daemon=True)
+        with h5py._objects.phil:
+            thread.start()
+            thread.join(20)
+    assert found["grid"].tolist() == grid[1:3, 2:5].tolist()
+    assert found["one"].tolist() == 2.5
+    assert found["pair"].tobytes() == pair[1:4].tobytes()
+    assert found["inner"].tolist() == [[[6, 7, 8], [9, 10, 11]]]
+
+
+def test_contiguous_values_outside_of_the_file(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x", "w") as file:
+        file["x"] = np.full(100, -1)
+        at = file["x"].id.get_offset().to_bytes(8, "little")
+    content = (tmp_path / "x").read_bytes()
+    assert content.count(at) >= 1
+    (tmp_path / "x").write_bytes(content.replace(at, (1 << 40).to_bytes(8, "little")))
+    with pytest.raises(UnreadableData, match=r"x: truncated|cannot be decoded"):
+        open_data(str(tmp_path / "x"))
+
+
+def test_any_type_with_a_fill_value_that_is_never_written(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x", "w") as file:
+        for name, kind, fill in (("fixed", "S4", b"ab"), ("flag", "?", True), ("odd", "f2", 1.5)):
+            file.create_dataset(name, (3,), kind, chunks=(2,), fillvalue=fill, fill_time="never")
+    assert encoded(tmp_path / "x") == {
+        "fixed": ("str", s(b"ab") * 3),
+        "flag": ("bool", b"\1" * 3),
+        "odd": ("f2", np.full(3, 1.5, "<f2").tobytes()),
+    }
