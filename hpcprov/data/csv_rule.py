@@ -29,7 +29,7 @@ def delimiter_of(sample: bytes, *, whole: bool) -> str | None:
     """The delimiter of a table that begins with `sample` (the file's first SAMPLE bytes, or all of it: `whole`), or
     None for anything else."""
     body = sample.removeprefix(BOM)
-    first = body[: len(body) if (at := body.find(b"\n")) < 0 else at]
+    first = body.lstrip(b"\r\n").partition(b"\n")[0]
     marks = [mark for mark in DELIMITERS if mark.encode() in first]
     if not marks or b"\0" in body:
         return None
