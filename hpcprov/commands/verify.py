@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     results = []
     with tempfile.TemporaryDirectory(prefix="hpcprov-") as folder:
         bar = Bar()
-        with reader({"threads": args.threads, "tiles_dir": folder}, bar) as reading:
+        with reader({"threads": args.threads, "tiles_dir": folder, "durable": False}, bar) as reading:
             for verdict in _verdicts(args, _Reader(reading, bar, folder)):
                 results.append(verdict)
                 if not args.json:

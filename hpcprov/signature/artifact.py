@@ -51,6 +51,7 @@ def describe(
     values: bool = True,
     same_as: str | None = None,
     algorithms: Sequence[str] = (),
+    durable: bool = True,
     watch: Watch | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> dict[str, Any]:
@@ -60,7 +61,8 @@ def describe(
     With `tiles_dir` the tile digests of its fields are kept there, and with both directories what has not changed since
     the last time is not read again; `appended` says that a single file has only got more rows. Without `values`, and
     when the storage digest is `same_as`, there is no signature. The storage digest comes with those of `algorithms`
-    (`sha256`, `md5`), for which everything is read. `tell` is told what could not be kept."""
+    (`sha256`, `md5`), for which everything is read. Tile digests that are not `durable` need not outlive a crash of
+    the machine. `tell` is told what could not be kept."""
     count, also = thread_count(threads), dict.fromkeys(algorithms, "")
     past = Past.load(cache_dir, path)
     reuse = Reuse(past, tiles_dir, appended)
@@ -75,6 +77,8 @@ def describe(
         same_as=same_as,
         reuse=reuse,
         also=also,
+        durable=durable,
+        deadline=deadline,
     )
     return work.describe(cache_dir=cache_dir, tiles_dir=tiles_dir, tell=tell)
 
@@ -94,6 +98,8 @@ class Work:
     same_as: str | None = None
     reuse: Reuse | None = None
     also: dict[str, str] = member(default_factory=dict)
+    durable: bool = True
+    deadline: float | None = None
     signed: list[Signed] = member(default_factory=list)
 
     def describe(
@@ -178,8 +184,10 @@ class Work:
         tell: Callable[[str], object],
     ) -> None:
         """Keep what was found for later, as far as it says what others may rely on."""
-        if tiles_dir is not None and (missed := manifest.keep_all(tiles_dir, self.signed)) is not None:
-            tell(f"{self.path}: {missed}")
+        if tiles_dir is not None:
+            missed = manifest.keep_all(tiles_dir, self.signed, durable=self.durable, deadline=self.deadline)
+            if missed is not None:
+                tell(f"{self.path}: {missed}")
         signature = result["signature"]
         on_word = signature is not None and signature["how"] == "appended"
         if cache_dir is None or self.follow or self.also or result["unsigned"] in (BYTES_ONLY, SAME_BYTES):

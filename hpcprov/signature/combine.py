@@ -65,6 +65,7 @@ def _work(path: str, fresh: list[Note], threads: int, deadline: float | None, gr
         path,
         lambda seen: digests[0] if digests else storage_digest(path, seen, threads=threads, deadline=deadline),
         lambda field: assembled(field, fresh, threads, deadline, group),
+        deadline=deadline,
     )
 
 

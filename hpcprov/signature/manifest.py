@@ -17,11 +17,14 @@ import re
 import stat
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 
+from hpcprov.data.open import reason
 from hpcprov.record import layout
 from hpcprov.signature import tree
+from hpcprov.signature.deadline import TimeUp, check
 from hpcprov.signature.field import Signed
 from hpcprov.signature.tiles import grid_of
 
@@ -30,6 +33,8 @@ HEAD = b"hpcprov tiles 1\n"
 MAX_HEADER = 1 << 20
 MAX_RANK = 1 << 10
 DRAFT = ".draft-"
+#: Syncing a file is mostly waiting: file systems put many at once into one commit.
+WRITERS = 16
 #: Drafts of killed processes are removed when they are that old, seconds.
 STALE = 3600.0
 
@@ -44,24 +49,35 @@ class Manifest:
     leaves: bytes
 
 
-def keep_all(folder: str, signed: Iterable[Signed]) -> str | None:
-    """Keep the manifests of several fields; None, or why some could not be kept: a full disk costs nothing else."""
+def keep_all(
+    folder: str, signed: Iterable[Signed], *, durable: bool = True, deadline: float | None = None
+) -> str | None:
+    """Keep the manifests of several fields; None, or why some could not be kept: a full disk costs nothing else.
+
+    What need not outlive a crash of the machine is not synced (`durable`)."""
+
+    def work(field: Signed) -> None:
+        check(deadline)
+        keep(folder, field, durable=durable)
+
+    several = [field for field in signed if field.shape is not None and len(field.leaves) >= 2 * tree.DIGEST]
     try:
-        for field in signed:
-            keep(folder, field)
-    except OSError as error:
-        return f"tile digests were not kept: {error.strerror or error}"
+        _sweep(folder)
+        with ThreadPoolExecutor(max(1, min(WRITERS, len(several)))) as pool:
+            for _ in pool.map(work, several):
+                pass
+    except (OSError, TimeUp) as error:
+        return f"tile digests were not kept: {reason(error)}"
     return None
 
 
-def keep(folder: str, signed: Signed) -> None:
-    """Write the manifest of a field of at least two tiles, all or nothing; one that is there stays. Raises OSError."""
-    if signed.shape is None or len(signed.leaves) < 2 * tree.DIGEST:
-        return
+def keep(folder: str, signed: Signed, *, durable: bool = True) -> None:
+    """Write the manifest of a field that has a shape, all or nothing; one that is there stays. Raises OSError."""
+    assert signed.shape is not None
     head = HEAD + tree.field_message(signed.type.token, signed.shape, signed.tile)
     place = layout.manifest(folder, signed.root.hex())
     if _size(place) != len(head) + len(signed.leaves):
-        _write(folder, place, head, signed.leaves)
+        _write(folder, place, head, signed.leaves, durable)
 
 
 def load(folder: str, root: str, *, most: int) -> Manifest | None:
@@ -107,7 +123,7 @@ def _token(body: memoryview) -> tuple[bytes, int]:
     return token, 8 + min(length, len(body))
 
 
-def _write(folder: str, place: str, head: bytes, leaves: bytes | bytearray) -> None:
+def _write(folder: str, place: str, head: bytes, leaves: bytes | bytearray, durable: bool) -> None:
     os.makedirs(os.path.dirname(place), exist_ok=True)
     draft = os.path.join(folder, f"{DRAFT}{os.getpid()}-{os.urandom(8).hex()}")
     try:
@@ -116,16 +132,18 @@ def _write(folder: str, place: str, head: bytes, leaves: bytes | bytearray) -> N
             file.write(head)
             file.write(leaves)
             file.flush()
-            os.fsync(fd)
+            if durable:
+                os.fsync(fd)
         os.rename(draft, place)
     except OSError:
         _discard(draft)
         raise
-    _sweep(folder)
 
 
 def _sweep(folder: str) -> None:
     """Remove the drafts of processes that were killed while they wrote."""
+    if not os.path.isdir(folder):
+        return
     with os.scandir(folder) as found:
         for item in found:
             if item.name.startswith(DRAFT) and item.stat(follow_symlinks=False).st_mtime < time.time() - STALE:

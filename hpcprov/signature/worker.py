@@ -33,7 +33,7 @@ PR_SET_PDEATHSIG = 1
 #: Opening files needs that much address space in any case.
 LEAST = 1 << 30
 #: Settings that only describing a whole artifact takes.
-DESCRIBING = ("appended", "values", "same_as", "algorithms")
+DESCRIBING = ("appended", "values", "same_as", "durable", "algorithms")
 
 
 def main(words: list[str]) -> int:
@@ -122,11 +122,7 @@ class Worker:
         from hpcprov.signature.artifact import describe
 
         told: list[str] = []
-        more = {
-            name: self.settings[name]
-            for name in ("appended", "values", "same_as", "algorithms")
-            if name in self.settings
-        }
+        more = {name: self.settings[name] for name in DESCRIBING if name in self.settings}
         result = describe(request["path"], watch=watch, tell=told.append, **self._options(), **more)
         return {"result": result, "told": told}, b""
 

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpcprov.data.types import plain
 from hpcprov.record import layout
 from hpcprov.signature import manifest, reference
 from hpcprov.signature.artifact import describe
-from hpcprov.signature.manifest import HEAD, load
+from hpcprov.signature.field import Signed
+from hpcprov.signature.manifest import HEAD, keep_all, load
 
 SHAPE = (700, 600)
 
@@ -194,3 +196,20 @@ def test_fields_of_one_root_share_a_manifest(tmp_path: Path) -> None:
         np.save(tmp_path / name, values)
         describe(str(tmp_path / name), tiles_dir=str(tmp_path / "tiles"))
     assert sum(place.is_file() for place in (tmp_path / "tiles").rglob("*")) == 1
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_only_what_must_outlive_a_crash_is_synced(
+    durable: bool, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    describe(str(data), tiles_dir=str(tmp_path / "tiles"), durable=durable)
+    assert len(synced) == int(durable)
+    assert load(str(tmp_path / "tiles"), root_of(data), most=6) is not None
+
+
+def test_keeping_ends_with_the_time(tmp_path: Path) -> None:
+    field = Signed(b"x", plain("f8"), (2,), (1,), bytes(32), 16, bytes(64))
+    assert keep_all(str(tmp_path), [field], deadline=time.monotonic()) == "tile digests were not kept: time"
+    assert not list(tmp_path.iterdir())
