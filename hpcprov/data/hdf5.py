@@ -88,7 +88,7 @@ def _chunked(plain: Field, shape: tuple[int, ...], file: HDF5File, path: bytes, 
     listing = Listing(file, path, shape, extents)
     undo = pipeline([(code, values) for code, values, _ in filters], size)
     small = size < (SMALL_FILTERED if filters else SMALL_PLAIN)
-    if undo is None or small or not _lies_as_read(dataset, layout) or not listing.is_possible(dataset):
+    if undo is None or small or not _lies_as_read(file, dataset, layout) or not listing.is_possible(dataset):
         _check_filters(plain.name, dataset, filters)
         return replace(plain, chunks=extents, stored=listing.stored)
     chunks = Chunks(listing, layout.dtype, undo, file.fill_value(dataset, layout), plain.read)
@@ -110,10 +110,12 @@ def _filters(creation: Any) -> Iterator[tuple[int, tuple[int, ...], str]]:
         yield code, values, os.fsdecode(label)
 
 
-def _lies_as_read(dataset: Any, layout: Layout) -> bool:
+def _lies_as_read(file: HDF5File, dataset: Any, layout: Layout) -> bool:
     """Whether the bytes in the file are those that are read into memory. Those of references are not: the library
-    translates them."""
+    translates them, and what this process has open for writing may not be in the file yet."""
     kind = dataset.get_type()
+    if file.is_being_written:
+        return False
     return layout.exact and kind.get_size() == layout.dtype.itemsize and not kind.detect_class(h5t.REFERENCE)
 
 
@@ -139,7 +141,7 @@ def _contiguous(plain: Field, shape: tuple[int, ...], file: HDF5File, dataset: A
     offset, size = dataset.get_offset(), prod(shape) * layout.dtype.itemsize
     if offset is None:
         return replace(plain, stored=lambda: iter(()))
-    if not _lies_as_read(dataset, layout) or dataset.get_storage_size() != size:
+    if not _lies_as_read(file, dataset, layout) or dataset.get_storage_size() != size:
         return plain
     if offset + size > file.size:
         raise UnreadableData(f"{plain.name}: truncated: {size} bytes at {offset} of a file of {file.size}")

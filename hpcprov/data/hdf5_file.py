@@ -49,6 +49,11 @@ class HDF5File:
         adds = h5py.version.hdf5_version_tuple >= ADDS_USER_BLOCK
         return 0 if adds else int(self.handle.get_create_plist().get_userblock())
 
+    @property
+    def is_being_written(self) -> bool:
+        """Whether this very process has the file open for writing, too."""
+        return bool(self.handle.get_intent() & h5f.ACC_RDWR)
+
     def dataset(self, path: bytes) -> Any:
         """The open dataset at a path of hard links."""
         with self.lock:

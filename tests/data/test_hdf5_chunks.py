@@ -11,7 +11,7 @@ import h5py
 import hdf5plugin
 import numpy as np
 import pytest
-from h5py import h5d, h5p, h5s, h5t
+from h5py import h5d, h5f, h5p, h5s, h5t
 
 from hpcprov.data.interface import Field
 from hpcprov.data.open import open_data
@@ -329,6 +329,21 @@ def test_chunks_are_decoded_by_several_threads_at_once(tmp_path: Path) -> None:
         roots = {sign_field(field, threads=count).root for count in (1, 2, 5)}
     assert [found[at] for at in range(64)] == [row.tobytes() for row in values]
     assert len(roots) == 1
+
+
+def test_what_this_process_has_written_and_not_flushed(tmp_path: Path) -> None:
+    access = h5p.create(h5p.FILE_ACCESS)  # as the reader has it, since the library opens a file in one way only
+    access.set_fclose_degree(h5f.CLOSE_STRONG)
+    access.set_file_locking(False, True)
+    handle = h5f.create(str(tmp_path / "x").encode(), h5f.ACC_TRUNC, fapl=access)
+    with h5py.File(handle) as file:
+        file["whole"] = VALUES
+        file.create_dataset("chunked", data=VALUES, chunks=(45, 35))
+        file.flush()
+        file["whole"][3, 3] = file["chunked"][3, 3] = -1
+        with only(tmp_path / "x") as data:
+            assert [field.chunk for field in data.fields] == [None, None]
+            assert [field.read(((3, 4), (3, 4))).tolist() for field in data.fields] == [[[-1]], [[-1]]]
 
 
 def test_small_chunks_are_left_to_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
