@@ -46,7 +46,9 @@ def _dataset(source: Any) -> Dataset:
         if rows // max(1, batches) * kind.nominal > MAX_CHUNK:
             raise Unsigned(f"{name}: record batches of {rows // batches} rows are larger than this version reads")
     counts = _batch_rows(file, kinds, batches) if kinds else []
-    table = Table([0, *accumulate(counts)][:-1], sum(counts), file.arrays)
+    table = Table(
+        [0, *accumulate(counts)][:-1], sum(counts), file.arrays, lambda at: pa.array([], schema.field(at).type)
+    )
     fields = [table.field(name, at, kind) for at, (name, kind) in enumerate(zip(schema.names, kinds, strict=True))]
     return Dataset("arrow", tuple(fields), source.close, kind="table")
 

@@ -50,7 +50,7 @@ def _dataset(fd: int) -> Dataset:
     names = next(filter(None, csv.reader(io.StringIO(_text(fd, header), newline=""), delimiter=mark)))
     check_names(names)
     file = _File(fd, mark, names, rest)
-    table = Table(file.starts, file.rows, file.arrays)
+    table = Table(file.starts, file.rows, file.arrays, lambda at: file.kinds[at].values(pa.array([], pa.string())))
     fields = [table.field(name, at, kind.type) for at, (name, kind) in enumerate(zip(names, file.kinds, strict=True))]
     return Dataset("csv", tuple(fields), lambda: os.close(fd), kind="table")
 

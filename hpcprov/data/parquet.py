@@ -46,7 +46,9 @@ def _dataset(file: _File) -> Dataset:
     counts = [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)]
     if any(count < 0 for count in counts) or sum(counts) != metadata.num_rows:
         raise UnreadableData(f"{metadata.num_rows} rows declared, {sum(counts)} in the row groups")
-    table = Table([0, *accumulate(counts)][:-1], metadata.num_rows, file.arrays)
+    table = Table(
+        [0, *accumulate(counts)][:-1], metadata.num_rows, file.arrays, lambda at: pa.array([], schema.field(at).type)
+    )
     file.kinds = [column_type(item.name, item.type) for item in schema]
     file.leaves = _leaves(schema, metadata.num_columns)
     length = max(map(file.variable, range(len(counts))), default=0)

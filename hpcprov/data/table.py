@@ -4,7 +4,7 @@ one column's values as Arrow arrays, one after another.
 A thread keeps its place: the group it is in, and the last array of it. Boxes that follow each other so cost one pass;
 no more than one array for each thread is held, whatever the size of a group.
 
-    Table(starts=[0, 1000], rows=1500, arrays=lambda column, group: ...).field("t", 0, kind, width=8)
+    Table(starts=[0, 1000], rows=1500, arrays=..., empty=...).field("t", 0, kind, width=8)
 """
 
 from __future__ import annotations
@@ -40,11 +40,13 @@ class _Place:
 
 @dataclass
 class Table:
-    """`starts` are the rows at which groups begin, `arrays(column, group)` gives the values of one."""
+    """`starts` are the rows at which groups begin, `arrays(column, group)` gives the values of one, `empty(column)` an
+    array of no rows."""
 
     starts: list[int]
     rows: int
     arrays: Callable[[int, int], Iterator[Any]]
+    empty: Callable[[int], Any]
     places: local = field(default_factory=local)
 
     def field(self, name: str, column: int, kind: Type, *, length: int = 0) -> Field:
@@ -73,6 +75,8 @@ class Table:
         return read
 
     def _read(self, column: int, start: int, stop: int) -> Values:
+        if start == stop:
+            return numpy_of(self.empty(column))
         parts = []
         while start < stop:
             place = self._place(column, start)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hpcprov.data import open as opening
-from hpcprov.data.open import MissingReader, format_of, open_data, readable
+from hpcprov.data.open import MissingReader, check_name, format_of, open_data, readable
 from hpcprov.record.errors import UnreadableData
 
 
@@ -25,6 +25,15 @@ from hpcprov.record.errors import UnreadableData
         (bytes(512) + b"\x89HDF\r\n\x1a\n", "hdf5"),
         (bytes(8192) + b"\x89HDF\r\n\x1a\n", "hdf5"),
         (bytes(513) + b"\x89HDF\r\n\x1a\n", "file"),
+        (b"CDF\1", "netcdf3"),
+        (b"CDF\2", "netcdf3"),
+        (b"CDF\5", "netcdf3"),
+        (b"CDF\3", "file"),
+        (b"PAR1" + bytes(4) + b"PAR1", "parquet"),
+        (b"PAR1" + bytes(9), "file"),
+        (b"ARROW1\0\0", "arrow"),
+        (b"FEA1" + bytes(4) + b"FEA1", "feather1"),
+        (b"PK\5\6" + bytes(18), "file"),
     ],
 )
 def test_files_by_content(content: bytes, form: str, tmp_path: Path) -> None:
@@ -54,7 +63,20 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         format_of(str(tmp_path / "x"))
 
 
-@pytest.mark.parametrize(("form", "extra"), [("hdf5", "hdf5"), ("zarr3", "zarr")])
+@pytest.mark.parametrize("suffix", [".parquet", ".feather", ".arrow", ".npz", ".nc"])
+def test_a_name_that_promises_what_is_not_there(suffix: str, tmp_path: Path) -> None:
+    place = tmp_path / f"x{suffix}"
+    place.write_bytes(b"junk")
+    with pytest.raises(UnreadableData, match=rf"its name ends in \{suffix}, but it is a file of another kind"):
+        check_name(str(place), format_of(str(place)))
+    (tmp_path / "x.csv").write_bytes(b"junk")
+    check_name(str(tmp_path / "x.csv"), "file")
+
+
+@pytest.mark.parametrize(
+    ("form", "extra"),
+    [("hdf5", "hdf5"), ("zarr3", "zarr"), ("parquet", "tables"), ("arrow", "tables"), ("csv", "tables")],
+)
 def test_a_missing_library_names_the_extra(form: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(opening.READERS, form, ("hpcprov.data.no_such_library", "open", extra))
     with pytest.raises(MissingReader, match=rf"pip install 'hpcprov\[{extra}\]'"):

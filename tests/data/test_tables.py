@@ -140,6 +140,18 @@ def test_any_table(
     assert found["t"] == root_of("str", [None if t is None else t.encode() for t in texts])
 
 
+@pytest.mark.parametrize("rows", [0, 3])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_box_of_no_rows(way: str, rows: int, tmp_path: Path) -> None:
+    case = {name: pa.array((values * 3)[:rows], arrow) for name, (arrow, values, _, _) in CASES.items() if values}
+    length = min(map(len, case.values()))
+    WAYS[way](pa.table({name: column.slice(0, length) for name, column in case.items()}), tmp_path / "x")
+    with open_data(str(tmp_path / "x")) as data:
+        for field in data.fields:
+            assert field.shape == (length,)
+            assert field.read(((0, 0),)).shape[0] == len(field.read(((length, length),))) == 0
+
+
 @pytest.mark.parametrize(
     ("column", "reason"),
     [
