@@ -111,4 +111,5 @@ class _File:
         The footer tells it for each column, too, but pyarrow ends the process over some that are damaged there."""
         found = self.metadata.row_group(group)
         fixed = sum(kind.size or 0 for kind in self.kinds)
-        return max(0, int(found.total_byte_size) // max(1, found.num_rows) - fixed)
+        size: int = found.total_byte_size // max(1, found.num_rows) - fixed
+        return max(0, size)
