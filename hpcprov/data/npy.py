@@ -24,6 +24,8 @@ from hpcprov.record.errors import UnreadableData
 
 MAGIC = b"\x93NUMPY"
 MAX_HEADER = 1 << 16
+#: What the kernel maps around a page that is touched.
+SHORT_RUN = 1 << 16
 
 
 def open_npy(path: str) -> Dataset:
@@ -97,7 +99,7 @@ def block_reader(fd: int, start: int, shape: tuple[int, ...], dtype: np.dtype[An
     assert dtype.subdtype is None
 
     def read(box: Box) -> Values:
-        mapped = _mapped(fd, start, strides, dtype, box)
+        mapped = _mapped(fd, start, strides, shape, dtype, box)
         if mapped is not None:
             return mapped
         whole = _whole_rows(box, shape)
@@ -110,14 +112,29 @@ def block_reader(fd: int, start: int, shape: tuple[int, ...], dtype: np.dtype[An
     return read
 
 
-def _mapped(fd: int, start: int, strides: tuple[int, ...], dtype: np.dtype[Any], box: Box) -> Values | None:
+def _mapped(
+    fd: int, start: int, strides: tuple[int, ...], shape: tuple[int, ...], dtype: np.dtype[Any], box: Box
+) -> Values | None:
+    """The box in the file's own pages; None when it cannot be mapped, or lies in runs so short that the kernel would
+    map more of what lies between them."""
     extents = lengths(box)
     if dtype.hasobject or not dtype.itemsize or not prod(extents):
         return None
     first = sum(begin * stride for (begin, _), stride in zip(box, strides, strict=True))
     last = sum((end - 1) * stride for (_, end), stride in zip(box, strides, strict=True))
-    window = mapping.window(fd, start + first, last - first + dtype.itemsize)
+    span, run = last - first + dtype.itemsize, prod(extents[_outer(box, shape) :]) * dtype.itemsize
+    if run < min(span, SHORT_RUN):
+        return None
+    window = mapping.window(fd, start + first, span)
     return None if window is None else np.ndarray(extents, dtype, window, strides=strides)
+
+
+def _outer(box: Box, shape: tuple[int, ...]) -> int:
+    """The axis along which the box is cut and from which on its elements lie together."""
+    outer = len(box)
+    while outer and box[outer - 1] == (0, shape[outer - 1]):
+        outer -= 1
+    return max(0, outer - 1)
 
 
 def _whole_rows(box: Box, shape: tuple[int, ...]) -> Box:
@@ -136,10 +153,7 @@ def _gather(fd: int, start: int, strides: tuple[int, ...], shape: tuple[int, ...
     size = values.dtype.itemsize
     if not values.size or not size:
         return
-    outer = len(box)
-    while outer and box[outer - 1] == (0, shape[outer - 1]):
-        outer -= 1
-    leading = max(0, outer - 1)
+    leading = _outer(box, shape)
     run = prod(lengths(box[leading:])) * size
     target = octets_of(values)
     first = start + sum(box[axis][0] * strides[axis] for axis in range(leading, len(box)))
