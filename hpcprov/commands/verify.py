@@ -16,8 +16,11 @@ from hpcprov.commands import expected
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import store_here, tell
 from hpcprov.commands.reading import reader
+from hpcprov.record.artifact import BLANK
 from hpcprov.record.errors import HpcprovError, NoSuchRun
+from hpcprov.record.event import is_signature
 from hpcprov.record.text import printable
+from hpcprov.signature.isolated import UNSOUND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,6 +99,8 @@ class _Reader:
             self.bar.clear()
         for text in found.told:
             tell(text)
+        if found.result["signature"] is not None and not is_signature(found.result["signature"]):
+            return BLANK | {"state": "unreadable", "reason": UNSOUND}
         return found.result
 
 

@@ -107,6 +107,8 @@ class Tiles:
             return {"reason": f"its type is {other['type']}, was {one['type']}"}
         if one["shape"] is None or other["shape"] is None:
             return {"reason": f"its shape is {_shape(other['shape'])}, was {_shape(one['shape'])}"}
+        if len(other["shape"]) != len(other["tile"] or ()) or not all(other["tile"]):
+            return {"reason": UNKNOWN}  # no reader that is itself says so
         before, after = self._manifests(one, other)
         if one["shape"] != other["shape"]:
             return self._longer(one, other, before, after)

@@ -186,3 +186,10 @@ def test_without_a_sound_manifest_the_place_is_unknown(
     root = (one if name == "old" else other)["signature"].removeprefix("hpcprov1:")
     harm(Path(layout.manifest(str(versions.top / name), root)))
     assert versions.tiles.locate(one, other) == {"reason": verify.UNKNOWN}
+
+
+@pytest.mark.parametrize("tile", [None, [], [0], [4, 4]])
+def test_a_field_that_no_reader_gives_is_located_nowhere(tile: Any, tmp_path: Path) -> None:
+    one, other = facts(A, "x")["signature"]["fields"][0], facts(B, "y")["signature"]["fields"][0]
+    found = Tiles(str(tmp_path), str(tmp_path)).locate(one, other | {"tile": tile})
+    assert found == {"reason": verify.UNKNOWN}
