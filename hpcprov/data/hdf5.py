@@ -88,7 +88,8 @@ def _chunked(plain: Field, shape: tuple[int, ...], file: HDF5File, path: bytes, 
     listing = Listing(file, path, shape, extents)
     undo = pipeline([(code, values) for code, values, _ in filters], size)
     small = size < (SMALL_FILTERED if filters else SMALL_PLAIN)
-    if undo is None or small or not _lies_as_read(file, dataset, layout) or not listing.is_possible(dataset):
+    beside = undo is not None and _lies_as_read(file, dataset, layout) and listing.is_possible(dataset)
+    if undo is None or not beside or (small and not _missing(filters)):
         _check_filters(plain.name, dataset, filters)
         return replace(plain, chunks=extents, stored=listing.stored)
     chunks = Chunks(listing, layout.dtype, undo, file.fill_value(dataset, layout), plain.read)
@@ -120,12 +121,18 @@ def _lies_as_read(file: HDF5File, dataset: Any, layout: Layout) -> bool:
 
 
 def _check_filters(name: str, dataset: Any, filters: list[tuple[int, tuple[int, ...], str]]) -> None:
-    missing = [(code, label) for code, _, label in filters if not h5z.filter_avail(code)]
-    if missing and _plugins():
-        missing = [(code, label) for code, label in missing if not h5z.filter_avail(code)]
+    missing = _missing(filters)
     if missing and dataset.get_num_chunks():
         code, label = missing[0]
         raise UnreadableData(f"{name}: needs the HDF5 filter {code} ({label}), which is not installed")
+
+
+def _missing(filters: list[tuple[int, tuple[int, ...], str]]) -> list[tuple[int, str]]:
+    """Code and label of the filters that the library does not have."""
+    missing = [(code, label) for code, _, label in filters if not h5z.filter_avail(code)]
+    if missing and _plugins():
+        missing = [(code, label) for code, label in missing if not h5z.filter_avail(code)]
+    return missing
 
 
 def _plugins() -> bool:
