@@ -46,7 +46,8 @@ def said(path: Path, count: int) -> list[str]:
             env={"PYTHONPATH": f"{TESTS.parent}:{TESTS}", "PATH": "", "OPENBLAS_NUM_THREADS": "1"},
         )
         assert "Traceback" not in done.stderr, done.stderr
-        found += done.stdout.splitlines()
+        # HDF5's plugin for LZ4 writes complaints of its own to standard output.
+        found += [line for line in done.stdout.splitlines() if line.split(" ")[0].isdigit()]
         if len(found) < count:
             assert done.returncode < 0, done.stderr
             found.append(f"{len(found)} ended by signal {-done.returncode}")
