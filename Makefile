@@ -47,6 +47,7 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/bench_launcher.py
 	$(BIN)/python benchmarks/bench_merge.py
+	$(BIN)/python benchmarks/bench_signature.py
 
 clean:
 	rm -rf $(VENV) build dist workflows/flood/out
