@@ -69,6 +69,7 @@ class ChunkedUnit:
             self._count(index, unit, values)
             for across in product(*parts):
                 self._place(tiles, across, values, done)
+            del values  # its memory is the next one's
 
     def _count(self, index: Index, unit: Box, values: Values | None) -> None:
         if values is not None:
