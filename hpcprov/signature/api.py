@@ -6,6 +6,8 @@
     'hpcprov1:1b7d...'
     >>> hpcprov.signature(block, comm=comm, offset=(100 * comm.rank, 0), shape=(100 * comm.size, 50)).digest
 
+A file that the program has open is best given as the open object: HDF5 refuses to open one file in two ways.
+
 Everything is read in this process. `hpcprov hash` reads in a child: do so with files that nobody trusts.
 """
 

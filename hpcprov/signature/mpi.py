@@ -66,7 +66,7 @@ def world(place: Place) -> Any:
         ) from error
     comm = MPI.COMM_WORLD
     if comm.size == 1 and (place.size or 1) > 1:
-        library = MPI.Get_library_version().split("\n")[0].split(",")[0].strip("\0 ")[:60]
+        library = " ".join(MPI.Get_library_version().split("\n")[0].split(",")[0].strip("\0").split())[:60]
         raise NoWorld(
             f"{_ranks(place)} were launched, but each is alone in its MPI world: mpi4py here uses {library}",
             hint="start it with the mpiexec of that MPI; under Slurm: srun --mpi=pmi2 (MPICH), --mpi=pmix (Open MPI)",
