@@ -49,8 +49,8 @@ def examples(share: int = 1) -> settings:
 
 
 #: Elements so wide that an array of a few hundred has many tiles, and a few narrow ones.
-KINDS: list[Any] = ["u1", "f2", "i4", "f8", "c16", "bool", "M8[1ns]", "V1000", "V30000", "V60000", "V150000", "V300000", "V600000",
-                    ["struct", [["61", "f4"], ["62", "V70000"]]], ["array", [3], "V90000"]]  # fmt: skip
+KINDS: list[Any] = ["u1", "f2", "i4", "f8", "c16", "bool", "M8[1ns]", "V1000", "V30000", "V60000", "V150000", "V300000",
+                    "V600000", ["struct", [["61", "f4"], ["62", "V70000"]]], ["array", [3], "V90000"]]  # fmt: skip
 TEXTS: list[Any] = ["str", "bytes", ["struct", [["61", "str"], ["62", "V60000"]]]]
 
 
