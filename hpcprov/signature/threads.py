@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import prod
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import TypeAlias
 
 import numpy as np
@@ -57,20 +57,27 @@ class _Shared:
 
     def run(self, threads: int) -> None:
         """Work off all units, one thread being the caller's; none is left when it returns. Raises the first error."""
-        others = [Thread(target=self._drain, daemon=True) for _ in range(threads - 1)]
-        for thread in others:
-            thread.start()
+        ended = [Event() for _ in range(threads - 1)]
+        for event in ended:
+            Thread(target=self._help, args=(event,), daemon=True).start()
         self._drain()
-        for thread in others:
-            self._join(thread)
+        for event in ended:
+            self._wait(event)
         if self.error is not None:
             raise self.error
 
-    def _join(self, thread: Thread) -> None:
-        while thread.is_alive():
+    def _help(self, ended: Event) -> None:
+        try:
+            self._drain()
+        finally:
+            ended.set()
+
+    def _wait(self, ended: Event) -> None:
+        """Not `join`: interrupted, it takes the thread for ended (Python 3.11)."""
+        while not ended.is_set():
             try:
-                thread.join()
-            except BaseException as error:  # an interrupt: the files stay open until the thread has seen it
+                ended.wait()
+            except BaseException as error:  # an interrupt: files stay open until no thread reads them
                 self.error = self.error or error
 
     def _drain(self) -> None:

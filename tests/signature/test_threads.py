@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from math import prod
@@ -139,6 +142,25 @@ def test_the_first_error_ends_all_threads() -> None:
 
     with pytest.raises(UnreadableData, match="broken"):
         sign_field(Field(b"x", plain("f8"), (10**7,), (1000,), 8, read), threads=4)
+
+
+def test_an_interrupt_while_waiting_for_threads_leaves_none_behind() -> None:
+    """A thread that still reads would read from files that are closed by then."""
+    before, ended = threading.active_count(), []
+
+    def read(box: Box) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+            time.sleep(0.3)
+        else:
+            time.sleep(1)
+            ended.append(box)
+        return np.zeros(box[0][1] - box[0][0])
+
+    with pytest.raises(KeyboardInterrupt):
+        sign_field(Field(b"x", plain("f8"), (2 * 10**6,), None, 8, read), threads=2)
+    assert ended
+    assert threading.active_count() <= before + 1  # the last one may be on its way out
 
 
 def test_a_deadline_stops_in_the_middle() -> None:
