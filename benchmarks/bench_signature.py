@@ -37,7 +37,7 @@ from hpcprov.signature.storage import storage_digest
 from hpcprov.signature.threads import sign_field
 
 MIB = 1 << 20
-CHUNKS = {1: (1 << 18,), 2: (512, 512), 3: (32, 64, 128)}
+CHUNKS = {1: (1 << 20,), 2: (1024, 1024), 3: (64, 64, 256)}
 PEAK = """
 import re, sys
 from hpcprov.data import mapping
@@ -150,7 +150,7 @@ def values_of(size: int, rank: int) -> Any:
 
 def plain_rows(folder: str, size: int) -> Iterator[Row]:
     for rank, budget in ((1, 0.8), (2, 0.6), (3, 0.5)):
-        values = values_of(size, rank)
+        values = values_of(max(size, 256 * MIB), rank)
         path = os.path.join(folder, f"{rank}.npy")
         np.save(path, values)
         for name, other in written_plainly(folder, values):

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcprov.data.interface import Box, Field, Index, lengths
+from hpcprov.data.interface import Box, Field, lengths
 from hpcprov.data.values import Values
 from hpcprov.signature.field import Grid
 from hpcprov.signature.leaf import LeafMaker
@@ -37,6 +37,15 @@ class _Part:
     chunk_range: slice
     tile_range: slice
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Slab:
+    """A chunk along one axis: its place in the grid, whether it begins in the unit, and what it has of each tile."""
+
+    index: int
+    begins: bool
+    parts: list[_Part]
 
 
 @dataclass(slots=True)
@@ -64,24 +73,21 @@ class ChunkedUnit:
         """Give `done` the leaf of every tile of the unit."""
         self.decoded = self.begun = 0
         tiles: dict[tuple[int, ...], _Tile] = {}
-        for index, parts in _walk(unit, self.grid.tile, self.chunks):
-            values = self.chunk(index)
-            self._count(index, unit, values)
-            for across in product(*parts):
-                self._place(tiles, across, values, done)
+        for across in _walk(unit, self.grid.tile, self.chunks):
+            values = self.chunk(tuple([slab.index for slab in across]))
+            if values is not None:
+                self.decoded += 1
+                self.begun += all(slab.begins for slab in across)
+            for parts in product(*[slab.parts for slab in across]):
+                self._place(tiles, parts, values, done)
             del values  # its memory is the next one's
-
-    def _count(self, index: Index, unit: Box, values: Values | None) -> None:
-        if values is not None:
-            self.decoded += 1
-            starts = zip(index, self.chunks, unit, strict=True)
-            self.begun += all(begin <= at * extent for at, extent, (begin, _) in starts)
 
     def _place(
         self, tiles: dict[tuple[int, ...], _Tile], across: tuple[_Part, ...], values: Values | None, done: Done
     ) -> None:
-        corner = tuple(part.tile for part in across)
-        count = prod(part.length for part in across)
+        corner, count = tuple([part.tile for part in across]), 1
+        for part in across:
+            count *= part.length
         tile = tiles.get(corner)
         if tile is None:
             box = self._box(corner)
@@ -90,7 +96,7 @@ class ChunkedUnit:
                 done(box, *self.maker.leaf(values[_in_chunk(across)], lengths(box)))
                 return
             tile = tiles[corner] = _Tile(box, whole)
-        where: Where = (*(part.tile_range for part in across), ...)
+        where: Where = (*[part.tile_range for part in across], ...)
         if values is None:
             tile.gaps.append(where)
         else:
@@ -131,25 +137,27 @@ class ChunkedUnit:
 
 
 def _in_chunk(across: tuple[_Part, ...]) -> Where:
-    return (*(part.chunk_range for part in across), ...)
+    return (*[part.chunk_range for part in across], ...)
 
 
-def _walk(unit: Box, tile: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[Index, list[list[_Part]]]]:
-    """Each chunk that the unit touches, in C order, and its parts along each axis."""
+def _walk(unit: Box, tile: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[_Slab, ...]]:
+    """The chunks that the unit touches, in C order."""
     if not unit:
-        yield (), []
+        yield ()
         return
-    for at, parts in _along(unit[0], tile[0], chunks[0]):
-        for index, rest in _walk(unit[1:], tile[1:], chunks[1:]):
-            yield (at, *index), [parts, *rest]
+    inner = [list(_along(*axis)) for axis in zip(unit[1:], tile[1:], chunks[1:], strict=True)]
+    for first in _along(unit[0], tile[0], chunks[0]):
+        for rest in product(*inner):
+            yield (first, *rest)
 
 
-def _along(span: tuple[int, int], tile: int, chunk: int) -> Iterator[tuple[int, list[_Part]]]:
+def _along(span: tuple[int, int], tile: int, chunk: int) -> Iterator[_Slab]:
     start, stop = span
     for at in range(start // chunk, -(-stop // chunk)):
         first, last = max(start, at * chunk), min(stop, (at + 1) * chunk)
         corners = range(first // tile * tile, last, tile)
-        yield at, [_part(max(first, corner), min(last, corner + tile), at * chunk, corner) for corner in corners]
+        parts = [_part(max(first, corner), min(last, corner + tile), at * chunk, corner) for corner in corners]
+        yield _Slab(at, start <= at * chunk, parts)
 
 
 def _part(first: int, last: int, chunk: int, corner: int) -> _Part:
