@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +28,10 @@ from .conformance import CHUNKS, SHAPES, Conformance, Format, values_of
 TESTS = Path(__file__).parent.parent
 MEMORY = 1 << 30
 SEED = int(os.environ.get("HPCPROV_FUZZ_SEED", "0"))
+#: Signals of crashes (abort, bus error, bad arithmetic, segmentation fault), and of copies that took too long: libhdf5
+#: goes round and round in a damaged heap of text, and nothing but the end of its process ends that.
+CRASHES, TOO_LONG = (signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV), signal.SIGALRM
+LIBHDF5 = ("Hdf5", "Netcdf4")
 #: A reason is one line for people.
 LONGEST = 1000
 
@@ -95,18 +100,22 @@ def check(found: Outcome) -> None:
         for text in (reason, unsigned):
             assert text is None or (text and "\n" not in text and len(text) < LONGEST), (number, name, text)
         assert state == "ok" or reason, (number, name)
-    for number, name, signal in found.crashed:
-        assert signal in (6, 7, 8, 11), f"copy {number} of {name} was ended by signal {signal} (14: took too long)"
+    for number, name, ended in found.crashed:
+        known = ended in CRASHES or (ended == TOO_LONG and name.startswith(LIBHDF5))
+        assert known, f"copy {number} of {name} was ended by signal {ended}"
+    # The library's endless loops are rare: one copy in a few hundred.
+    assert len(found.crashed) <= 2 + len(found.said) // 200, found.crashed
 
 
 def check_crashes(folder: Path, place: Path, found: Outcome) -> None:
-    """A copy that crashes a library is a result of the command all the same."""
-    with Isolated({"threads": 2}, memory=MEMORY) as reader:
-        for number, _, signal in found.crashed[:3]:
+    """A copy that ends its reader is a result of the command all the same."""
+    with Isolated({"threads": 1}, memory=MEMORY, patience=1.0) as reader:
+        for number, _, ended in found.crashed[:2]:
             damage.copy(folder, number, place)
             result = reader.describe(str(place)).result
             assert result["state"] == "unreadable" and result["storage"] is not None
-            assert f"signal {signal}" in result["reason"]
+            said = "without getting anywhere" if ended == TOO_LONG else f"signal {ended}"
+            assert said in result["reason"]
 
 
 def test_damaged_copies(sound: Path, tmp_path: Path) -> None:
