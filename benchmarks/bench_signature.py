@@ -278,13 +278,29 @@ def scaling_rows(folder: str, size: int) -> Iterator[Row]:
     mpiexec = shutil.which("mpiexec", path=os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", ""))
     if mpiexec is None:
         raise NotInstalled("mpiexec")
-    command = [sys.executable, "-m", "hpcprov", "hash", "--threads", "1", gzip]
+    large = repeated(gzip, os.path.join(folder, "large.h5"), 10)
+    command = [sys.executable, "-m", "hpcprov", "hash", "--threads", "1", large]
     yield Row(
-        "gzip HDF5, `mpiexec -n 2 hpcprov hash`, one thread each : -n 1",
+        "large gzip HDF5, `mpiexec -n 2 hpcprov hash`, one thread each : -n 1",
         1.7,
         lambda: quietly([mpiexec, "-n", "2", *command]),
         lambda: quietly([mpiexec, "-n", "1", *command]),
     )
+
+
+def repeated(path: str, larger: str, times: int) -> str:
+    """The same compressed chunks, so many times along the first axis: processes take some time to start."""
+    h5py = library("h5py")
+    with h5py.File(path) as source, h5py.File(larger, "w") as target:
+        data = source["x"]
+        shape = (data.shape[0] * times, *data.shape[1:])
+        copy = target.create_dataset("x", shape, data.dtype, chunks=data.chunks, compression="gzip", shuffle=True)
+        for chunk in data.iter_chunks():
+            start = [part.start for part in chunk]
+            mask, stored = data.id.read_direct_chunk(tuple(start))
+            for at in range(times):
+                copy.id.write_direct_chunk((start[0] + at * data.shape[0], *start[1:]), stored, mask)
+    return larger
 
 
 def quietly(command: list[str]) -> None:
