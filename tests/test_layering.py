@@ -35,6 +35,7 @@ HOMES = {
     "isal": {"data"},
     "zarr": {"data"},
     "numcodecs": {"data"},
+    "google_crc32c": {"data"},
     "pyarrow": {"data"},
     "blake3": {"signature"},
     "psutil": {"capture"},
