@@ -56,7 +56,7 @@ def _content(path: bytes) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(fd, "rb") as file:
         facts = os.fstat(fd)
-        return file.read(MAX_DOCUMENT) if stat.S_ISREG(facts.st_mode) and facts.st_size <= MAX_DOCUMENT else b""
+        return file.read(facts.st_size) if stat.S_ISREG(facts.st_mode) and facts.st_size <= MAX_DOCUMENT else b""
 
 
 def _held2(metadata: dict[str, Any]) -> Held | None:
