@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -34,14 +37,24 @@ def hdf5(chunks: tuple[int, ...] | None = None, order: str = "<", **options: Any
     return store
 
 
+WITH_PLUGIN = """
+import json, sys, h5py, hdf5plugin, numpy
+path, values, name, options = sys.argv[1:]
+with h5py.File(path, "w") as file:
+    how = getattr(hdf5plugin, name)(**json.loads(options))
+    file.create_dataset("x", data=numpy.load(values), chunks=(13, 20, 70), **how)
+"""
+
+
 def plugin(name: str, **options: Any) -> Store:
-    """A filter of hdf5plugin, by its class; the module registers all filters with the library when it is imported."""
+    """A filter of hdf5plugin, by its class. Written by a process of its own: the netCDF library brings another libhdf5,
+    and once both are loaded a plugin may find the wrong one."""
 
     def store(path: Path) -> None:
         require("hdf5plugin", find_spec("hdf5plugin"))
-        import hdf5plugin
-
-        hdf5((13, 20, 70), **getattr(hdf5plugin, name)(**options))(path)
+        np.save(path.parent / "values.npy", VALUES)
+        words = [str(path), str(path.parent / "values.npy"), name, json.dumps(options)]
+        subprocess.run([sys.executable, "-c", WITH_PLUGIN, *words], check=True)
 
     return store
 
