@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -53,8 +54,10 @@ def plugin(name: str, **options: Any) -> Store:
     def store(path: Path) -> None:
         require("hdf5plugin", find_spec("hdf5plugin"))
         np.save(path.parent / "values.npy", VALUES)
+        # That library also says by the environment where plugins lie: its own.
+        plain = {key: value for key, value in os.environ.items() if key != "HDF5_PLUGIN_PATH"}
         words = [str(path), str(path.parent / "values.npy"), name, json.dumps(options)]
-        subprocess.run([sys.executable, "-c", WITH_PLUGIN, *words], check=True)
+        subprocess.run([sys.executable, "-c", WITH_PLUGIN, *words], check=True, env=plain)
 
     return store
 
