@@ -136,10 +136,9 @@ class _Store:
     def _library(self) -> Any:
         """The store as zarr-python reads it, opened when it is first needed."""
         if self.library is None:
-            from zarr.storage import LocalStore, ZipStore
+            from hpcprov.data.zarr_library import PlaceStore
 
-            is_folder = isinstance(self.place, Folder)
-            self.library = LocalStore(self.path, read_only=True) if is_folder else ZipStore(self.path, mode="r")
+            self.library = PlaceStore(self.place)
         return self.library
 
     def _stored(self, key: str, shape: tuple[int, ...], extents: tuple[int, ...]) -> Callable[[], Iterator[Box] | None]:

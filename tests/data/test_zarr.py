@@ -250,3 +250,17 @@ def test_no_warning_comes_out(tmp_path: Path, recwarn: pytest.WarningsRecorder) 
     recwarn.clear()
     roots(tmp_path / "z")
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_pipe_in_place_of_a_chunk_that_zarr_decodes_is_refused(version: int, tmp_path: Path) -> None:
+    """Text is decoded by zarr-python, which would wait at the pipe for ever."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        group = zarr.open_group(tmp_path / "store", mode="w", zarr_format=version)
+        group.create_array("x", shape=(4,), chunks=(2,), dtype=str)[...] = np.array(["a", "b", "c", "d"], object)
+    chunk = tmp_path / "store" / "x" / ("1" if version == 2 else "c/1")
+    chunk.unlink()
+    os.mkfifo(chunk)
+    with open_data(str(tmp_path / "store")) as data, pytest.raises(UnreadableData, match="1: not a regular file"):
+        data.fields[0].read(((0, 4),))
