@@ -17,6 +17,7 @@ digests in it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -61,11 +62,14 @@ def storage_digest(
     names = tuple(also or ())
     work = _Work(threads, deadline, watch or Watch(), names, {} if known is None or names else known)
     work.watch.expect(snapshot.size)
-    with ThreadPoolExecutor(max(1, threads, len(names))) as pool:
-        if snapshot.is_directory:
-            found = work.directory(os.fsencode(path), snapshot.entries[1:], pool)
-        else:
-            found = work.large_file(os.fsencode(path), pool)
+    try:
+        with ThreadPoolExecutor(max(1, threads, len(names))) as pool:
+            if snapshot.is_directory:
+                found = work.directory(os.fsencode(path), snapshot.entries[1:], pool)
+            else:
+                found = work.large_file(os.fsencode(path), pool)
+    except (MemoryError, RuntimeError) as error:  # RuntimeError: no memory for another thread, or none allowed
+        raise OSError(errno.ENOMEM, str(error) or "not enough memory") from error
     if also is not None:
         also.update(zip(names, found[1:], strict=True))
     return PREFIX + found[0]

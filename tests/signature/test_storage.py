@@ -136,3 +136,17 @@ def test_no_thread_is_left(tmp_path: Path) -> None:
     before = threading.active_count()
     storage_digest(str(tmp_path / "x"), look(str(tmp_path / "x")), threads=4)
     assert threading.active_count() == before
+
+
+def test_a_process_that_may_have_no_more_threads_is_told(tmp_path: Path) -> None:
+    """As where a limit on memory leaves no room for another stack."""
+    (tmp_path / "x").write_bytes(bytes(64 << 20))
+    program = (
+        "import resource, sys\nfrom hpcprov.signature.artifact import describe\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (4 << 20), used + (4 << 20)))\n"
+        "print(describe(sys.argv[1], threads=2)['state'])"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path / "x")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("unreadable\n", 0), done.stderr
