@@ -2,30 +2,36 @@
 
 Its `--part` is `alone` on the only node of a run; of several nodes each does a share, and the `last` puts the
 shares together. Every declared artifact becomes an `artifact` event in the log.
+
+Files are read in a child of its own (`signature.isolated`): one that crashes or never lets go of its reader costs the
+others nothing.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import time
-from functools import partial
 
 from hpcprov.agent import declared, finish, meeting
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.signing import ALONE, HELPER, LOST
 from hpcprov.capture import cgroup
 from hpcprov.record.layout import Store
-from hpcprov.signature import artifact, nodes
+from hpcprov.signature.isolated import Isolated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from hpcprov.signature.isolated import Described
+
 HELPERS = 2.0  # s that the last node waits at least for shares that others have begun
 POLL = 0.1  # s
-LEAST = 1 << 30  # bytes of address space that reading needs in any case
+LARGEST_FILE = 1 << 30  # bytes that reading may write in one file, of the cache or of tile digests
+#: An artifact that keeps its reader busy for that part of the time without getting anywhere leaves the rest to others.
+PATIENCE = 0.25
+LEAST_PATIENCE = 5.0  # s
 
 
 def main(words: list[str]) -> int:
@@ -33,61 +39,52 @@ def main(words: list[str]) -> int:
     store, run_id, part = Store(options["--root"]), options["--run"], options["--part"]
     deadline = time.monotonic() + float(options["--seconds"])
     journal = Journal(options["--log"], options["--node"])
-    limit_memory()
-    found = declared.resolve(finish.declarations(store.run(run_id)), tell=journal.write)
-    tell = partial(tell_problem, journal)
-    wanted = [one for one in found if "reason" not in one]  # of the others the parent tells
-    if part == ALONE:
-        for one in wanted:
-            facts = artifact.describe(
-                one["path"], deadline=deadline, cache_dir=store.cache, tiles_dir=store.tiles, tell=tell
-            )
-            journal.write("artifact", **one, **facts)
+    with reader(store, float(options["--seconds"]), deadline) as reading:
+        reading.start()
+        found = declared.resolve(finish.declarations(store.run(run_id)), tell=journal.write)
+        wanted = [one for one in found if "reason" not in one]  # of the others the parent tells
+        if part == ALONE:
+            for one in wanted:
+                record(journal, one, reading.describe(one["path"]))
+            return LOST if journal.lost else 0
+        begun = time.monotonic()
+        share(store, run_id, journal, wanted, reading)
+        if part == HELPER:
+            return 0
+        wait_for_helpers(store, run_id, min(deadline, 2 * time.monotonic() - begun + HELPERS))
+        for at, one in enumerate(wanted):
+            request = {"at": at, "role": one["role"], "shared_dir": store.run(run_id)}
+            record(journal, one, reading.combine(one["path"], request))
         return LOST if journal.lost else 0
-    work = [(one["path"], one["role"]) for one in wanted]
-    begun = time.monotonic()
-    share(store, run_id, options["--node"], work, deadline, tell)
-    if part == HELPER:
-        return 0
-    wait_for_helpers(store, run_id, min(deadline, 2 * time.monotonic() - begun + HELPERS))
-    results = nodes.combine(
-        work,
-        shared_dir=store.run(run_id),
-        deadline=deadline,
-        cache_dir=store.cache,
-        tiles_dir=store.tiles,
-        tell=tell,
-    )
-    for one, facts in zip(wanted, results, strict=True):
-        journal.write("artifact", **one, **facts)
-    return LOST if journal.lost else 0
 
 
-def tell_problem(journal: Journal, text: str) -> None:
-    """Say in the log what could not be kept beside it."""
-    journal.write("problem", text=text)
+def reader(store: Store, seconds: float, deadline: float) -> Isolated:
+    """The process that reads, until `deadline`, with half of the memory that the cgroup has free: whatever a file
+    declares, the node's other processes keep theirs."""
+    settings = {"deadline": deadline, "cache_dir": store.cache, "tiles_dir": store.tiles}
+    memory = cgroup.free_memory() // 2
+    patience = max(LEAST_PATIENCE, PATIENCE * seconds)
+    return Isolated(settings, memory=memory, files=LARGEST_FILE, patience=patience)
 
 
-def limit_memory() -> None:
-    """Half of what the cgroup has free: whatever a file declares, the node's other processes keep theirs."""
-    half = max(LEAST, cgroup.free_memory() // 2)
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (half if hard == resource.RLIM_INFINITY else min(half, hard), hard))
+def record(journal: Journal, one: dict[str, Any], described: Described) -> None:
+    """Write down what was found out about an artifact, and what could not be kept beside the log."""
+    tell_problems(journal, described.told)
+    journal.write("artifact", **one, **described.result)
 
 
-def share(store: Store, run_id: str, node: str, work: list[Any], deadline: float, tell: Any) -> None:
+def tell_problems(journal: Journal, texts: list[str]) -> None:
+    for text in texts:
+        journal.write("problem", text=text)
+
+
+def share(store: Store, run_id: str, journal: Journal, work: list[dict[str, Any]], reading: Isolated) -> None:
     """This node's share of the hashing; a directory tells the others that it is at it."""
-    helping = os.path.join(store.done(run_id), f"helps-{node}")
+    helping = os.path.join(store.done(run_id), f"helps-{journal.node}")
     os.makedirs(helping, exist_ok=True)
-    nodes.share(
-        work,
-        shared_dir=store.run(run_id),
-        node=node,
-        deadline=deadline,
-        cache_dir=store.cache,
-        tiles_dir=store.tiles,
-        tell=tell,
-    )
+    for at, one in enumerate(work):
+        request = {"at": at, "role": one["role"], "shared_dir": store.run(run_id), "node": journal.node}
+        tell_problems(journal, reading.share(one["path"], request))
     os.rmdir(helping)
 
 

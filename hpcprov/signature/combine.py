@@ -16,9 +16,10 @@ from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.field import Grid, Leaves, Signed, finish, grid_of
 from hpcprov.signature.groups import FINAL, GROUP, LEAF, Artifacts, groups, identity, key_of
 from hpcprov.signature.share import Note, read_all
-from hpcprov.signature.snapshot import look
+from hpcprov.signature.snapshot import Snapshot, look
 from hpcprov.signature.storage import storage_digest
 from hpcprov.signature.threads import Put, Signer, sign_field
+from hpcprov.signature.watch import Watch
 
 #: Is told what could not be kept.
 Tell: TypeAlias = Callable[[str], object]
@@ -36,17 +37,41 @@ def combine(
     group: int = GROUP,
 ) -> list[dict[str, Any]]:
     """What `describe` would say of each artifact, from what all nodes wrote down and, where that has gaps, read now."""
+    notes = notes_in(shared_dir)
+    options = {"threads": threads, "deadline": deadline, "cache_dir": cache_dir, "tiles_dir": tiles_dir}
+    return [
+        combine_one(path, notes.get(key_of(at, path, role), []), **options, tell=tell, group=group)
+        for at, (path, role) in enumerate(artifacts)
+    ]
+
+
+def notes_in(shared_dir: str) -> dict[str, list[Note]]:
+    """What all nodes wrote down, by the keys of the artifacts."""
     notes: dict[str, list[Note]] = {}
     for note in read_all(shared_dir):
         notes.setdefault(str(note.head.get("artifact")), []).append(note)
-    count = thread_count(threads)
-    found = []
-    for at, (path, role) in enumerate(artifacts):
-        fresh = _fresh(path, notes.get(key_of(at, path, role), []))
-        whole = next((result for note in fresh if (result := _whole_result(note)) is not None), None)
-        work = _work(path, fresh, count, deadline, group)
-        found.append(whole or work.describe(cache_dir=cache_dir, tiles_dir=tiles_dir, tell=tell))
-    return found
+    return notes
+
+
+def combine_one(
+    path: str,
+    notes: list[Note],
+    *,
+    threads: int | None = None,
+    deadline: float | None = None,
+    cache_dir: str | None = None,
+    tiles_dir: str | None = None,
+    tell: Tell | None = None,
+    watch: Watch | None = None,
+    group: int = GROUP,
+) -> dict[str, Any]:
+    """As `combine`, for one artifact and the entries about it."""
+    fresh = _fresh(path, notes)
+    whole = next((result for note in fresh if (result := _whole_result(note)) is not None), None)
+    if whole is not None:
+        return whole
+    work = _work(path, fresh, thread_count(threads), deadline, group, watch)
+    return work.describe(cache_dir=cache_dir, tiles_dir=tiles_dir, tell=tell)
 
 
 def _fresh(path: str, notes: list[Note]) -> list[Note]:
@@ -58,15 +83,19 @@ def _fresh(path: str, notes: list[Note]) -> list[Note]:
     return [note for note in notes if note.head.get("stamp") == stamp]
 
 
-def _work(path: str, fresh: list[Note], threads: int, deadline: float | None, group: int) -> Work:
+def _work(path: str, fresh: list[Note], threads: int, deadline: float | None, group: int, watch: Watch | None) -> Work:
     """The artifact, measured by what the entries say, and what they lack read now."""
     digests = [str(note.head.get("digest")) for note in fresh if note.head.get("kind") == "storage"]
-    return Work(
-        path,
-        lambda seen: digests[0] if digests else storage_digest(path, seen, threads=threads, deadline=deadline),
-        lambda field: assembled(field, fresh, threads, deadline, group),
-        deadline=deadline,
-    )
+
+    def digest(seen: Snapshot) -> str:
+        if digests:
+            return digests[0]
+        return storage_digest(path, seen, threads=threads, deadline=deadline, watch=watch)
+
+    def sign(field: Field) -> Signed:
+        return assembled(field, fresh, threads, deadline, group, watch=watch)
+
+    return Work(path, digest, sign, deadline=deadline)
 
 
 def _whole_result(note: Note) -> dict[str, Any] | None:
@@ -80,7 +109,15 @@ def _whole_result(note: Note) -> dict[str, Any] | None:
     return found if sound else None
 
 
-def assembled(field: Field, notes: list[Note], threads: int, deadline: float | None, group: int) -> Signed:
+def assembled(
+    field: Field,
+    notes: list[Note],
+    threads: int,
+    deadline: float | None,
+    group: int,
+    *,
+    watch: Watch | None = None,
+) -> Signed:
     """A field's signature from the leaves in `notes`, the others computed now."""
     if field.shape is None:
         return sign_field(field)
@@ -95,7 +132,9 @@ def assembled(field: Field, notes: list[Note], threads: int, deadline: float | N
     for note in notes:
         if note.head.items() >= identity(field).items():
             _place(note, grid, put)
-    _fill_gaps(field, grid, known, put, threads, deadline, group)
+    if not all(known):
+        signer = Signer(field, grid, threads=threads, deadline=deadline, watch=watch)
+        _fill_gaps(signer, known, put, group)
     return finish(field, grid, leaves)
 
 
@@ -116,12 +155,8 @@ def _place(note: Note, grid: Grid, put: Put) -> None:
         put(grid.number(tile), leaf[: tree.DIGEST], int.from_bytes(leaf[tree.DIGEST :], "little"))
 
 
-def _fill_gaps(
-    field: Field, grid: Grid, known: bytearray, put: Put, threads: int, deadline: float | None, group: int
-) -> None:
-    if all(known):
-        return
-    signer = Signer(field, grid, threads=threads, deadline=deadline)
-    for box in groups(field, grid, group):
+def _fill_gaps(signer: Signer, known: bytearray, put: Put, group: int) -> None:
+    grid = signer.grid
+    for box in groups(signer.target, grid, group):
         if not all(known[grid.number(tile)] for tile in plan.boxes(box, grid.tile)):
             signer.sign(box, put)

@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from typing import NamedTuple
 
 from hpcprov.record.artifact import BLANK
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 STATES = ("ok", "missing", "unreadable", "not hashed")
-#: A reader that computes that long (CPU seconds for each thread) without getting anywhere hangs.
+#: A reader that computes that long (seconds, whatever its threads) without getting anywhere hangs.
 PATIENCE = 300.0
 LOOK = 5.0  # s between two looks at a silent reader
+#: One that does not compute may be waiting for storage: such a second counts less.
+IDLE = 1 / 6
 UNSOUND = "the process that reads it gave no sound answer"
 CLOSING = 2.0  # s for a reader to end by itself
 
@@ -57,8 +60,9 @@ class Described(NamedTuple):
 
 
 class Isolated:
-    """A child process that reads. `settings`: threads, follow, cache_dir, tiles_dir; `memory` is its limit in bytes,
-    `files` that of what it may write; `progress` is called with the counts of a Watch a few times a second."""
+    """A child process that reads. `settings`: threads, follow, cache_dir, tiles_dir, deadline; `memory` is its limit in
+    bytes, `files` that of what it may write; `progress` is called with the counts of a Watch a few times a second.
+    After `patience` seconds of computing without getting anywhere it is ended."""
 
     def __init__(
         self,
@@ -147,28 +151,24 @@ class Isolated:
         return head, content
 
     def _answer(self, stream: socket.socket) -> tuple[dict[str, Any], bytes]:
-        """The next message that is no count."""
+        """The next message that is no count. Raises BadMessage when the reader gets nowhere for too long."""
         counts: dict[str, Any] = {}
-        used = self._used()
+        spent, used, last = 0.0, self._used(), time.monotonic()
         while True:
-            if not select.select([stream], [], [], LOOK)[0]:
-                self._check(used)
-                continue
-            head, body = receive(stream)
-            if head.get("is") != "progress":
-                return head, body
-            if self.progress is not None:
-                self.progress(head)
-            if head != counts:
-                counts, used = head, self._used()
-            elif counts.get("total"):
-                self._check(used)
-
-    def _check(self, used: float) -> None:
-        """Raises BadMessage when the reader has computed for too long since it got anywhere."""
-        spent = self._used() - used
-        if spent > self.patience * int(self.settings.get("threads") or os.cpu_count() or 1):
-            raise BadMessage(f"it computed for {spent:.0f} s without getting anywhere")
+            if select.select([stream], [], [], LOOK)[0]:
+                head, body = receive(stream)
+                if head.get("is") != "progress":
+                    return head, body
+                if self.progress is not None:
+                    self.progress(head)
+                if head != counts:
+                    counts, spent = head, 0.0
+            passed = min(LOOK, time.monotonic() - last)  # more when both were stopped
+            computed = self._used() - used
+            spent += max(min(passed, computed), IDLE * passed)
+            used, last = used + computed, time.monotonic()
+            if spent > self.patience:
+                raise BadMessage(f"it got nowhere for more than {self.patience:.0f} s of work")
 
     def _used(self) -> float:
         """CPU seconds of the child so far."""
@@ -203,10 +203,7 @@ class Isolated:
 
     def describe(self, path: str) -> Described:
         """The facts about an artifact; a reader that crashes is one of them."""
-        try:
-            return self._described({"do": "describe", "path": path})
-        except (Crashed, Refused) as error:
-            return self.bytes_only(path, error.message)
+        return self._or_bytes({"do": "describe", "path": path})
 
     def bytes_only(self, path: str, reason: str) -> Described:
         """The facts about an artifact whose values cannot be read, for a `reason`: its bytes need no parser."""
@@ -217,15 +214,35 @@ class Isolated:
 
     def finish(self, path: str, request: dict[str, Any], body: bytes) -> Described:
         """The facts about an artifact whose pieces were done by several ranks."""
+        return self._or_bytes({"do": "finish", "path": path, **request}, body)
+
+    def share(self, path: str, request: dict[str, Any]) -> list[str]:
+        """Do this node's part of an artifact that nodes share: `at`, `role`, `shared_dir`, `node` as in `nodes.share`.
+        What could not be kept; a reader that crashes leaves the part to whoever combines."""
         try:
-            return self._described({"do": "finish", "path": path, **request}, body)
+            return _told(self.ask({"do": "share", "path": path, **request})[0])
+        except (Crashed, Refused):
+            return []
+
+    def combine(self, path: str, request: dict[str, Any]) -> Described:
+        """The facts about an artifact that nodes shared: `at`, `role`, `shared_dir` as in `nodes.combine`."""
+        return self._or_bytes({"do": "combine", "path": path, **request})
+
+    def _or_bytes(self, request: dict[str, Any], body: bytes = b"") -> Described:
+        try:
+            return self._described(request, body)
         except (Crashed, Refused) as error:
-            return self.bytes_only(path, error.message)
+            return self.bytes_only(request["path"], error.message)
 
     def _described(self, request: dict[str, Any], body: bytes = b"") -> Described:
         head, _ = self.ask(request, body)
-        told = [str(line)[:1000] for line in head.get("told", ())]
-        return Described(sound(head.get("result")), ratio(head), told)
+        return Described(sound(head.get("result")), ratio(head), _told(head))
+
+
+def _told(head: dict[str, Any]) -> list[str]:
+    """What could not be kept, as the reader says."""
+    lines = head.get("told")
+    return [str(line)[:1000] for line in lines] if isinstance(lines, list) else []
 
 
 def ratio(counts: dict[str, Any]) -> float:

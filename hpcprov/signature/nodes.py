@@ -29,6 +29,7 @@ from hpcprov.signature.share import Note, append, claim, share_path
 from hpcprov.signature.snapshot import Snapshot, look
 from hpcprov.signature.storage import storage_digest
 from hpcprov.signature.threads import Signer
+from hpcprov.signature.watch import Watch
 
 __all__ = ["combine", "share"]
 
@@ -43,14 +44,16 @@ def share(
     cache_dir: str | None = None,
     tiles_dir: str | None = None,
     tell: Tell | None = None,
+    watch: Watch | None = None,
+    first: int = 0,
     large: int = LARGE,
     group: int = GROUP,
 ) -> None:
-    """Do this node's part of hashing `artifacts`; stops at `deadline`. `large` and `group` are bytes, the same on all
-    nodes."""
+    """Do this node's part of hashing `artifacts`, numbered from `first`; stops at `deadline`. `large` and `group` are
+    bytes, the same on all nodes."""
     own = share_path(shared_dir, node)
-    book = _Book(shared_dir, own, thread_count(threads), deadline, cache_dir, tiles_dir, tell, large, group)
-    for at, (path, role) in enumerate(artifacts):
+    book = _Book(shared_dir, own, thread_count(threads), deadline, cache_dir, tiles_dir, tell, watch, large, group)
+    for at, (path, role) in enumerate(artifacts, first):
         try:
             check(deadline)
             book.take(key_of(at, path, role), path)
@@ -72,6 +75,7 @@ class _Book:
     cache_dir: str | None
     tiles_dir: str | None
     tell: Tell | None
+    watch: Watch | None
     large: int
     group: int
 
@@ -82,7 +86,7 @@ class _Book:
             self._whole(key, path, seen)
             return
         if claim(self.shared_dir, f"{key}.storage"):
-            digest = storage_digest(path, seen, threads=self.threads, deadline=self.deadline)
+            digest = storage_digest(path, seen, threads=self.threads, deadline=self.deadline, watch=self.watch)
             self._write(key, seen, {"kind": "storage", "digest": digest})
         with readable(path), open_data(path) as data:
             check_declared(data, seen.size)
@@ -98,6 +102,7 @@ class _Book:
                 cache_dir=self.cache_dir,
                 tiles_dir=self.tiles_dir,
                 tell=self.tell,
+                watch=self.watch,
             )
             if found["state"] in FINAL:
                 self._write(key, seen, {"kind": "whole"}, json.dumps(found).encode())
@@ -109,7 +114,8 @@ class _Book:
         for at, box in enumerate(groups(field, grid, self.group)):
             check(self.deadline)
             if claim(self.shared_dir, f"{key}.{number:06d}.{at:06d}"):
-                signer = signer or Signer(field, grid, threads=self.threads, deadline=self.deadline)
+                options = {"deadline": self.deadline, "watch": self.watch}
+                signer = signer or Signer(field, grid, threads=self.threads, **options)
                 self._write(key, seen, {**identity(field), "box": box}, leaves_of(signer, box))
 
     def _write(self, key: str, seen: Snapshot, head: dict[str, Any], body: bytes = b"") -> None:

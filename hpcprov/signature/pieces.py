@@ -225,6 +225,7 @@ def put_together(
     cache_dir: str | None = None,
     tiles_dir: str | None = None,
     algorithms: tuple[str, ...] = (),
+    watch: Watch | None = None,
 ) -> dict[str, Any]:
     """What `describe` says of an artifact, from the notes of all ranks. `failure` is why one of them could not read
     it: `{"reason": text, "unsigned": bool}`."""
@@ -234,23 +235,25 @@ def put_together(
     def digest(seen: Snapshot) -> str:
         if seen.fingerprint != fingerprint:
             raise UnreadableData(CHANGED)
-        return _stored_digest(path, seen, notes, threads, also)
+        return _stored_digest(path, seen, notes, threads, also, watch)
 
     def sign(target: Field) -> Signed:
         if failure is not None:
             raise (Unsigned if failure["unsigned"] else UnreadableData)(failure["reason"])
-        return sign_from(target, notes, threads)
+        return sign_from(target, notes, threads, watch)
 
     return Work(path, digest, sign, follow=follow, also=also).describe(cache_dir=cache_dir, tiles_dir=tiles_dir)
 
 
-def sign_from(target: Field, notes: list[Note], threads: int) -> Signed:
+def sign_from(target: Field, notes: list[Note], threads: int, watch: Watch | None = None) -> Signed:
     """A field's signature from the leaves in the notes; what they lack is read now."""
     sizes = [int(note.head["group"]) for note in notes if note.head.get("kind") == "leaves"]
-    return assembled(target, notes, threads, None, sizes[0] if sizes else GROUP)
+    return assembled(target, notes, threads, None, sizes[0] if sizes else GROUP, watch=watch)
 
 
-def _stored_digest(path: str, seen: Snapshot, notes: list[Note], threads: int, also: dict[str, str]) -> str:
+def _stored_digest(
+    path: str, seen: Snapshot, notes: list[Note], threads: int, also: dict[str, str], watch: Watch | None
+) -> str:
     whole = [note.head for note in notes if note.head.get("kind") == "storage"]
     if whole:
         also.update(whole[0]["also"])
@@ -259,4 +262,4 @@ def _stored_digest(path: str, seen: Snapshot, notes: list[Note], threads: int, a
     for note in notes:
         if note.head.get("kind") == "files":
             known.update((os.fsencode(name), content) for name, content in json.loads(note.body).items())
-    return storage_digest(path, seen, threads=threads, known=known, also=also)
+    return storage_digest(path, seen, threads=threads, watch=watch, known=known, also=also)

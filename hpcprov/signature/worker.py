@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hpcprov.signature.pieces import Hand
+    from hpcprov.signature.share import Note
     from hpcprov.signature.watch import Watch
 
 #: Seconds between two counts of what has been done.
@@ -33,7 +34,7 @@ PR_SET_PDEATHSIG = 1
 #: Opening files needs that much address space in any case.
 LEAST = 1 << 30
 #: Settings that only describing a whole artifact takes.
-DESCRIBING = ("appended", "values", "same_as", "durable", "algorithms")
+DESCRIBING = ("appended", "values", "same_as", "durable", "algorithms", "deadline")
 
 
 def main(words: list[str]) -> int:
@@ -72,6 +73,7 @@ class Worker:
     def __init__(self, stream: socket.socket) -> None:
         self.stream, self.lock = stream, Lock()
         self.hand: Hand | None = None
+        self.notes: dict[str, list[Note]] | None = None
         self.settings: dict[str, Any] = {}
 
     def serve(self) -> None:
@@ -130,8 +132,8 @@ class Worker:
         """The artifact without its values, which could not be read: no parser looks at it."""
         from hpcprov.signature.artifact import describe
 
-        threads, algorithms = self.settings.get("threads"), self._algorithms()
-        result = describe(request["path"], threads=threads, values=False, algorithms=algorithms, watch=watch)
+        options = {name: self.settings.get(name) for name in ("threads", "deadline")}
+        result = describe(request["path"], values=False, algorithms=self._algorithms(), watch=watch, **options)
         if result["state"] == "ok":
             result.update(state="unreadable", reason=request["reason"], unsigned=None)
         return {"result": result, "told": []}, b""
@@ -166,8 +168,35 @@ class Worker:
         options = self._options()
         options["threads"] = thread_count(options["threads"])
         notes, options["algorithms"] = list(unpack(body)), self._algorithms()
-        result = put_together(request["path"], request["fingerprint"], notes, failure=request["failure"], **options)
+        result = put_together(
+            request["path"], request["fingerprint"], notes, failure=request["failure"], watch=watch, **options
+        )
         return {"result": result, "told": []}, b""
+
+    def do_share(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """This node's part of hashing one artifact that several nodes share."""
+        from hpcprov.signature import nodes
+
+        told: list[str] = []
+        where = {name: request[name] for name in ("shared_dir", "node")}
+        artifact = request["path"], request["role"]
+        nodes.share([artifact], first=request["at"], tell=told.append, watch=watch, **where, **self._places())
+        return {"told": told}, b""
+
+    def do_combine(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """What all nodes found out about one artifact; they have ended."""
+        from hpcprov.signature import combine
+        from hpcprov.signature.groups import key_of
+
+        if self.notes is None:
+            self.notes = combine.notes_in(request["shared_dir"])
+        notes = self.notes.get(key_of(request["at"], request["path"], request["role"]), [])
+        told: list[str] = []
+        result = combine.combine_one(request["path"], notes, tell=told.append, watch=watch, **self._places())
+        return {"result": result, "told": told}, b""
+
+    def _places(self) -> dict[str, Any]:
+        return {name: self.settings.get(name) for name in ("threads", "deadline", "cache_dir", "tiles_dir")}
 
     def _algorithms(self) -> tuple[str, ...]:
         return tuple(self.settings.get("algorithms") or ())

@@ -1,4 +1,4 @@
-"""The hashing child: its limits, and what it leaves when it is killed."""
+"""The hashing child: its limits, and what it leaves when it, or the process that reads for it, is killed or hangs."""
 
 from __future__ import annotations
 
@@ -9,21 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from hpcprov.agent import signing
+from hpcprov.agent import hashing, signing
 from hpcprov.agent.journal import Journal
 from hpcprov.record import frame
 from hpcprov.record.layout import Store
-
-LIMIT = """
-import resource
-from hpcprov.agent.hashing import limit_memory
-limit_memory()
-print(resource.getrlimit(resource.RLIMIT_AS)[0])
-"""
 
 
 def a_run(tmp_path: Path, outputs: list[str]) -> tuple[Store, Journal, list[dict[str, object]]]:
@@ -40,10 +34,12 @@ def told(journal: Journal) -> dict[str, tuple[str, str | None]]:
 
 
 def test_memory_is_limited() -> None:
-    limit = int(subprocess.run([sys.executable, "-c", LIMIT], check=True, capture_output=True).stdout)
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with hashing.reader(Store("/nothing/here"), 60, time.monotonic() + 60) as reading:
+        reading.describe("/nothing/here")
+        assert reading.child is not None
+        limit, _ = resource.prlimit(reading.child.pid, resource.RLIMIT_AS)
     assert 1 << 30 <= limit <= max(1 << 30, physical // 2)
-    assert resource.getrlimit(resource.RLIMIT_AS)[0] != limit
 
 
 def test_time_runs_out_between_and_inside_artifacts(tmp_path: Path) -> None:
@@ -82,6 +78,57 @@ for pid in "".join(open(f"/proc/{parent}/task/{task}/children").read() for task 
     if int(pid) != os.getpid() and b"hpcprov.agent.hashing" in open(f"/proc/{pid}/cmdline", "rb").read():
         os.kill(int(pid), 9)
 """
+
+
+#: Does something to the first process that opens bad.npy, as a damaged file does to the library that parses it.
+BAD_FILE = """
+import os, sys
+def hook(event, args):
+    if event == "open" and "bad.npy" in str(args[0]):
+        try:
+            os.close(os.open(os.environ["MARKER"], os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return
+        {deed}
+sys.addaudithook(hook)
+"""
+CRASH = "os.kill(os.getpid(), 11)"
+HANG = """
+        while True:
+            pass
+"""
+
+
+@pytest.mark.parametrize("part", ["alone", "last"])
+@pytest.mark.parametrize(
+    ("deed", "reason"), [(CRASH, "crashed: signal 11 (SIGSEGV)"), (HANG, "was ended: it got nowhere for more than 5 s")]
+)
+def test_a_file_that_ends_its_reader_costs_the_others_nothing(
+    deed: str, reason: str, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.npy", "bad.npy", "c.npy"):
+        np.save(tmp_path / name, np.zeros(10))
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "sitecustomize.py").write_text(BAD_FILE.format(deed=deed))
+    monkeypatch.setenv("PYTHONPATH", str(code))
+    monkeypatch.setenv("MARKER", str(tmp_path / "marker"))
+    store, journal, starts = a_run(tmp_path, ["*.npy"])
+    signing.sign(part, root=store.root, run_id="r", journal=journal, starts=starts, seconds=20)
+    assert (tmp_path / "marker").exists()
+    found = facts(journal)
+    assert found["a.npy"]["state"] == found["c.npy"]["state"] == "ok"
+    assert found["a.npy"]["signature"] == found["c.npy"]["signature"]
+    if found["bad.npy"]["state"] == "ok":  # read again by the one that puts shares together
+        assert part == "last"
+    else:
+        assert found["bad.npy"]["state"] == "unreadable" and reason in str(found["bad.npy"]["reason"])
+        assert found["bad.npy"]["storage"] == found["a.npy"]["storage"]
+
+
+def facts(journal: Journal) -> dict[str, dict[str, Any]]:
+    events = frame.scan(Path(journal.path).read_bytes())
+    return {os.path.basename(event["path"]): event for event in events if event["event"] == "artifact"}
 
 
 def test_a_child_that_could_not_store_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

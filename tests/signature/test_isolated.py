@@ -179,7 +179,7 @@ def test_a_child_that_gets_nowhere_is_ended(path: str) -> None:
         found = isolated.describe(path).result
         counting.join()
         theirs.close()
-    assert found["state"] == "unreadable" and "without getting anywhere" in found["reason"]
+    assert found["state"] == "unreadable" and "got nowhere" in found["reason"]
     assert found["storage"] is not None
 
 
