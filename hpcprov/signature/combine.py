@@ -38,7 +38,9 @@ def combine(
 ) -> list[dict[str, Any]]:
     """What `describe` would say of each artifact, from what all nodes wrote down and, where that has gaps, read now."""
     notes = notes_in(shared_dir)
-    options = {"threads": threads, "deadline": deadline, "cache_dir": cache_dir, "tiles_dir": tiles_dir}
+    options: dict[str, Any] = {
+        "threads": threads, "deadline": deadline, "cache_dir": cache_dir, "tiles_dir": tiles_dir
+    }  # fmt: skip
     return [
         combine_one(path, notes.get(key_of(at, path, role), []), **options, tell=tell, group=group)
         for at, (path, role) in enumerate(artifacts)

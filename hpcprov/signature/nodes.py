@@ -23,7 +23,7 @@ from hpcprov.signature.artifact import check_declared, describe
 from hpcprov.signature.combine import Tell, combine
 from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.deadline import TimeUp, check
-from hpcprov.signature.field import grid_of
+from hpcprov.signature.field import Grid, grid_of
 from hpcprov.signature.groups import FINAL, GROUP, LARGE, Artifacts, groups, identity, key_of, leaves_of
 from hpcprov.signature.share import Note, append, claim, share_path
 from hpcprov.signature.snapshot import Snapshot, look
@@ -114,9 +114,11 @@ class _Book:
         for at, box in enumerate(groups(field, grid, self.group)):
             check(self.deadline)
             if claim(self.shared_dir, f"{key}.{number:06d}.{at:06d}"):
-                options = {"deadline": self.deadline, "watch": self.watch}
-                signer = signer or Signer(field, grid, threads=self.threads, **options)
+                signer = signer or self._signer(field, grid)
                 self._write(key, seen, {**identity(field), "box": box}, leaves_of(signer, box))
+
+    def _signer(self, field: Field, grid: Grid) -> Signer:
+        return Signer(field, grid, threads=self.threads, deadline=self.deadline, watch=self.watch)
 
     def _write(self, key: str, seen: Snapshot, head: dict[str, Any], body: bytes = b"") -> None:
         append(self.file, Note({"artifact": key, "stamp": seen.stamp, **head}, body))

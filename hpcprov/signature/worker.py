@@ -132,7 +132,7 @@ class Worker:
         """The artifact without its values, which could not be read: no parser looks at it."""
         from hpcprov.signature.artifact import describe
 
-        options = {name: self.settings.get(name) for name in ("threads", "deadline")}
+        options: dict[str, Any] = {name: self.settings.get(name) for name in ("threads", "deadline")}
         result = describe(request["path"], values=False, algorithms=self._algorithms(), watch=watch, **options)
         if result["state"] == "ok":
             result.update(state="unreadable", reason=request["reason"], unsigned=None)
