@@ -69,7 +69,7 @@ class Outcome:
 
 
 def limited() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))  # not AS: libraries reserve far more than they use
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -114,7 +114,7 @@ def check_crashes(folder: Path, place: Path, found: Outcome) -> None:
             damage.copy(folder, number, place)
             result = reader.describe(str(place)).result
             assert result["state"] == "unreadable" and result["storage"] is not None
-            said = "without getting anywhere" if ended == TOO_LONG else f"signal {ended}"
+            said = "got nowhere" if ended == TOO_LONG else f"signal {ended}"
             assert said in result["reason"]
 
 
