@@ -19,7 +19,7 @@ SAMPLE = 64 << 10
 #: Of two that would give as many columns, the first one counts.
 DELIMITERS = (",", ";", "\t", "|")
 BOM = b"\xef\xbb\xbf"
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE | re.ASCII)
 #: Characters that the names of columns do not have, but source code and markup do.
 FOREIGN = frozenset("{}<>=;!\"'`\\")
 MAX_NAME = 200
@@ -34,7 +34,7 @@ def delimiter_of(sample: bytes, *, whole: bool) -> str | None:
     if not marks or b"\0" in body:
         return None
     try:
-        text = (body if whole else body[: body.rfind(b"\n") + 1]).decode("utf-8")
+        text = (body if whole else body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]).decode("utf-8")
     except UnicodeDecodeError:
         return None
     widths = {mark: _columns(text, mark, whole=whole) for mark in marks}
@@ -46,8 +46,9 @@ def _columns(text: str, mark: str, *, whole: bool) -> int:
     """How many columns the text has with this delimiter, or 0 when it is no table."""
     width = count = 0
     record: list[str] = []
+    lines = io.StringIO(text, newline="")
     try:
-        for record in csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True):
+        for record in csv.reader(lines, delimiter=mark, strict=True):
             if record:
                 count += 1
                 width = width or (len(record) if _is_header(record) else 0)
@@ -55,10 +56,10 @@ def _columns(text: str, mark: str, *, whole: bool) -> int:
                     return 0
     except csv.Error:
         # Without the rest of the file the last record may be half of one.
-        if whole:
+        if whole or lines.read(1):
             return 0
     # Two lines with a comma each may be anything: a single record must at least hold a number.
-    return width if count > 2 or (count == 2 and any(NUMBER.fullmatch(cell.strip()) for cell in record)) else 0
+    return width if count > 2 or (count == 2 and any(NUMBER.fullmatch(cell.strip(" ")) for cell in record)) else 0
 
 
 def _is_header(names: list[str]) -> bool:

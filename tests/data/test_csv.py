@@ -68,6 +68,23 @@ def test_a_record_cut_by_the_end_of_the_sample() -> None:
     assert delimiter_of(b"a,b\n1,2\n\xff,3\n4,5", whole=False) is None
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_alike_in_files_longer_than_the_sample(end: str, tmp_path: Path) -> None:
+    (tmp_path / "x").write_text(end.join(["a,b", *["1,2"] * SAMPLE]), newline="")
+    with open_data(str(tmp_path / "x")) as data:
+        assert (data.format, [field.shape for field in data.fields]) == ("csv", [(SAMPLE,)] * 2)
+
+
+def test_a_stray_quote_in_the_sample_makes_it_no_table() -> None:
+    text = b'a,b\n1,2\n3,4\n"x"y,5\n' + b"1,2\n" * SAMPLE
+    assert delimiter_of(text[:SAMPLE], whole=False) is None
+
+
+def test_numbers_have_the_ten_digits_only() -> None:
+    assert delimiter_of("١,b\n1,2\n".encode(), whole=True) == ","
+    assert delimiter_of("a,b\nx,١\n".encode(), whole=True) is None
+
+
 # The rule of docs/signature.md once more, in plain Python.
 PATTERNS = {
     "bool": r"true|false|True|False|TRUE|FALSE",
