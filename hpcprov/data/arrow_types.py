@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import types
 
-from hpcprov.data.types import Binary, Text, Type, Unsigned, array, list_of, opaque, plain, struct, time
+from hpcprov.data.types import Binary, Text, Type, Unsigned, array, check_distinct, list_of, opaque, plain, struct, time
 
 NUMBERS = {
     pa.bool_(): "bool",
@@ -74,8 +74,4 @@ def _nested(kind: Any) -> Type:
 
 def check_names(names: list[str]) -> None:
     """Raises Unsigned when two columns have one name."""
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise Unsigned(f"{name}: two columns have this name")
-        seen.add(name)
+    check_distinct(names, "two columns have this name")

@@ -27,7 +27,7 @@ from hpcprov.data.hdf5_tree import Entry, Tree
 from hpcprov.data.hdf5_types import Layout, layout_of, relabel
 from hpcprov.data.interface import MAX_CHUNK, Box, Dataset, Field, lengths, ordered
 from hpcprov.data.npy import block_reader
-from hpcprov.data.types import Unsigned
+from hpcprov.data.types import Unsigned, check_distinct
 from hpcprov.data.values import Values
 from hpcprov.record.errors import UnreadableData
 
@@ -41,20 +41,12 @@ def open_hdf5(path: str, *, follow: bool = False) -> Dataset:
     try:
         tree = Tree(files)
         fields = [_field(files, entry) for entry in list(tree.walk()) if entry.is_field]
-        _check_distinct(fields)
+        check_distinct((item.name for item in fields), "two datasets have this path once NetCDF's prefix is taken off")
         links, others = tuple(sorted(tree.links)), tuple(sorted(files.read))
         return Dataset("hdf5", ordered(fields), files.close, links=links, files=others)
     except BaseException:
         files.close()
         raise
-
-
-def _check_distinct(fields: list[Field]) -> None:
-    seen: set[bytes] = set()
-    for item in fields:
-        if item.path in seen:
-            raise Unsigned(f"{item.name}: two datasets have this path once NetCDF's prefix is taken off")
-        seen.add(item.path)
 
 
 def _field(files: Files, entry: Entry) -> Field:
@@ -68,7 +60,7 @@ def _field(files: Files, entry: Entry) -> Field:
     space, creation = dataset.get_space(), dataset.get_create_plist()
     null = space.get_simple_extent_type() == h5s.NULL
     shape = None if null else space.get_simple_extent_dims()
-    library = _library_reader(file, entry.inside, layout)
+    library = library_reader(file, lambda: file.dataset(entry.inside), layout, entry.inside)
     plain = Field(entry.field_path, layout.type, shape, None, layout.dtype.itemsize, library)
     if shape is None:
         return plain
@@ -157,11 +149,12 @@ def _contiguous(plain: Field, shape: tuple[int, ...], file: HDF5File, dataset: A
     return replace(plain, read=lambda box: read((*box, *rest)))
 
 
-def _library_reader(file: HDF5File, path: bytes, layout: Layout) -> Callable[[Box], Values]:
+def library_reader(file: HDF5File, opened: Callable[[], Any], layout: Layout, path: bytes) -> Callable[[Box], Values]:
+    """A function that reads boxes of the dataset that `opened` gives, through the library."""
     name = path.decode("utf-8", "surrogateescape")
 
     def read(box: Box) -> Values:
-        dataset = file.dataset(path)
+        dataset = opened()
         selection = dataset.get_space()
         if box:
             selection.select_hyperslab(tuple(start for start, _ in box), lengths(box))

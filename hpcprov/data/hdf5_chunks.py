@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
+from hpcprov.data.assembled import assembled
 from hpcprov.data.filters import Pipeline
 from hpcprov.data.hdf5_places import Listing
 from hpcprov.data.interface import Box, Index, lengths, slices
@@ -60,21 +60,9 @@ class Chunks:
     def read(self, box: Box) -> Values:
         """Any box, put together from chunks."""
         values = np.empty((*lengths(box), *self.inner), self.base)
-        spans = [
-            range(start // extent, -(-stop // extent)) for (start, stop), extent in zip(box, self.extents, strict=True)
-        ]
-        for index in product(*spans):
-            visible = self.listing.visible(index)
-            common = tuple((max(a, b), min(c, d)) for (a, c), (b, d) in zip(box, visible, strict=True))
-            target = tuple(slice(a - at, b - at) for (a, b), (at, _) in zip(common, box, strict=True))
-            within = tuple(
-                (a - at * extent, b - at * extent)
-                for (a, b), at, extent in zip(common, index, self.extents, strict=True)
-            )
-            values[target] = self._part(index, within, whole=common == visible)
-        return values
+        return assembled(box, self.listing.shape, self.extents, values, self._part)
 
-    def _part(self, index: Index, within: Box, *, whole: bool) -> Values:
+    def _part(self, index: Index, within: Box, whole: bool) -> Values:
         place = self.listing.find(index)
         if place is None:
             return self.fill

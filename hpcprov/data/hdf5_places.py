@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcprov.data.assembled import visible
 from hpcprov.data.hdf5_file import HDF5File
 from hpcprov.data.interface import Box, Index
 from hpcprov.record.errors import UnreadableData
@@ -115,10 +116,7 @@ class Listing:
 
     def visible(self, index: Index) -> Box:
         """The part of a chunk that lies in the array."""
-        return tuple(
-            (at * extent, min((at + 1) * extent, whole))
-            for at, extent, whole in zip(index, self.extents, self.shape, strict=True)
-        )
+        return visible(index, self.shape, self.extents)
 
     def stored(self) -> Iterator[Box] | None:
         """The boxes of stored chunks; None when all are, or it cannot be told."""

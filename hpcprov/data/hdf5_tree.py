@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from h5py import h5a, h5g, h5l, h5o
+import numpy as np
+from h5py import h5a, h5g, h5l, h5o, h5t
 
 from hpcprov.data.hdf5_file import HDF5File
 from hpcprov.data.hdf5_follow import REFUSED, Files
@@ -23,7 +24,6 @@ MAX_DEPTH = 1000
 NON_COORDINATE = b"_nc4_non_coord_"
 NOT_A_VARIABLE = b"This is a netCDF dimension but not a netCDF variable"
 MAX_ATTRIBUTE = 1024
-NO_DESCRIPTOR = -1
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,9 @@ class Tree:
         return self.files.resolve(file, inside, full)
 
 
-def walk(handle: Any) -> Iterator[Entry]:
-    """The same of a file that a caller has open, by h5py's handle; nothing is followed out of it."""
-    return Tree(Files(HDF5File("", handle, NO_DESCRIPTOR))).walk()
+def walk(file: HDF5File) -> Iterator[Entry]:
+    """The same of a file that a caller has open; nothing is followed out of it."""
+    return Tree(Files(file)).walk()
 
 
 def _noted(entry: Entry) -> Entry:
@@ -135,9 +135,6 @@ def _is_bare_dimension(file: HDF5File, path: bytes) -> bool:
 
 def _attribute(target: Any, name: bytes) -> bytes | None:
     """A short fixed-width text attribute, or None."""
-    import numpy as np
-    from h5py import h5t
-
     if not h5a.exists(target, name):
         return None
     attribute = h5a.open(target, name)

@@ -20,8 +20,8 @@ import numpy as np
 from hpcprov.data.arrays import type_of
 from hpcprov.data.interface import Box, Dataset, Field, lengths, ordered
 from hpcprov.data.netcdf3_header import TYPES, Variable, read_header
-from hpcprov.data.npy import block_reader
-from hpcprov.data.types import Unsigned
+from hpcprov.data.npy import block_reader, strides_of
+from hpcprov.data.types import check_distinct
 from hpcprov.data.values import Values
 
 #: Records are read together with what lies between them while that is at most so many bytes for each, or half.
@@ -36,19 +36,12 @@ def open_netcdf3(path: str) -> Dataset:
     try:
         size = os.fstat(fd).st_size
         variables, step = read_header(lambda count, offset: os.pread(fd, count, offset), size)
-        _check_distinct(variables)
+        names = (item.name.decode("utf-8", "surrogateescape") for item in variables)
+        check_distinct(names, "two variables have this name")
         return Dataset("netcdf3", ordered([_field(fd, item, step) for item in variables]), lambda: os.close(fd))
     except BaseException:
         os.close(fd)
         raise
-
-
-def _check_distinct(variables: list[Variable]) -> None:
-    seen: set[bytes] = set()
-    for item in variables:
-        if item.name in seen:
-            raise Unsigned(f"{item.name.decode('utf-8', 'replace')}: two variables have this name")
-        seen.add(item.name)
 
 
 def _field(fd: int, item: Variable, step: int) -> Field:
@@ -78,7 +71,7 @@ def _record_reader(fd: int, item: Variable, step: int, dtype: np.dtype[Any]) -> 
             count = min(many, stop - start)
             span = (count - 1) * step + item.slab
             octets = block_reader(fd, item.begin + start * step, (span,), np.dtype("u1"))(((0, span),))
-            rows = np.ndarray((count, *inner), dtype, octets.data, 0, (step, *_strides(inner, dtype.itemsize)))
+            rows = np.ndarray((count, *inner), dtype, octets.data, 0, (step, *strides_of(inner, dtype.itemsize)))
             values[start - first : start - first + count] = rows[(slice(None), *(slice(*span) for span in box[1:]))]
         return values
 
@@ -87,7 +80,3 @@ def _record_reader(fd: int, item: Variable, step: int, dtype: np.dtype[Any]) -> 
         return together(box) if step <= min(SPAN, 2 * wanted + NEAR) else each(box)
 
     return read
-
-
-def _strides(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
-    return tuple(prod(shape[axis + 1 :]) * size for axis in range(len(shape)))

@@ -43,7 +43,7 @@ def _field(fd: int) -> Field:
     kind = type_of(dtype)
     _check_size(fd, start, prod(shape) * dtype.itemsize)
     read = block_reader(fd, start, shape[::-1] if fortran else shape, dtype)
-    return Field(b"", kind, shape, None, dtype.itemsize, _transposed(read) if fortran else read)
+    return Field(b"", kind, shape, None, dtype.itemsize, transposed(read) if fortran else read)
 
 
 def read_header(pread: Callable[[int, int], bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
@@ -86,7 +86,8 @@ def _check_size(fd: int, start: int, declared: int) -> None:
         raise UnreadableData(f"truncated: {declared} bytes of values declared, {stored} stored")
 
 
-def _transposed(read: Callable[[Box], Values]) -> Callable[[Box], Values]:
+def transposed(read: Callable[[Box], Values]) -> Callable[[Box], Values]:
+    """Boxes of an array in Fortran order, by what reads it with its axes turned round."""
     return lambda box: read(box[::-1]).T
 
 
@@ -95,7 +96,7 @@ def block_reader(fd: int, start: int, shape: tuple[int, ...], dtype: np.dtype[An
 
     Where files may be mapped (`hpcprov.data.mapping`) the values are the file's own pages, else a copy in memory that
     is used again once they are dropped."""
-    memory, strides = Memory(), tuple(prod(shape[axis + 1 :]) * dtype.itemsize for axis in range(len(shape)))
+    memory, strides = Memory(), strides_of(shape, dtype.itemsize)
     assert dtype.subdtype is None
 
     def read(box: Box) -> Values:
@@ -122,19 +123,24 @@ def _mapped(
         return None
     first = sum(begin * stride for (begin, _), stride in zip(box, strides, strict=True))
     last = sum((end - 1) * stride for (_, end), stride in zip(box, strides, strict=True))
-    span, run = last - first + dtype.itemsize, prod(extents[_outer(box, shape) :]) * dtype.itemsize
+    span, run = last - first + dtype.itemsize, prod(extents[stepped_axes(box, shape) :]) * dtype.itemsize
     if run < min(span, SHORT_RUN):
         return None
     window = mapping.window(fd, start + first, span)
     return None if window is None else np.ndarray(extents, dtype, window, strides=strides)
 
 
-def _outer(box: Box, shape: tuple[int, ...]) -> int:
-    """The axis along which the box is cut and from which on its elements lie together."""
+def stepped_axes(box: Box, shape: tuple[int, ...]) -> int:
+    """How many axes are stepped through: along those after them the elements of the box lie together."""
     outer = len(box)
     while outer and box[outer - 1] == (0, shape[outer - 1]):
         outer -= 1
     return max(0, outer - 1)
+
+
+def strides_of(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """How many bytes lie between neighbours along each axis of a C-ordered array of elements of `size` bytes."""
+    return tuple(prod(shape[axis + 1 :]) * size for axis in range(len(shape)))
 
 
 def _whole_rows(box: Box, shape: tuple[int, ...]) -> Box:
@@ -153,7 +159,7 @@ def _gather(fd: int, start: int, strides: tuple[int, ...], shape: tuple[int, ...
     size = values.dtype.itemsize
     if not values.size or not size:
         return
-    leading = _outer(box, shape)
+    leading = stepped_axes(box, shape)
     run = prod(lengths(box[leading:])) * size
     target = octets_of(values)
     first = start + sum(box[axis][0] * strides[axis] for axis in range(leading, len(box)))

@@ -24,7 +24,7 @@ import numpy as np
 from hpcprov.data.arrays import type_of
 from hpcprov.data.inflate import Inflated
 from hpcprov.data.interface import Box, Dataset, Field, lengths, ordered
-from hpcprov.data.npy import block_reader, read_header
+from hpcprov.data.npy import block_reader, read_header, stepped_axes, strides_of, transposed
 from hpcprov.data.types import Unsigned
 from hpcprov.data.values import Values
 from hpcprov.data.zarr_zip import Archive
@@ -61,19 +61,14 @@ def _field(archive: Archive, key: str) -> Field:
     stored = shape[::-1] if fortran else shape
     read = _named(name, source.reader(start, stored, dtype))
     chunks = None if isinstance(source, _Stored) or not shape or fortran else _slab(shape, dtype.itemsize)
-    return Field(
-        name.encode("utf-8", "surrogatepass"), kind, shape, chunks, dtype.itemsize, _turned(read) if fortran else read
-    )
+    octets = name.encode("utf-8", "surrogatepass")
+    return Field(octets, kind, shape, chunks, dtype.itemsize, transposed(read) if fortran else read)
 
 
 def _slab(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
     """What is inflated together: whole rows, as far as they are about as long as a piece."""
     row = max(1, prod(shape[1:]) * size)
     return (max(1, min(shape[0], PIECE // row)), *(max(1, extent) for extent in shape[1:]))
-
-
-def _turned(read: Callable[[Box], Values]) -> Callable[[Box], Values]:
-    return lambda box: read(box[::-1]).T
 
 
 def _named(name: str, read: Callable[[Box], Values]) -> Callable[[Box], Values]:
@@ -140,14 +135,14 @@ class _Deflated:
         return bytes(target)
 
     def reader(self, start: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Callable[[Box], Values]:
-        strides = [prod(shape[axis + 1 :]) * dtype.itemsize for axis in range(len(shape))]
+        strides = strides_of(shape, dtype.itemsize)
 
         def read(box: Box) -> Values:
             self.stream.check()
             values = np.empty(lengths(box), dtype)
             if not values.size or not dtype.itemsize:
                 return values
-            leading = _leading(box, shape)
+            leading = stepped_axes(box, shape)
             run = prod(lengths(box[leading:])) * dtype.itemsize
             target = values.reshape(-1).view(np.uint8).data
             first = start + sum(begin * stride for (begin, _), stride in zip(box, strides, strict=True))
@@ -158,14 +153,6 @@ class _Deflated:
             return values
 
         return read
-
-
-def _leading(box: Box, shape: tuple[int, ...]) -> int:
-    """How many axes are stepped through: those after them lie together in the file."""
-    outer = len(box)
-    while outer and box[outer - 1] == (0, shape[outer - 1]):
-        outer -= 1
-    return max(0, outer - 1)
 
 
 class _Once:

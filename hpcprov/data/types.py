@@ -11,7 +11,7 @@ docs/signature.md has the rules.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, TypeAlias
@@ -35,6 +35,15 @@ MAX_DEPTH = 32
 class Unsigned(HpcprovError):
     """The values are legal but have no signature by the rules (or the limits of this version); the message is the
     reason."""
+
+
+def check_distinct(names: Iterable[str], reason: str) -> None:
+    """Raises Unsigned, with the reason, for a name that stands twice."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise Unsigned(f"{name}: {reason}")
+        seen.add(name)
 
 
 def sized(data: bytes) -> bytes:

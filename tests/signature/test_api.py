@@ -10,6 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import xarray
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,6 +81,27 @@ def test_open_hdf5_objects_have_the_signatures_of_the_file(place: Path) -> None:
             signature(file_type)
 
 
+def test_values_that_open_hdf5_objects_never_wrote_are_the_fill_value(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x", "w") as file:
+        file.create_dataset("x", (6,), "f4", chunks=(4,), fillvalue=7.5, fill_time="never")[0] = 1
+        file.create_dataset("n", (6,), "f4", fillvalue=7.5, fill_time="never")
+    known = signature(tmp_path / "x")
+    assert known.fields[0].digest == signature(np.full(6, 7.5, "f4")).digest
+    with h5py.File(tmp_path / "x") as file:
+        assert signature(file) == known
+
+
+def test_damaged_chunks_of_open_hdf5_objects_are_named(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x", "w") as file:
+        file.create_dataset("g/x", data=np.arange(100), chunks=(100,), compression="gzip")
+        at = file["g/x"].id.get_chunk_info(0).byte_offset
+    with open(tmp_path / "x", "r+b") as raw:
+        raw.seek(at)
+        raw.write(bytes(20))
+    with h5py.File(tmp_path / "x") as file, pytest.raises(UnreadableData, match="g/x: cannot be decoded"):
+        signature(file)
+
+
 def test_what_was_written_but_not_flushed_is_seen(tmp_path: Path) -> None:
     with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
         file["x"] = np.arange(10)
@@ -88,7 +111,6 @@ def test_what_was_written_but_not_flushed_is_seen(tmp_path: Path) -> None:
 
 
 def test_open_zarr_objects(tmp_path: Path) -> None:
-    zarr = pytest.importorskip("zarr")
     values = np.random.default_rng(1).random((30, 40))
     for version in (2, 3):
         group = zarr.create_group(zarr.storage.MemoryStore(), zarr_format=version)
@@ -102,7 +124,6 @@ def test_open_zarr_objects(tmp_path: Path) -> None:
 
 
 def test_xarray_objects(tmp_path: Path) -> None:
-    xarray = pytest.importorskip("xarray")
     values, times = np.random.default_rng(1).random((3, 4)), np.arange(3).astype("M8[ns]")
     array = xarray.DataArray(values, dims=("t", "x"), coords={"t": times})
     assert signature(array) == signature(values)
@@ -116,14 +137,12 @@ def test_xarray_objects(tmp_path: Path) -> None:
 
 
 def test_a_netcdf_file_that_xarray_opens_undecoded_agrees(tmp_path: Path) -> None:
-    xarray = pytest.importorskip("xarray")
     with h5py.File(tmp_path / "a.nc", "w") as file:
         file["wind"] = np.arange(12.0).reshape(3, 4)
         for axis, name in enumerate(("y", "x")):
             file[name] = np.arange(file["wind"].shape[axis])
             file[name].make_scale(name)
             file["wind"].dims[axis].attach_scale(file[name])
-    pytest.importorskip("netCDF4")
     known = signature(tmp_path / "a.nc")
     with xarray.open_dataset(tmp_path / "a.nc", decode_cf=False, engine="netcdf4") as data:
         assert signature(data).digest == known.digest
