@@ -179,5 +179,5 @@ def readable(path: str) -> Iterator[None]:
 
 def reason(error: BaseException) -> str:
     """The first line of what a library says, at most 300 characters."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).strip().splitlines()[0][:300]
+    text = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]

@@ -19,6 +19,7 @@ import numpy as np
 
 from hpcprov.data.arrow_values import numpy_of
 from hpcprov.data.interface import Box, Field
+from hpcprov.data.open import reason
 from hpcprov.data.types import Type, Unsigned
 from hpcprov.data.values import Values
 from hpcprov.record.errors import HpcprovError, UnreadableData
@@ -69,8 +70,7 @@ class Table:
             except (HpcprovError, MemoryError):
                 raise
             except Exception as error:
-                text = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-                raise UnreadableData(f"{name}: cannot be decoded: {text}") from error
+                raise UnreadableData(f"{name}: cannot be decoded: {reason(error)}") from error
 
         return read
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hpcprov.data import open as opening
-from hpcprov.data.open import MissingReader, check_name, format_of, open_data, readable
+from hpcprov.data.open import MissingReader, check_name, format_of, open_data, readable, reason
 from hpcprov.record.errors import UnreadableData
 
 
@@ -118,3 +118,17 @@ def test_the_border_turns_everything_into_one_error(error: Exception, message: s
     with pytest.raises(UnreadableData) as caught, readable("x"):
         raise error
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("\n first\nsecond"), "first"),
+        (ValueError(" \n"), "ValueError"),
+        (ValueError(), "ValueError"),
+        (PermissionError(13, "Permission denied", "x"), "Permission denied"),
+        (ValueError("long" * 1000), ("long" * 1000)[:300]),
+    ],
+)
+def test_the_reason_is_one_short_line(error: Exception, text: str) -> None:
+    assert reason(error) == text
