@@ -7,8 +7,10 @@ Each rank has a child that reads, started before MPI is initialised. Whatever ha
 
 from __future__ import annotations
 
+import os
 import sys
 
+from hpcprov.record.artifact import BLANK
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.text import printable
 from hpcprov.signature import mpi
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from hpcprov.signature.launch import Place
 
 FAILED = 2
+OTHER_VIEW = "it changed while it was read, or is not the same on all nodes"
 INTERNAL_ERROR = 70
 
 
@@ -63,6 +66,7 @@ def _described(comm: Any, reader: Isolated, paths: list[str], threads: int | Non
     from hpcprov.signature.cpus import thread_count
 
     here = mpi.threads_here(comm, thread_count())
+    reader.limit(mpi.memory_here(comm, reader.memory))
     reader.configure(threads=threads or here)
     surveys = _surveys(comm, reader, paths)
     pieces = None
@@ -115,6 +119,28 @@ def _done(reader: Isolated, piece: dict[str, Any]) -> Described | bytes:
     return pack(Note(note if isinstance(note, dict) else {}, body))
 
 
+def _same(path: str, described: Described) -> Described:
+    """What some rank knows of a whole artifact, unless this rank sees something else by that name."""
+    facts, here = described.result, _seen(path)
+    alike = (facts["state"] == "missing") == (here is None)
+    if here is not None and facts["files"] is None and facts["size"] is not None:
+        alike = alike and here == (facts["size"], facts["mtime"])
+    if alike:
+        return described
+    return Described({**BLANK, "state": "unreadable", "reason": OTHER_VIEW}, described.decoding, described.told)
+
+
+def _seen(path: str) -> tuple[int, int] | None:
+    """Size and time of a file; None when there is nothing by that name."""
+    try:
+        facts = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError):
+        return -1, -1
+    return facts.st_size, facts.st_mtime_ns
+
+
 def _failure_of(error: Exception) -> tuple[str, bool]:
     if isinstance(error, Refused):
         return error.message, error.unsigned
@@ -128,7 +154,7 @@ def _finished(reader: Isolated, path: str, at: int, survey: dict[str, Any], shar
     found = [note for number, note in shared.notes if number == at]
     whole = next((note for note in found if isinstance(note, Described)), None)
     if whole is not None:
-        return whole
+        return _same(path, whole)
     if survey.get("fingerprint") is None:
         return reader.bytes_only(path, str(survey.get("reason", "its reader ended")))
     failure = next((one for one in shared.failures if one.at == at), None)

@@ -26,7 +26,7 @@ from hpcprov.signature import blocks, mpi, tree
 from hpcprov.signature.artifact import CHANGED, NO_FIELDS, check_declared
 from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.field import Signed
-from hpcprov.signature.pieces import Hand, leaf_pieces, sign_from
+from hpcprov.signature.pieces import OTHER, Hand, leaf_pieces, sign_from
 from hpcprov.signature.snapshot import Snapshot, look
 from hpcprov.signature.threads import sign_field
 from hpcprov.signature.watch import Watch
@@ -167,6 +167,9 @@ def _shared(thing: Any, comm: Any, threads: int, follow: bool) -> Signature:
         error = failure
     mpi.raise_together(comm, error)
     assert data is not None
+    if len(set(comm.allgather(around.seen.stamp if around.seen is not None else ""))) > 1:
+        data.close()
+        raise UnreadableData(f"{around.path}: {OTHER}")
     hand = Hand(threads=threads, follow=follow, cache_dir=None, tiles_dir=None)
     hand.use(data, "")
     pieces = None

@@ -116,6 +116,11 @@ class Isolated:
         if self.stream is not None:
             self._configure()
 
+    def limit(self, memory: int) -> None:
+        """Lower the limit on memory, of the reader that runs and of later ones."""
+        self.memory = memory
+        self.configure(memory=memory)
+
     def _configure(self) -> None:
         assert self.stream is not None
         try:

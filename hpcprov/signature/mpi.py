@@ -202,12 +202,24 @@ def raise_together(comm: Any, error: Exception | None) -> None:
 
 def threads_here(comm: Any, allowed: int) -> int:
     """Threads for this rank: of the `allowed` CPUs, its part where ranks of the node share them. Collective."""
+    mine = frozenset(os.sched_getaffinity(0))
+    sharing = sum(1 for other in _of_node(comm, mine) if other & mine)
+    return max(1, allowed // sharing)
+
+
+def memory_here(comm: Any, allowed: int) -> int:
+    """Bytes for this rank: of the `allowed` bytes, its part where ranks share the node. Collective."""
+    every = _of_node(comm, allowed)
+    return min(every) // len(every)
+
+
+def _of_node(comm: Any, value: Any) -> list[Any]:
+    """The values of all ranks of this rank's node. Collective."""
     from mpi4py import MPI
 
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
     try:
-        mine = frozenset(os.sched_getaffinity(0))
-        sharing = sum(1 for other in node.allgather(mine) if other & mine)
+        found: list[Any] = node.allgather(value)
     finally:
         node.Free()
-    return max(1, allowed // sharing)
+    return found

@@ -34,6 +34,8 @@ from hpcprov.signature.watch import Watch
 
 #: Artifacts of fewer bytes and files are one piece.
 LARGE = 32 << 20
+#: Ranks on other nodes may see another file by the same name: node-local directories, caches of attributes.
+OTHER = "it changed while it was read, or is not the same on all nodes"
 MANY = 2000
 #: A group of tiles is between these; each rank should get several.
 SMALLEST_GROUP = 8 << 20
@@ -54,8 +56,9 @@ def survey(
     small = seen.size < LARGE and (seen.files or 1) < MANY
     if small or (not (follow or algorithms) and cache.load(cache_dir, seen) is not None):
         return {"fingerprint": None, "pieces": [_whole(path, seen.size, seen.files or 1)]}
-    pieces = [*_stored_pieces(path, seen, algorithms), *_leaf_pieces(path, seen, ranks, follow)]
-    return {"fingerprint": seen.fingerprint, "pieces": pieces}
+    stored = _stored_pieces(path, seen, algorithms)
+    leaves = ({**piece, "stamp": seen.stamp} for piece in _leaf_pieces(path, seen, ranks, follow))
+    return {"fingerprint": seen.fingerprint, "pieces": [*stored, *leaves]}
 
 
 def _whole(path: str, size: int, files: int) -> dict[str, Any]:
@@ -67,13 +70,13 @@ def _stored_pieces(path: str, seen: Snapshot, algorithms: tuple[str, ...]) -> It
     if not seen.is_directory or algorithms:
         per_byte = deal.PER_OTHER_BYTE if algorithms else deal.PER_STORED_BYTE
         cost = seen.size * per_byte + len(seen.entries) * deal.PER_FILE
-        yield {"kind": "storage", "path": path, "octets": seen.size, "cost": cost}
+        yield {"kind": "storage", "path": path, "octets": seen.size, "cost": cost, "stamp": seen.stamp}
         return
-    files: list[tuple[str, int]] = []
+    files: list[tuple[str, int, int]] = []
     size = 0
     for entry in seen.entries:
         if entry.kind == "file":
-            files.append((os.fsdecode(entry.path), entry.size))
+            files.append((os.fsdecode(entry.path), entry.size, entry.mtime))
             size += entry.size
             if size >= FILES_BYTES or len(files) >= FILES_COUNT:
                 yield _files(path, files, size)
@@ -82,7 +85,7 @@ def _stored_pieces(path: str, seen: Snapshot, algorithms: tuple[str, ...]) -> It
         yield _files(path, files, size)
 
 
-def _files(path: str, files: list[tuple[str, int]], size: int) -> dict[str, Any]:
+def _files(path: str, files: list[tuple[str, int, int]], size: int) -> dict[str, Any]:
     cost = size * deal.PER_STORED_BYTE + len(files) * deal.PER_FILE + deal.PER_PIECE
     return {"kind": "files", "path": path, "files": files, "octets": size, "cost": cost}
 
@@ -180,19 +183,26 @@ class Hand:
 
     def _storage(self, piece: dict[str, Any], watch: Watch) -> Note:
         path, also = piece["path"], dict.fromkeys(self.algorithms, "")
-        digest = storage_digest(path, look(path), threads=self.threads, watch=watch, also=also)
+        seen = look(path)
+        if seen.stamp != piece["stamp"]:
+            raise UnreadableData(OTHER)
+        digest = storage_digest(path, seen, threads=self.threads, watch=watch, also=also)
         return Note({"kind": "storage", "digest": digest, "also": also})
 
     def _files(self, piece: dict[str, Any], watch: Watch) -> Note:
-        entries = [Entry(os.fsencode(name), "file", 0, 0, size, 0, 0) for name, size in piece["files"]]
+        entries = [Entry(os.fsencode(name), "file", 0, 0, size, 0, 0) for name, size, _ in piece["files"]]
         known: dict[bytes, str] = {}
         part = Snapshot((Entry(b"", "dir", 0, 0, 0, 0, 0), *entries))
         storage_digest(piece["path"], part, threads=self.threads, watch=watch, known=known)
+        for name, size, mtime in piece["files"]:
+            facts = os.lstat(os.path.join(piece["path"], name))
+            if (facts.st_size, facts.st_mtime_ns) != (size, mtime):
+                raise UnreadableData(OTHER)
         found = {os.fsdecode(name): content for name, content in known.items()}
         return Note({"kind": "files"}, json.dumps(found).encode())
 
     def _leaves(self, piece: dict[str, Any], watch: Watch) -> Note:
-        signer = self._signer(piece["path"], piece["number"])
+        signer = self._signer(piece["path"], piece["number"], piece.get("stamp"))
         known = identity(signer.target)
         if any(piece[key] != value for key, value in known.items()):
             raise UnreadableData(CHANGED)
@@ -201,11 +211,14 @@ class Hand:
         with readable(piece["path"]):
             return Note({**known, "box": box, "group": piece["group"]}, leaves_of(signer, box))
 
-    def _signer(self, path: str, number: int) -> Signer:
+    def _signer(self, path: str, number: int, stamp: str | None) -> Signer:
         if self.open is None or self.open[0] != path:
             self.close()
             with readable(path):
                 self.open = path, open_data(path, follow=self.follow)
+                if stamp is not None and look(path).stamp != stamp:  # opening makes file systems look again
+                    self.close()
+                    raise UnreadableData(OTHER)
         fields = self.open[1].fields
         if number >= len(fields) or (shape := fields[number].shape) is None:
             raise UnreadableData(CHANGED)

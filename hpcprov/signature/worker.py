@@ -40,7 +40,9 @@ DESCRIBING = ("appended", "values", "same_as", "durable", "algorithms", "deadlin
 def main(words: list[str]) -> int:
     options = {name: int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
     end_with_parent(options["--parent"])
-    limit(options["--memory"], options["--files"])
+    most = max(LEAST, options["--memory"])
+    limit({resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: options["--files"], resource.RLIMIT_AS: most})
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
     stream = socket.socket(fileno=options["--fd"])
     try:
         Worker(stream).serve()
@@ -57,14 +59,12 @@ def end_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def limit(memory: int, files: int) -> None:
-    """No core files, no file larger than `files` bytes, no more than `memory` bytes of address space."""
-    wanted = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: files, resource.RLIMIT_AS: max(LEAST, memory)}
+def limit(wanted: dict[int, int]) -> None:
+    """Set limits of this process, by their kinds, none higher than it is."""
     for what, most in wanted.items():
         _, hard = resource.getrlimit(what)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (most, most))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
 
 
 class Worker:
@@ -81,6 +81,8 @@ class Worker:
             request, body = receive(self.stream)
             if request.get("do") == "settings":
                 self.settings = request
+                if "memory" in request:
+                    limit({resource.RLIMIT_AS: max(LEAST, request["memory"])})
                 continue
             self._send(*self._answer(request, body))
 
