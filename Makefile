@@ -25,6 +25,11 @@ $(VENV)/.test: $(VENV)/.demo
 	@$(PIP) -e '.[test,demo]'
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.test
+	@echo "installing the packages for the benchmarks into $(VENV) ..."
+	@$(PIP) -e '.[bench,test,demo]'
+	@touch $@
+
 demo: $(VENV)/.demo
 	@BIN='$(BIN)' TERRAIN='$(TERRAIN)' sh workflows/flood/demo.sh
 
@@ -44,7 +49,7 @@ lint: $(VENV)/.test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 
-bench: $(VENV)/.test
+bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench_launcher.py
 	$(BIN)/python benchmarks/bench_merge.py
 	$(BIN)/python benchmarks/bench_signature.py

@@ -32,7 +32,7 @@ def netcdf() -> Any:
         import netCDF4
     except ImportError:
         netCDF4 = None
-    require("netcdf4", netCDF4)
+    require("netCDF4", netCDF4)
     return netCDF4
 
 
@@ -79,7 +79,7 @@ def test_netcdf4_by_its_own_library(netcdf: Any, tmp_path: Path) -> None:
     [("zlib", None), ("bzip2", "bzip2"), ("zstd", "zstandard"), ("blosc_zstd", "blosc"), ("szip", "szip")],
 )
 def test_netcdf4_codecs(codec: str, support: str | None, netcdf: Any, tmp_path: Path) -> None:
-    require(f"netcdf4-{codec}", support is None or getattr(netcdf, f"__has_{support}_support__"))
+    require(f"netCDF4-{codec}", support is None or getattr(netcdf, f"__has_{support}_support__"))
     with netcdf.Dataset(tmp_path / "x.nc", "w") as file:
         for name in ("y", "x"):
             file.createDimension(name, 200)

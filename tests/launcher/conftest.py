@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.require import require
+
 from .observe import ENVIRONMENT, PROBES, World
 
 
@@ -51,6 +53,6 @@ def as_root() -> None:
 def strace() -> str:
     """The path of strace, which must be able to trace here."""
     path = shutil.which("strace")
-    if not path or subprocess.run([path, "-o", "/dev/null", "true"], capture_output=True).returncode:
-        pytest.skip("needs strace")
-    return path
+    traces = path and subprocess.run([path, "-o", "/dev/null", "true"], capture_output=True).returncode == 0
+    require("strace", traces)
+    return str(path)
