@@ -12,7 +12,7 @@ import os
 import sys
 
 from hpcprov.commands.bar import Bar
-from hpcprov.commands.reading import reader
+from hpcprov.commands.reading import reader, thread_number
 from hpcprov.record import layout
 from hpcprov.record.errors import NoStore
 from hpcprov.record.text import printable
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", metavar="PATH", nargs="+", help="a file, a directory or a Zarr store")
     parser.add_argument("--json", action="store_true", help="print one JSON list with an object for each PATH")
     parser.add_argument(
-        "--threads", metavar="N", type=_positive, help="threads of each process (default: the CPUs that it may use)"
+        "--threads", metavar="N", type=thread_number, help="threads of each process (default: the CPUs that it may use)"
     )
     parser.add_argument(
         "--algorithm",
@@ -67,13 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="only rows were added to a single file since it was last hashed: reuse its old tiles, and say so",
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads: 1 or more")
-    return number
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,6 +6,8 @@ with reader({"threads": 2}, Bar()) as reading:
 
 from __future__ import annotations
 
+import argparse
+
 from hpcprov.capture import cgroup
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature.isolated import Isolated
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
 LARGEST_FILE = 1 << 30
 #: Memory that is taken to be free when it cannot be found out.
 SOME_MEMORY = 4 << 30
+
+
+def thread_number(text: str) -> int:
+    """The value of `--threads`."""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads: 1 or more")
+    return number
 
 
 def reader(settings: dict[str, Any], bar: Bar) -> Isolated:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import tempfile
 
 from hpcprov.commands import expected
 from hpcprov.commands.bar import Bar
-from hpcprov.commands.choose import store_here, tell
-from hpcprov.commands.reading import reader
+from hpcprov.commands.choose import HELP, listed, store_here, tell
+from hpcprov.commands.reading import reader, thread_number
 from hpcprov.record.artifact import BLANK
 from hpcprov.record.errors import HpcprovError, NoSuchRun
 from hpcprov.record.event import is_signature
@@ -25,7 +26,7 @@ from hpcprov.signature.isolated import UNSOUND
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, NoReturn
 
     from hpcprov.commands.expected import Expected
     from hpcprov.signature.isolated import Isolated
@@ -39,20 +40,14 @@ MOST_OK = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hpcprov verify`."""
-    parser.add_argument("target", metavar="TARGET", nargs="?", help="a path, or a run's id, its beginning, or `last`")
+    parser.add_argument("target", metavar="TARGET", nargs="?", help=f"a path, or {HELP}")
     parser.add_argument("--all", action="store_true", help="everything that the runs of this store have generated")
     parser.add_argument("--storage", action="store_true", help="compare the bytes only")
     parser.add_argument("--against", metavar="DIGEST", help="blake3:... or hpcprov1:..., instead of what was recorded")
     parser.add_argument("--field", metavar="NAME", help="with --against: the field that has this signature")
     parser.add_argument("--cached", action="store_true", help="trust what is known of files that look untouched")
-    parser.add_argument("--threads", metavar="N", type=_threads, help="threads (default: the CPUs it may use)")
+    parser.add_argument("--threads", metavar="N", type=thread_number, help="threads (default: the CPUs it may use)")
     parser.add_argument("--json", action="store_true", help="print one JSON list with an object for each artifact")
-
-
-def _threads(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads: 1 or more")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,12 +69,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_usage(args: argparse.Namespace) -> None:
+    def refuse(message: str) -> NoReturn:
+        raise HpcprovError(message, hint="hpcprov verify --help")
+
     if bool(args.target) == args.all:
-        raise HpcprovError("verify takes a TARGET or --all, not both" if args.all else "verify needs a TARGET or --all")
+        refuse("give a TARGET or --all, not both" if args.all else "a TARGET is needed, or --all")
     if args.all and args.against is not None:
-        raise HpcprovError("--against compares one TARGET, not --all")
-    if args.field is not None and (args.against is None or not args.against.startswith(SIGNATURE)):
-        raise HpcprovError("--field goes with --against hpcprov1:..., the signature that the field should have")
+        refuse("--against compares one TARGET, not --all")
+    values = args.against is not None and args.against.startswith(SIGNATURE)
+    if args.field is not None and not values:
+        refuse("--field goes with --against hpcprov1:..., the signature that the field should have")
+    if args.storage and values:
+        refuse("--storage compares bytes, and hpcprov1:... is a signature of values: use one of them")
 
 
 class _Reader:
@@ -124,18 +125,19 @@ def _wanted(args: argparse.Namespace) -> list[Expected]:
     if args.all:
         return expected.of_all(store_here())
     named = os.path.lexists(args.target) or "/" in args.target
+    subject = "no record knows"
     if not named:
         try:
             return expected.of_run(store_here(), args.target)
-        except NoSuchRun:
-            pass  # a file that is gone is a target, too
+        except NoSuchRun:  # a file that is gone is a target, too
+            subject = f"there is no run {args.target!a}, and no record knows"
     path = os.path.abspath(args.target)
     searched = expected.stores(os.environ, os.getcwd(), path)
     found = expected.of_path(searched, path)
     if not found:
         places = ", ".join(store.root for store in searched) or "no .hpcprov here, above, or above the path"
         hint = "`hpcprov verify PATH --against DIGEST` compares it with a digest that you have"
-        raise HpcprovError(f"no record knows {path!a} (looked in: {places})", hint=hint)
+        raise HpcprovError(f"{subject} {path!a} (looked in: {places})", hint=hint)
     return found
 
 
@@ -157,14 +159,17 @@ def _checked(one: Expected, args: argparse.Namespace, reads: _Reader) -> dict[st
 
 def _against(args: argparse.Namespace, reads: _Reader) -> dict[str, Any]:
     """The artifact compared with a digest that was given."""
-    from hpcprov.signature.verify import compare
+    from hpcprov.signature.verify import CHANGED, compare
 
     facts, path = _given(args.against), os.path.abspath(args.target)
     found = reads.read(path, values=facts["signature"] is not None)
     about = {"path": path, "recorded_path": path, "run": None, "role": None}
     if args.field is not None and found["signature"] is not None:
         return about | _field_against(args.field, args.against, found["signature"]) | _digests(facts, found)
-    return about | compare(facts, found, lambda one, other: {}) | {"fields": []} | _digests(facts, found)
+    verdict = compare(facts, found, lambda one, other: {}) | {"fields": []}
+    if verdict["status"] == CHANGED and (known := found["signature"] if facts["signature"] else found["storage"]):
+        verdict["reason"] = _instead(args.against, known)
+    return about | verdict | _digests(facts, found)
 
 
 SIGNATURE, STORAGE = "hpcprov1:", "blake3:"
@@ -179,14 +184,28 @@ def _given(text: str) -> dict[str, Any]:
     return {"storage": None, "signature": None} | {"storage" if head + ":" == STORAGE else "signature": known}
 
 
+def _instead(digest: str, found: dict[str, Any]) -> str:
+    """What was found instead of a digest; it may be that of a field, and nobody said so."""
+    is_signature = digest.startswith(SIGNATURE)
+    alike = [one["path"] for one in found["fields"] if one["signature"] == digest] if is_signature else []
+    if alike:
+        return f"that is the signature of {_called(alike[0])} alone: add --field {shlex.quote(alike[0])}"
+    return f"its {'signature' if is_signature else 'storage digest'} is {found['digest']}"
+
+
+def _called(name: str) -> str:
+    return f"the field {name!r}" if name else "the array"
+
+
 def _field_against(name: str, digest: str, signature: dict[str, Any]) -> dict[str, Any]:
     from hpcprov.signature.verify import CHANGED, MISSING, OK
 
     field = next((one for one in signature["fields"] if one["path"] == name), None)
     if field is None:
-        return {"status": MISSING, "reason": f"there is no field {name!r}", "fields": []}
+        there = listed([repr(one["path"]) for one in signature["fields"]]) or "none"
+        return {"status": MISSING, "reason": f"there is no field {name!r}; the fields are {there}", "fields": []}
     status = OK if field["signature"] == digest else CHANGED
-    return {"status": status, "reason": f"the signature of {name} is {field['signature']}", "fields": []}
+    return {"status": status, "reason": f"the signature of {_called(name)} is {field['signature']}", "fields": []}
 
 
 def _digests(recorded: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:

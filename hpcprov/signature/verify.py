@@ -29,6 +29,7 @@ SAME_BYTES = "the same bytes"
 SAME_VALUES = "the same values, other bytes"
 OTHER_BYTES = "other bytes"
 UNKNOWN = "which tiles is not known: no tile digests were kept of the recorded values"
+UNKNOWN_NOW = "which tiles is not known: there are no tile digests of the values that were found"
 
 Facts: TypeAlias = dict[str, Any]
 #: A recorded and a found field -> what differs between them.
@@ -50,7 +51,8 @@ def compare(recorded: Facts, found: Facts, locate: Locate) -> Facts:
     if signature is None:
         return _verdict(CHANGED if alike is False else NOT_CHECKED, OTHER_BYTES if alike is False else found["reason"])
     if found["signature"] is None:
-        why = f"{OTHER_BYTES}; its values were not compared: {found['unsigned'] or found['reason']}"
+        bytes_differ = f"{OTHER_BYTES}; " if alike is False else ""
+        why = f"{bytes_differ}its values were not compared: {found['unsigned'] or found['reason']}"
         status = NOT_CHECKED if alike is None and found["state"] == "not hashed" else CHANGED
         return _verdict(status, why, _all(signature, NOT_CHECKED))
     return _by_values(signature, found["signature"], alike, locate)
@@ -114,13 +116,17 @@ class Tiles:
             return self._longer(one, other, before, after)
         if after is None and _count(other) == 1:
             return {"reason": "1 of 1 tiles", "boxes": [[[0, extent] for extent in other["shape"]]]}
-        if before is None or after is None or before.shape != after.shape:
+        if after is None:
+            return {"reason": UNKNOWN_NOW}
+        if before is None or before.shape != after.shape:
             return {"reason": UNKNOWN}
         return _changes(after, before.leaves, after.leaves)
 
     def _manifests(self, one: Facts, other: Facts) -> tuple[Manifest | None, Manifest | None]:
         most = 2 * _count(other) + 1024
         before, after = manifest.load(self.old, _hex(one), most=most), manifest.load(self.new, _hex(other), most=most)
+        if after is None:  # what was taken from a cache was kept when it was read
+            after = manifest.load(self.old, _hex(other), most=most)
         fit = before is not None and after is not None and (before.token, before.tile) == (after.token, after.tile)
         return (before, after) if fit else (None, after)
 

@@ -185,6 +185,7 @@ def test_what_nobody_knows(made: tuple[Site, Any]) -> None:
     [
         (), ("out", "--all"), ("--all", "--against", "blake3:" + "0" * 64), ("out", "--field", "u"),
         ("out", "--against", "abc"), ("out", "--against", "blake3:" + "0" * 63), ("out", "--threads", "0"), ("",),
+        ("out", "--storage", "--against", "hpcprov1:" + "0" * 64), ("out", "--threads", "9" * 20),
     ],
 )  # fmt: skip
 def test_usage_errors(words: tuple[str, ...], site: Site) -> None:
@@ -208,6 +209,32 @@ def test_against_a_digest(made: tuple[Site, Any]) -> None:
     ]:
         assert verify(site, "out", "--against", *words)[0] == status, words
     assert verify(site, "gone", "--against", other)[0] == 1
+
+
+def test_what_was_found_instead_of_a_digest_is_said(made: tuple[Site, Any]) -> None:
+    site, _ = made
+    (known,) = json.loads(site.call(site.launcher, "hash", "--json", "out").stdout)
+    field = next(one for one in known["signature"]["fields"] if one["path"] == "salinity")
+    for words, reason in [
+        (["blake3:" + "0" * 64], f"its storage digest is {known['storage']['digest']}"),
+        (["hpcprov1:" + "0" * 64], f"its signature is {known['signature']['digest']}"),
+        ([field["signature"]], "that is the signature of the field 'salinity' alone: add --field salinity"),
+        ([field["signature"], "--field", "/salinity"], "the fields are 'ocean/temperature'; 'salinity'"),
+    ]:
+        assert reason in verify(site, "out", "--against", *words)[1]
+
+
+def test_a_signature_of_an_array_in_a_file_of_its_own(site: Site) -> None:
+    np.save(site.cwd / "a.npy", np.arange(3))
+    (known,) = json.loads(site.call(site.launcher, "hash", "--json", "a.npy").stdout)
+    digest = known["signature"]["fields"][0]["signature"]
+    assert "of the array alone: add --field ''" in verify(site, "a.npy", "--against", digest)[1]
+    status, text, _ = verify(site, "a.npy", "--against", digest, "--field", "")
+    assert status == 0 and f"the signature of the array is {digest}" in text
+
+
+def test_a_word_that_is_neither_a_run_nor_a_path(made: tuple[Site, Any]) -> None:
+    assert "there is no run 'zzz', and no record knows " in verify(made[0], "zzz")[2]
 
 
 def test_a_damaged_manifest_leaves_the_place_unknown(made: tuple[Site, Any]) -> None:

@@ -56,6 +56,16 @@ CASES = [
 ]
 
 
+def test_bytes_that_nobody_compared_are_not_called_other_bytes() -> None:
+    found = facts(B, **UNSIGNED)
+    assert compare(facts(A, "x"), found, no_place)["reason"] == "other bytes; its values were not compared: long double"
+    assert compare(facts(None, "x"), found, no_place)["reason"] == "its values were not compared: long double"
+
+
+def no_place(one: Any, other: Any) -> dict[str, Any]:
+    return {}
+
+
 @pytest.mark.parametrize(("recorded", "found", "status", "reason"), CASES)
 def test_states(recorded: dict[str, Any], found: dict[str, Any], status: str, reason: str | None) -> None:
     verdict = compare(recorded, found, lambda one, other: {})
@@ -185,7 +195,13 @@ def test_without_a_sound_manifest_the_place_is_unknown(
     one, other = versions.field("old", old), versions.field("new", new)
     root = (one if name == "old" else other)["signature"].removeprefix("hpcprov1:")
     harm(Path(layout.manifest(str(versions.top / name), root)))
-    assert versions.tiles.locate(one, other) == {"reason": verify.UNKNOWN}
+    assert versions.tiles.locate(one, other) == {"reason": verify.UNKNOWN if name == "old" else verify.UNKNOWN_NOW}
+
+
+def test_tiles_of_values_from_a_cache_were_kept_when_they_were_read(versions: Versions) -> None:
+    old, new = changed((1000, 700), (0, 0))
+    one, other = versions.field("old", old), versions.field("old", new)
+    assert versions.tiles.locate(one, other)["boxes"] == [[[0, 256], [0, 512]]]
 
 
 @pytest.mark.parametrize("tile", [None, [], [0], [4, 4]])
