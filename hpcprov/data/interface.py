@@ -39,6 +39,9 @@ class Field:
     meaning), or None when the chunk is not stored and holds the value `fill` throughout. A reader that has no such way
     leaves it out, and the engine calls `read`. Chunks have no masks.
 
+    `several` gives many small chunks at once, as `chunk` gives each, where that takes fewer calls: threads that decode
+    for microseconds wait for each other rather than work.
+
     `divisible` says that `read` fetches part of a chunk without the rest, as it lies in the file: chunks too large for
     memory are then read box by box."""
 
@@ -52,6 +55,7 @@ class Field:
     chunk: Callable[[Index], Values | None] | None = None
     fill: Values | None = None
     divisible: bool = False
+    several: Callable[[list[Index]], list[Values | None]] | None = None
 
     @property
     def name(self) -> str:

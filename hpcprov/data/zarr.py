@@ -109,6 +109,7 @@ class _Store:
             chunk=chunks.chunk,
             fill=layout.fill,
             divisible=chunks.divisible,
+            several=chunks.several if layout.encoding.joinable else None,
         )
 
     def _by_library(self, key: str, name: str) -> Field:

@@ -62,15 +62,16 @@ class Chunks:
 
     def chunk(self, index: Index) -> Values | None:
         """The whole chunk, or None when it is not stored. Raises UnreadableData."""
-        if self.layout.sharding is not None:
-            return self._inner_chunk(index, self.layout.sharding)
-        folder, name = self._key(index)
-        if not self.place.has(folder, name):
-            return None
-        key = joined(folder, name)
-        if not self.encoding.steps and self.encoding.size >= MAPPED_FROM:
-            return self._decoded(self._mapped(key), key)
-        return self._decoded(self.place.load(key, self.encoding.most), key)
+        found = self._encoded(index)
+        return None if found is None else self._decoded(*found)
+
+    def several(self, indices: list[Index]) -> list[Values | None]:
+        """Small chunks, each as `chunk` gives it."""
+        found = [self._encoded(index) for index in indices]
+        there = [one for one in found if one is not None]
+        values = self.encoding.decode_together([data for _, data in there])
+        each = iter(values if values is not None else [self._decoded(*one) for one in there])
+        return [None if one is None else next(each) for one in found]
 
     def read(self, box: Box) -> Values:
         """Any box, put together from chunks."""
@@ -103,10 +104,9 @@ class Chunks:
             values = self._kept(index)
             assert values is not None
             return values[slices(within)]
-        axes = self.encoding.axes
         reader = block_reader(blob.fd, blob.start, self.encoding.stored_extents, self.encoding.dtype)
-        values = reader(tuple(within[axis] for axis in axes))
-        return values.transpose(sorted(range(len(axes)), key=axes.__getitem__))
+        values = reader(tuple(within[axis] for axis in self.encoding.axes))
+        return values if self.encoding.places is None else values.transpose(self.encoding.places)
 
     def _kept(self, index: Index) -> Values | None:
         """A chunk of which only part is wanted: the next box is likely to want more of it. One at a time, so that
@@ -121,6 +121,18 @@ class Chunks:
         folder, name = self.layout.key(index)
         return joined(self.path, folder), name
 
+    def _encoded(self, index: Index) -> tuple[str, Any] | None:
+        """What is said of a chunk in errors, and its bytes as they are stored; None when it is not."""
+        if self.layout.sharding is not None:
+            return self._inner_chunk(index, self.layout.sharding)
+        folder, name = self._key(index)
+        if not self.place.has(folder, name):
+            return None
+        key = joined(folder, name)
+        if not self.encoding.steps and self.encoding.size >= MAPPED_FROM:
+            return key, self._mapped(key)
+        return key, self.place.load(key, self.encoding.most)
+
     def _mapped(self, key: str) -> Any:
         blob = self.place.open(key, self.encoding.most)
         if blob.fd is not None and blob.size == self.encoding.size:
@@ -129,13 +141,13 @@ class Chunks:
                 return window
         return self.place.load(key, self.encoding.most)
 
-    def _decoded(self, data: Any, key: str) -> Values:
+    def _decoded(self, key: str, data: Any) -> Values:
         try:
             return self.encoding.decode(data)
         except Damaged as error:
             self._fail(key, str(error))
 
-    def _inner_chunk(self, index: Index, sharding: Sharding) -> Values | None:
+    def _inner_chunk(self, index: Index, sharding: Sharding) -> tuple[str, bytes] | None:
         outer = tuple(at // count for at, count in zip(index, sharding.counts, strict=True))
         shard = self._shard(outer, sharding)
         if shard is None:
@@ -152,7 +164,7 @@ class Chunks:
         data = shard.blob.read(offset, length)
         if len(data) != length:
             self._fail(key, "truncated: the shard was cut short while it was read")
-        return self._decoded(data, key)
+        return key, data
 
     def _shard(self, outer: Index, sharding: Sharding) -> Shard | None:
         with self.listing:

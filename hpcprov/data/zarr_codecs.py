@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 try:
     from isal import isal_zlib as zlib
@@ -113,15 +114,50 @@ def _zstd(name: str, options: dict[str, Any]) -> Step:
     return Step(name, decode)
 
 
-def _zstd_size(header: bytes) -> int | None:
+def are_joinable(found: list[tuple[Step, int | None]]) -> bool:
+    """Whether encoded chunks may follow each other and be decoded in one call: Zstandard frames may."""
+    return [step.name for step, _ in found] == ["zstd"]
+
+
+def decoded_together(chunks: list[bytes], size: int) -> NDArray[np.uint8] | None:
+    """The bytes of several chunks of Zstandard, each of which is one whole frame of `size` bytes; None when one is not,
+    or damaged. One call instead of many: threads wait for each other at each."""
+    from numcodecs import zstd
+
+    try:
+        if not all(_zstd_size(chunk) == size and _zstd_length(chunk) == len(chunk) for chunk in chunks):
+            return None
+        octets = np.empty(len(chunks) * size, np.uint8)
+        zstd.decompress(b"".join(chunks), octets)
+    except (Damaged, RuntimeError, ValueError):
+        return None
+    return octets
+
+
+def _zstd_size(frame: bytes) -> int | None:
     """The content size that a Zstandard frame declares (RFC 8878, 3.1.1.1), or None."""
-    if header[:4] != b"\x28\xb5\x2f\xfd" or len(header) < 5:
-        raise Damaged("not a Zstandard frame")
-    single, kind = header[4] >> 5 & 1, header[4] >> 6
-    width = (single, 2, 4, 8)[kind]
-    at = 5 + (1 - single) + (0, 1, 2, 4)[header[4] & 3]
-    declared = int.from_bytes(header[at : at + width], "little")
+    at, width = _zstd_header(frame)
+    declared = int.from_bytes(frame[at : at + width], "little")
     return None if not width else declared + 256 if width == 2 else declared
+
+
+def _zstd_header(frame: bytes) -> tuple[int, int]:
+    """Where a frame's content size lies and how many bytes it has, which is where its blocks begin."""
+    if frame[:4] != b"\x28\xb5\x2f\xfd" or len(frame) < 5:
+        raise Damaged("not a Zstandard frame")
+    described = frame[4]
+    single = described >> 5 & 1
+    return 6 - single + (0, 1, 2, 4)[described & 3], (single, 2, 4, 8)[described >> 6]
+
+
+def _zstd_length(frame: bytes) -> int:
+    """How long a frame is by its own account: its header, its blocks and its checksum (RFC 8878, 3.1.1.2)."""
+    at, last = sum(_zstd_header(frame)), 0
+    while not last and at < len(frame):
+        block = int.from_bytes(frame[at : at + 3], "little")
+        last = block & 1
+        at += 3 + (1 if block >> 1 & 3 == 1 else block >> 3)
+    return at + (4 if frame[4] & 4 else 0) if last else -1
 
 
 def _blosc(name: str, options: dict[str, Any]) -> Step:

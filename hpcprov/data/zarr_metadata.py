@@ -10,6 +10,7 @@ than transpose, codecs of objects, extensions): zarr-python reads those. What no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -19,7 +20,7 @@ from hpcprov.data.arrays import type_of
 from hpcprov.data.interface import Index
 from hpcprov.data.types import Type
 from hpcprov.data.values import Values
-from hpcprov.data.zarr_codecs import Step, decoded, most_encoded, steps
+from hpcprov.data.zarr_codecs import Step, are_joinable, decoded, decoded_together, most_encoded, steps
 from hpcprov.data.zarr_types import dtype2, dtype3, fill2, fill3, named
 from hpcprov.record.errors import UnreadableData
 
@@ -42,30 +43,47 @@ class Encoding:
     axes: Extents
     steps: list[tuple[Step, int | None]]
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of a chunk's values."""
         return prod(self.extents) * self.dtype.itemsize
 
-    @property
+    @cached_property
     def most(self) -> int:
         """Encoded chunks are not longer."""
         return most_encoded(self.steps, self.size)
 
-    @property
+    @cached_property
     def stored_extents(self) -> Extents:
         """The chunk's extents in the order in which its axes are stored."""
         return tuple(self.extents[axis] for axis in self.axes)
+
+    @cached_property
+    def places(self) -> list[int] | None:
+        """Where each axis of the chunk lies among the stored ones; None when they are stored in order."""
+        places = sorted(range(len(self.axes)), key=self.axes.__getitem__)
+        return None if places == list(range(len(self.axes))) else places
 
     def decode(self, data: Any) -> Values:
         """The values of a chunk. Raises Damaged."""
         return self.shaped(np.frombuffer(decoded(data, self.steps, self.size), self.dtype))
 
+    @cached_property
+    def joinable(self) -> bool:
+        """Whether several chunks may be decoded in one call."""
+        return are_joinable(self.steps)
+
+    def decode_together(self, chunks: list[bytes]) -> list[Values] | None:
+        """The values of several chunks; None when one is damaged or cannot be joined to others."""
+        octets = decoded_together(chunks, self.size) if self.joinable and chunks else None
+        if octets is None:
+            return None
+        return [self.shaped(flat) for flat in octets.view(self.dtype).reshape(len(chunks), -1)]
+
     def shaped(self, flat: Values) -> Values:
         """Elements in the order in which they are stored, as a chunk."""
-        if len(self.extents) < 2:
-            return flat.reshape(self.extents)
-        return flat.reshape(self.stored_extents).transpose(sorted(range(len(self.axes)), key=self.axes.__getitem__))
+        values = flat.reshape(self.stored_extents)
+        return values if self.places is None else values.transpose(self.places)
 
 
 @dataclass(frozen=True)

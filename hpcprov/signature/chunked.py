@@ -9,19 +9,22 @@ the chunks only the one at hand is held. A tile whose chunks are all missing has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import islice, product
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcprov.data.interface import Box, Field, lengths
+from hpcprov.data.interface import Box, Field, Index, lengths
 from hpcprov.data.values import Values
 from hpcprov.signature.field import Grid
 from hpcprov.signature.leaf import LeafMaker
+
+#: Small chunks are decoded so many at once, and so many bytes.
+MOST_AT_ONCE, BYTES_AT_ONCE = 64, 1 << 20
 
 #: Takes a tile's box, its leaf and its canonical bytes.
 Done: TypeAlias = Callable[[Box, bytes, int], None]
@@ -29,8 +32,7 @@ Done: TypeAlias = Callable[[Box, bytes, int], None]
 Where: TypeAlias = Any
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """What a chunk and a tile have in common along one axis: where the tile begins, and the range in either."""
 
     tile: int
@@ -39,11 +41,10 @@ class _Part:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Slab:
+class _Slab(NamedTuple):
     """A chunk along one axis: its place in the grid, whether it begins in the unit, and what it has of each tile."""
 
-    index: int
+    at: int
     begins: bool
     parts: list[_Part]
 
@@ -66,6 +67,8 @@ class ChunkedUnit:
         assert target.chunk is not None and target.chunks is not None
         self.chunk, self.chunks, self.fill = target.chunk, target.chunks, target.fill
         self.grid, self.maker, self.blank = grid, maker, blank
+        self.several = target.several
+        self.at_once = min(MOST_AT_ONCE, BYTES_AT_ONCE // max(1, prod(target.chunks) * target.width))
         self.free: list[NDArray[np.uint8]] = []
         self.decoded = self.begun = 0
 
@@ -73,34 +76,40 @@ class ChunkedUnit:
         """Give `done` the leaf of every tile of the unit."""
         self.decoded = self.begun = 0
         tiles: dict[tuple[int, ...], _Tile] = {}
-        for across in _walk(unit, self.grid.tile, self.chunks):
-            values = self.chunk(tuple([slab.index for slab in across]))
-            if values is not None:
-                self.decoded += 1
-                self.begun += all(slab.begins for slab in across)
-            for parts in product(*[slab.parts for slab in across]):
-                self._place(tiles, parts, values, done)
-            del values  # its memory is the next one's
+        walk = _walk(unit, self.grid.tile, self.chunks)
+        while group := list(islice(walk, max(1, self.at_once))):
+            # Turned round, since each chunk of some kilobytes counts: the axes' indices, and so on.
+            turned = [tuple(zip(*across, strict=True)) or ((), (), ()) for across in group]
+            for (_, begins, parts), values in zip(
+                turned, self._decoded([index for index, _, _ in turned]), strict=True
+            ):
+                if values is not None:
+                    self.decoded += 1
+                    self.begun += all(begins)
+                for part in product(*parts):
+                    self._place(tiles, part, values, done)
+                del values  # its memory is the next one's
+
+    def _decoded(self, indices: list[Index]) -> Iterable[Values | None]:
+        return map(self.chunk, indices) if self.several is None or len(indices) < 2 else self.several(indices)
 
     def _place(
         self, tiles: dict[tuple[int, ...], _Tile], across: tuple[_Part, ...], values: Values | None, done: Done
     ) -> None:
-        corner, count = tuple([part.tile for part in across]), 1
-        for part in across:
-            count *= part.length
+        corner, taken, where, extents = zip(*across, strict=True) if across else ((), (), (), ())
+        count = prod(extents)
         tile = tiles.get(corner)
         if tile is None:
             box = self._box(corner)
             whole = prod(lengths(box))
             if count == whole and values is not None:
-                done(box, *self.maker.leaf(values[_in_chunk(across)], lengths(box)))
+                done(box, *self.maker.leaf(values[(*taken, ...)], lengths(box)))
                 return
             tile = tiles[corner] = _Tile(box, whole)
-        where: Where = (*[part.tile_range for part in across], ...)
         if values is None:
-            tile.gaps.append(where)
+            tile.gaps.append((*where, ...))
         else:
-            self._memory(tile, values)[where] = values[_in_chunk(across)]
+            self._memory(tile, values)[(*where, ...)] = values[(*taken, ...)]
         tile.left -= count
         if not tile.left:
             del tiles[corner]
@@ -134,10 +143,6 @@ class ChunkedUnit:
             tile.values[gap] = self.fill
         done(tile.box, *self.maker.leaf(tile.values, lengths(tile.box)))
         self.free.append(tile.block)
-
-
-def _in_chunk(across: tuple[_Part, ...]) -> Where:
-    return (*[part.chunk_range for part in across], ...)
 
 
 def _walk(unit: Box, tile: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[_Slab, ...]]:

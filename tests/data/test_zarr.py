@@ -264,3 +264,53 @@ def test_a_pipe_in_place_of_a_chunk_that_zarr_decodes_is_refused(version: int, t
     os.mkfifo(chunk)
     with open_data(str(tmp_path / "store")) as data, pytest.raises(UnreadableData, match="1: not a regular file"):
         data.fields[0].read(((0, 4),))
+
+
+def small_chunks(tmp_path: Path, **options: Any) -> Path:
+    codec = zarr.codecs.ZstdCodec(level=3, checksum=options.pop("checksum", False))
+    add(group_at(tmp_path / "z"), "x", np.arange(640.0), chunks=(10,), compressors=codec, **options)
+    return tmp_path / "z"
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+def test_small_chunks_are_decoded_in_few_calls(checksum: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from numcodecs import zstd
+
+    decompress, calls = zstd.decompress, []
+    monkeypatch.setattr(zstd, "decompress", lambda *data: calls.append(1) or decompress(*data))
+    found = roots(small_chunks(tmp_path, checksum=checksum))
+    assert found == {"x": ("f8", expected("f8", np.arange(640.0), 8))}
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "twice", "longer", "empty"])
+def test_a_damaged_chunk_among_small_ones_is_named(damage: str, tmp_path: Path) -> None:
+    store = small_chunks(tmp_path)
+    chunk = store / "x/c/17"
+    data = chunk.read_bytes()
+    flipped = data[:6] + bytes([data[6] ^ 255]) + data[7:]
+    damaged = {"cut": data[:-3], "flipped": flipped, "twice": data * 2, "longer": data + b"rest", "empty": b""}
+    chunk.write_bytes(damaged[damage])
+    with pytest.raises(UnreadableData, match="x: the chunk x/c/17 cannot be decoded: zstd"):
+        roots(store)
+
+
+def test_no_chunk_takes_bytes_of_the_next(tmp_path: Path) -> None:
+    """Joined, the two files are two whole frames of the right size: a raw block goes on in the next file."""
+    store = small_chunks(tmp_path)
+    head = b"\x28\xb5\x2f\xfd\x20\x50"
+    first = head + (80 << 3 | 1).to_bytes(3, "little") + b"\0" * 10
+    rest = head + b"\0" * 64 + head + (80 << 3 | 1).to_bytes(3, "little") + b"\0" * 80
+    (store / "x/c/20").write_bytes(first)
+    (store / "x/c/21").write_bytes(rest)
+    with pytest.raises(UnreadableData, match="the chunk x/c/20 cannot be decoded"):
+        roots(store)
+
+
+def test_missing_chunks_among_small_ones(tmp_path: Path) -> None:
+    store = small_chunks(tmp_path, fill_value=5.0)
+    for gone in (3, 4, 63):
+        (store / f"x/c/{gone}").unlink()
+    values = np.arange(640.0)
+    values[30:50] = values[630:] = 5.0
+    assert roots(store) == {"x": ("f8", expected("f8", values, 8))}
