@@ -65,8 +65,12 @@ class Bar:
 
 
 def line(name: str, done: int, total: int, seconds: float, width: int) -> str:
-    """The line: name, part, bytes, rate, time left, in less than `width` columns as far as it can be."""
-    told = "  ".join(_parts(min(done, total), total, seconds)) if total else duration(seconds)
+    """The line: name, part, bytes, rate, time left, in less than `width` columns; what does not fit is left out,
+    the bytes first and then the rate."""
+    parts = list(_parts(min(done, total), total, seconds)) if total else [duration(seconds)]
+    while len(parts) > 1 and LEAST_NAME + 2 + len("  ".join(parts)) > width - 1:
+        del parts[1]
+    told = "  ".join(parts)
     room = max(LEAST_NAME, width - 1 - len(told) - 2)
     return f"{cut(name, room)}  {told}"[: max(1, width - 1)]
 

@@ -175,6 +175,10 @@ def test_progress_on_a_terminal_only_when_it_takes_long(quiet: str, shown: bool,
         (2000, 1000, 80, "out.zarr  100 %  1 kB of 1 kB  100 B/s"),
         (0, 1000, 80, "out.zarr    0 %  0 B of 1 kB  0 B/s"),
         (0, 0, 10, "out.zarr "),
+        (500, 1000, 50, "out.zarr   50 %  50 B/s  10.0 s left"),
+        (500, 1000, 40, "out.zarr   50 %  50 B/s  10.0 s left"),
+        (500, 1000, 34, "out.zarr   50 %  10.0 s left"),
+        (500, 1000, 20, "out.zarr   50 %"),
     ],
 )
 def test_the_bar(done: int, total: int, width: int, text: str) -> None:
