@@ -53,6 +53,12 @@ def stores(environ: Mapping[str, str], cwd: str, path: str | None = None) -> lis
     return list(found.values())
 
 
+def others_stores(environ: Mapping[str, str], cwd: str, path: str) -> list[str]:
+    """The stores there that belong to other users, and are not searched."""
+    places = [root for start in (cwd, os.path.dirname(path)) for root in layout.others_stores_above(environ, start)]
+    return list(dict.fromkeys(places))
+
+
 def of_path(known: Iterable[Store], path: str) -> list[Expected]:
     """The one that `path` (absolute) should be, if any record knows it."""
     names = {path, os.path.realpath(path)}

@@ -17,6 +17,7 @@ from hpcprov.commands import expected
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import HELP, listed, store_here, tell
 from hpcprov.commands.reading import reader, thread_number
+from hpcprov.record import layout
 from hpcprov.record.artifact import BLANK
 from hpcprov.record.errors import HpcprovError, NoSuchRun
 from hpcprov.record.event import is_signature
@@ -135,7 +136,9 @@ def _wanted(args: argparse.Namespace) -> list[Expected]:
     searched = expected.stores(os.environ, os.getcwd(), path)
     found = expected.of_path(searched, path)
     if not found:
-        places = ", ".join(store.root for store in searched) or "no .hpcprov here, above, or above the path"
+        for root in expected.others_stores(os.environ, os.getcwd(), path):
+            tell(f"not searched: {root}, which belongs to another user; {layout.TRUST}")
+        places = ", ".join(store.root for store in searched) or "no .hpcprov of yours here, above, or above the path"
         hint = "`hpcprov verify PATH --against DIGEST` compares it with a digest that you have"
         raise HpcprovError(f"{subject} {path!a} (looked in: {places})", hint=hint)
     return found

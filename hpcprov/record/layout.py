@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 STORE = ".hpcprov"
+TRUST = "HPCPROV_TRUST_STORE=1 uses it all the same"
 RECORD = "record.json"
 DONE = "done"
 CLAIMS = "claims"
@@ -132,6 +133,8 @@ def find_store(environ: Mapping[str, str], cwd: str) -> Store:
         return Store(root)
     if given:
         raise NoStore(f"HPCPROV_DIR={given!a} is not a directory", hint="nothing has been recorded there yet")
+    if others := others_stores_above(environ, _start(environ, cwd)):
+        raise NoStore(f"{others[0]!a} belongs to another user", hint=TRUST)
     hint = "hpcprov exec makes one; HPCPROV_DIR names one that lies elsewhere"
     raise NoStore(f"there is no {STORE} in {_start(environ, cwd)!a} or above it", hint=hint)
 
@@ -155,14 +158,25 @@ def _nearest(directory: str, environ: Mapping[str, str]) -> str | None:
 
 def stores_above(environ: Mapping[str, str], directory: str) -> Iterator[Store]:
     """The stores in `directory` (absolute) and above it that may be used, the nearest first."""
-    trusting = environ.get("HPCPROV_TRUST_STORE", "0") not in ("", "0")
+    return (Store(root) for root in _roots_above(directory) if _trusting(environ) or _is_ours(root))
+
+
+def others_stores_above(environ: Mapping[str, str], directory: str) -> list[str]:
+    """The stores there that are not used, since they belong to other users."""
+    return [root for root in _roots_above(directory) if not _trusting(environ) and not _is_ours(root)]
+
+
+def _roots_above(directory: str) -> Iterator[str]:
     while True:
-        candidate = os.path.join(directory, STORE)
-        if os.path.isdir(candidate) and (trusting or _is_ours(candidate)):
-            yield Store(candidate)
+        if os.path.isdir(candidate := os.path.join(directory, STORE)):
+            yield candidate
         if os.path.dirname(directory) == directory:
             return
         directory = os.path.dirname(directory)
+
+
+def _trusting(environ: Mapping[str, str]) -> bool:
+    return environ.get("HPCPROV_TRUST_STORE", "0") not in ("", "0")
 
 
 def _is_ours(path: str) -> bool:

@@ -114,3 +114,8 @@ def test_a_store_of_another_user_is_not_used_unless_trusted(tmp_path: Path) -> N
     os.chown(tmp_path / "a" / ".hpcprov", 12345, 12345)
     assert layout.find_store({}, str(tmp_path / "a")).root == str(tmp_path / ".hpcprov")
     assert layout.find_store({"HPCPROV_TRUST_STORE": "1"}, str(tmp_path / "a")).root == str(tmp_path / "a" / ".hpcprov")
+    os.chown(tmp_path / ".hpcprov", 12345, 12345)
+    with pytest.raises(NoStore) as caught:
+        layout.find_store({}, str(tmp_path / "a"))
+    assert f"{tmp_path}/a/.hpcprov' belongs to another user" in caught.value.message
+    assert "HPCPROV_TRUST_STORE=1" in str(caught.value.hint)
