@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 EXAMPLE = "hpcprov verify out.zarr"
 
-#: So many boxes of a field, and fields of an artifact that are as they were, are printed; --json has all.
+#: So many boxes of a field, and fields of an artifact that tell nothing new, are printed; --json has all.
 MOST_BOXES = 20
-MOST_OK = 20
+MOST_ALIKE = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -230,14 +230,19 @@ def lines(verdict: dict[str, Any]) -> Iterator[str]:
     if "cached" in _hows(verdict):
         yield "  taken from the cache: no file has another size or time than when it was read"
     fields = verdict["fields"]
-    fine = [field for field in fields if field["status"] == "OK"]
-    for field in fine[:MOST_OK]:
-        yield f"  OK           {_name(field)}"
-    if len(fine) > MOST_OK:
-        yield f"  OK           ... and {len(fine) - MOST_OK} more fields"
+    alike = [field for field in fields if _is_said(field, verdict)]
+    for field in alike[:MOST_ALIKE]:
+        yield f"  {field['status']:<11}  {_name(field)}"
+    if len(alike) > MOST_ALIKE:
+        yield f"  {alike[0]['status']:<11}  ... and {len(alike) - MOST_ALIKE} more fields"
     for field in fields:
-        if field["status"] != "OK":
+        if not _is_said(field, verdict):
             yield from _field_lines(field)
+
+
+def _is_said(field: dict[str, Any], verdict: dict[str, Any]) -> bool:
+    """Whether a field's verdict tells nothing that the artifact's does not."""
+    return field["status"] in ("OK", "NOT CHECKED") or field["status"] == verdict["status"] == "MISSING"
 
 
 def _whence(verdict: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,33 @@ def test_a_signature_of_an_array_in_a_file_of_its_own(site: Site) -> None:
     assert "of the array alone: add --field ''" in verify(site, "a.npy", "--against", digest)[1]
     status, text, _ = verify(site, "a.npy", "--against", digest, "--field", "")
     assert status == 0 and f"the signature of the array is {digest}" in text
+
+
+def test_of_many_fields_that_tell_nothing_new_a_few_are_named(site: Site) -> None:
+    many = "import numpy; numpy.savez('a.npz', **{f'v{at}': numpy.zeros(2) + at for at in range(30)})"
+    site.run("--output", "a.npz", "--", sys.executable, "-c", many)
+
+    def lines(harm: Callable[[], object]) -> list[str]:
+        harm()
+        return verify(site, "a.npz")[1].splitlines()
+
+    place = site.cwd / "a.npz"
+    for word, harm in [
+        ("OK", lambda: None),
+        ("NOT CHECKED", lambda: place.write_bytes(b"PK\x03\x04")),
+        ("MISSING", place.unlink),
+    ]:
+        found = lines(harm)
+        assert sum(line.startswith(f"  {word:<11}  v") for line in found) == 20
+        assert found[-1] == f"  {word:<11}  ... and 10 more fields"
+
+
+def test_every_field_that_has_changed_is_named(site: Site) -> None:
+    many = "import numpy; numpy.savez('a.npz', **{f'v{at}': numpy.zeros(2) + at for at in range(30)})"
+    site.run("--output", "a.npz", "--", sys.executable, "-c", many)
+    np.savez(site.cwd / "a.npz", **{f"v{at}": np.ones(2) * -1 for at in range(25)})
+    text = verify(site, "a.npz")[1]
+    assert (text.count("  CHANGED      v"), text.count("  MISSING      v")) == (25, 5)
 
 
 def test_a_word_that_is_neither_a_run_nor_a_path(made: tuple[Site, Any]) -> None:
