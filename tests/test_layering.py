@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +74,24 @@ def test_rooms_and_libraries(path: Path) -> None:
             assert room in HOMES[parts[0]], f"{room} may not import {parts[0]}: that is for {HOMES[parts[0]]}"
         elif parts[0] != "hpcprov":
             assert parts[0] in sys.stdlib_module_names, f"{parts[0]} has no home: add it to HOMES"
+
+
+def requirements() -> set[str]:
+    """Names of all packages that pyproject.toml names, hpcprov's own extras left out."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    return {re.split(r"[\[><=;]", item)[0] for items in lists for item in items} - {"hpcprov"}
+
+
+def test_every_library_is_declared() -> None:
+    assert {name.replace("_", "-") for name in HOMES} <= requirements()
+
+
+def test_every_library_has_its_reasons_written_down() -> None:
+    text = (ROOT / "docs" / "libraries.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
+    told = {name.strip() for row in rows for name in row.split(",")}
+    assert requirements() - told == set()
 
 
 def test_the_table_is_that_of_the_design() -> None:

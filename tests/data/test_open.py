@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -132,3 +133,18 @@ def test_the_border_turns_everything_into_one_error(error: Exception, message: s
 )
 def test_the_reason_is_one_short_line(error: Exception, text: str) -> None:
     assert reason(error) == text
+
+
+def test_the_formats_are_those_of_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "frames.md").read_text(encoding="utf-8")
+    told = re.search(r"`format` \(([^)]*), or null\)", text)
+    assert told is not None
+    assert set(re.findall(r"`(\w+)`", told[1])) == {*opening.READERS, "file", "directory"}
+
+
+def test_the_beginnings_are_those_of_the_specification() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "signature.md").read_text(encoding="utf-8")
+    table = text.partition("### What is read as what")[2].partition("###")[0]
+    words = [re.sub(rb"[\x00-\x05]", b"", magic) for magic in (*opening.BEGINNINGS, *opening.MAGICS, opening.PARQUET)]
+    assert [word for word in words if repr(word)[2:-1] not in table] == []
+    assert [name for name in opening.ZARR_NAMES if f"`{name}`" not in table] == []
