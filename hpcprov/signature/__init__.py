@@ -1,6 +1,12 @@
 """The digest of an array's values (docs/signature.md): tiles, digests, plans, and the runners that compute them.
 
-The package can be called: `hpcprov.signature("out.h5")` is `hpcprov.signature.api.signature("out.h5")`.
+The package can be called:
+
+    hpcprov.signature(thing, *, comm=None, threads=None, offset=None, shape=None, follow=False)
+
+`thing` is the path of a file or store, or an open object of numpy, h5py, zarr or xarray. It gives a `Signature`: `digest`,
+`kind`, and `fields`, each with `path`, `type`, `shape` and `digest`. `hpcprov.signature.api` has the rest, with what it
+raises: UnreadableData, Unsigned and MissingReader, all of them `hpcprov.record.errors.HpcprovError`, and TypeError.
 """
 
 from __future__ import annotations

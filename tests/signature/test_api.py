@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +27,12 @@ from hpcprov.signature.artifact import describe
 from hpcprov.signature.blocks import BadBlocks, check, gap, split
 from hpcprov.signature.field import grid_of
 from hpcprov.signature.plan import boxes as parts
+
+
+def test_the_help_of_the_package_says_what_it_takes() -> None:
+    takes = [name for name in inspect.signature(signature).parameters if name != "thing"]
+    told = re.search(r"hpcprov\.signature\(thing, \*, (.*)\)", hpcprov.signature.__doc__ or "")
+    assert told is not None and re.findall(r"(\w+)=", told[1]) == takes
 
 
 def test_the_package_can_be_called_and_imported() -> None:
