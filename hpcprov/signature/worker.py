@@ -33,6 +33,8 @@ TICK = 0.2
 PR_SET_PDEATHSIG = 1
 #: Opening files needs that much address space in any case.
 LEAST = 1 << 30
+#: Address space of libraries, and of each thread: its stack, its arena for small objects and a little to work with.
+LIBRARIES, PER_THREAD = 512 << 20, 128 << 20
 #: Settings that only describing a whole artifact takes.
 DESCRIBING = ("appended", "values", "same_as", "durable", "algorithms", "deadline")
 
@@ -67,6 +69,15 @@ def limit(wanted: dict[int, int]) -> None:
         resource.setrlimit(what, (most, most))
 
 
+def threads_within_limits(wanted: int | None) -> int:
+    """`wanted` threads, else one for each CPU; fewer when the address space is too small for so many."""
+    from hpcprov.signature.cpus import thread_count
+
+    space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    most = max(1, (space - LIBRARIES) // PER_THREAD)
+    return min(thread_count(wanted), most)
+
+
 class Worker:
     """Answers requests one after the other, and counts aloud while it is at one."""
 
@@ -80,9 +91,9 @@ class Worker:
         while True:
             request, body = receive(self.stream)
             if request.get("do") == "settings":
-                self.settings = request
                 if "memory" in request:
                     limit({resource.RLIMIT_AS: max(LEAST, request["memory"])})
+                self.settings = {**request, "threads": threads_within_limits(request.get("threads"))}
                 continue
             self._send(*self._answer(request, body))
 

@@ -123,6 +123,27 @@ def test_the_limits_of_the_child(path: str) -> None:
     assert rows["Max core file size"] == ["0", "0"]
 
 
+@pytest.mark.parametrize("form", ["h5", "npy", "npz", "parquet"])
+def test_little_memory_costs_threads_not_the_signature(form: str, tmp_path: Path) -> None:
+    """Each thread takes much address space: sixteen had more than there is, and sound files were unreadable."""
+    values = np.random.default_rng(0).integers(0, 9, (64, 512, 512), dtype="i4")
+    path = str(tmp_path / f"a.{form}")
+    if form == "h5":
+        with h5py.File(path, "w") as file:
+            file.create_dataset("x", data=values, chunks=(16, 128, 128), compression="gzip", compression_opts=1)
+    elif form == "npy":
+        np.save(path, values)
+    elif form == "npz":
+        np.savez(path, values)
+    else:
+        parquet = pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(pytest.importorskip("pyarrow").table({"x": values.ravel()}), path)
+    with Isolated({"threads": 64}, memory=1 << 30) as isolated:
+        found = isolated.describe(path).result
+    assert found["state"] == "ok", found["reason"]
+    assert found["signature"] == describe(path)["signature"]
+
+
 LIES: list[Any] = [
     None,
     [],
