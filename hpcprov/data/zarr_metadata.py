@@ -32,6 +32,8 @@ MAX_RANK = 64
 MAX_IN_SHARD = 1 << 22
 V2_KEYS = {"zarr_format", "shape", "chunks", "dtype", "compressor", "fill_value", "order", "filters"}
 V3_KEYS = {"zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding", "codecs", "fill_value"}
+#: Without meaning for the values, or looked at apart.
+V3_ALSO = {"attributes", "dimension_names", "storage_transformers"}
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,8 @@ def _layout3(node: dict[str, Any]) -> Layout | None:
     shape, grid = _extents(node, "shape"), _grid3(node)
     keys = _keys3(node)
     dtype = dtype3(node["data_type"])
+    if any(_must_be_understood(node[key]) for key in set(node) - V3_KEYS - V3_ALSO):
+        return None
     if grid is None or keys is None or dtype is None or node.get("storage_transformers"):
         return None
     _check_rank(shape, grid)
@@ -192,6 +196,11 @@ def _layout3(node: dict[str, Any]) -> Layout | None:
         return None
     encoding, sharding = stored
     return Layout(shape, type_of(dtype), fill, grid, encoding, sharding, *keys)
+
+
+def _must_be_understood(extension: Any) -> bool:
+    """Whether no reader may pass over an extension of the metadata: unless it says so, that is."""
+    return not (isinstance(extension, dict) and extension.get("must_understand") is False)
 
 
 def _grid3(node: dict[str, Any]) -> Extents | None:
