@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import zarr
 
-from hpcprov.data.arrays import type_of
-from hpcprov.data.interface import Box, Dataset, Field, lengths, ordered, slices
+from hpcprov.data.interface import Dataset, Field, ordered
 from hpcprov.data.opened import named
-from hpcprov.data.types import Binary, Type, Unsigned
-from hpcprov.data.values import Values
-
-#: What an element of variable length is taken to occupy in memory.
-VARIABLE_WIDTH = 64
-#: zarr's name of the type whose elements are byte strings.
-BINARY = "VariableLengthBytes"
+from hpcprov.data.types import Unsigned
+from hpcprov.data.zarr import library_reader, library_type, width_of
 
 
 def of_zarr(thing: Any) -> Dataset:
@@ -33,22 +25,10 @@ def of_zarr(thing: Any) -> Dataset:
 
 def _field(array: Any, path: str) -> Field:
     try:
-        kind = _type(array)
+        kind = library_type(array)
     except Unsigned as refusal:
         raise named(refusal, path) from refusal
-    width = kind.size if kind.size is not None else max(VARIABLE_WIDTH, array.dtype.itemsize)
+    width = max(1, width_of(kind, array))
     octets = path.encode("utf-8", "surrogateescape")
-    return Field(octets, kind, tuple(array.shape), tuple(array.chunks), max(1, width), _reader(array))
-
-
-def _type(array: Any) -> Type:
-    metadata = array.metadata
-    declared = metadata.dtype if metadata.zarr_format == 2 else metadata.data_type
-    return Binary() if type(declared).__name__ == BINARY else type_of(array.dtype)
-
-
-def _reader(array: Any) -> Callable[[Box], Values]:
-    def read(box: Box) -> Values:
-        return np.asarray(array[slices(box)] if box else array[()]).reshape(lengths(box))
-
-    return read
+    read = library_reader(array, path or "root")
+    return Field(octets, kind, tuple(array.shape), tuple(array.chunks), width, read)

@@ -120,19 +120,19 @@ class _Store:
             array = zarr.open_array(
                 store=self._library(), path=key, mode="r", zarr_format=3 if self.form == "zarr3" else 2
             )
-            kind = _type(array)
+            kind = library_type(array)
         except Unsigned as refusal:
             raise Unsigned(f"{name}: {refusal}") from refusal
         except HpcprovError:
             raise
         except Exception as error:
             raise UnreadableData(f"{name}: {type(error).__name__}: {_first_line(error)}") from error
-        width = kind.size if kind.size is not None else max(VARIABLE_WIDTH, array.dtype.itemsize)
+        width = width_of(kind, array)
         if not all(extent > 0 for extent in (*array.chunks, *(array.shards or ()))):
             raise UnreadableData(f"{name}: chunks of no extent")
         _check_size(name, prod(array.chunks) * width)
         stored = self._stored(key, array.shape, array.shards or array.chunks)
-        return Field(os.fsencode(key), kind, array.shape, array.chunks, width, _reader(array, name), stored)
+        return Field(os.fsencode(key), kind, array.shape, array.chunks, width, library_reader(array, name), stored)
 
     def _library(self) -> Any:
         """The store as zarr-python reads it, opened when it is first needed."""
@@ -167,12 +167,20 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [""])[0][:300]
 
 
-def _type(array: Any) -> Type:
+def width_of(kind: Type, array: Any) -> int:
+    """Bytes that an element of an array of zarr-python's takes in memory."""
+    return kind.size if kind.size is not None else max(VARIABLE_WIDTH, array.dtype.itemsize)
+
+
+def library_type(array: Any) -> Type:
+    """The type of an array that zarr-python has opened. Raises Unsigned."""
     declared = type(array.metadata.dtype if array.metadata.zarr_format == 2 else array.metadata.data_type).__name__
     return Binary() if declared in BINARY else type_of(array.dtype)
 
 
-def _reader(array: Any, name: str) -> Callable[[Box], Values]:
+def library_reader(array: Any, name: str) -> Callable[[Box], Values]:
+    """A function that reads boxes of an array that zarr-python has opened."""
+
     def read(box: Box) -> Values:
         try:
             values = np.asarray(array[slices(box)] if box else array[()])

@@ -131,6 +131,14 @@ def test_open_zarr_objects(tmp_path: Path) -> None:
         assert {one.path: one.digest for one in signature(group["g"]).fields} == {"x": signature(values).digest}
 
 
+def test_damaged_chunks_of_open_zarr_objects_are_named(tmp_path: Path) -> None:
+    group = zarr.create_group(tmp_path / "x")
+    group.create_array("g/x", data=np.arange(100), chunks=(100,))
+    (tmp_path / "x" / "g" / "x" / "c" / "0").write_bytes(b"damage")
+    with pytest.raises(UnreadableData, match="g/x: cannot be decoded"):
+        signature(group)
+
+
 def test_xarray_objects(tmp_path: Path) -> None:
     values, times = np.random.default_rng(1).random((3, 4)), np.arange(3).astype("M8[ns]")
     array = xarray.DataArray(values, dims=("t", "x"), coords={"t": times})
