@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from threading import Lock
 from typing import Any
 
@@ -27,6 +28,8 @@ CHUNK_CACHE = 16 << 20
 #: From this version on the library adds the user block to the places of chunks (https://github.com/HDFGroup/hdf5/pull/4236).
 ADDS_USER_BLOCK = (1, 14, 4)
 ALL_FILTERS = 0
+#: Numbers the files in memory that fill values are read from.
+SCRATCHES = count()
 
 
 @dataclass(eq=False)
@@ -104,13 +107,13 @@ class HDF5File:
         return found
 
     def _scratch(self) -> Any:
-        if self.scratch is None:
-            access = h5p.create(h5p.FILE_ACCESS)
-            access.set_fapl_core(1 << 16, False)
-            self.scratch = h5f.create(
-                f"fill values of {self.path}".encode("utf-8", "replace"), h5f.ACC_TRUNC, fapl=access
-            )
-        return self.scratch
+        """A file in memory, of a name that no other one has: the library lets no two of one name be made."""
+        with self.lock:
+            if self.scratch is None:
+                access = h5p.create(h5p.FILE_ACCESS)
+                access.set_fapl_core(1 << 16, False)
+                self.scratch = h5f.create(b"fill values %d" % next(SCRATCHES), h5f.ACC_TRUNC, fapl=access)
+            return self.scratch
 
     def close(self) -> None:
         """Give up the file; fields of it can no longer be read."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -421,3 +424,14 @@ def test_any_type_with_a_fill_value_that_is_never_written(tmp_path: Path) -> Non
         "flag": ("bool", b"\1" * 3),
         "odd": ("f2", np.full(3, 1.5, "<f2").tobytes()),
     }
+
+
+def test_threads_may_ask_for_fill_values_at_once_and_of_one_file_opened_twice(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x", "w") as file:
+        file.create_dataset("x", (64,), "f4", chunks=(4,), fillvalue=7.5, fill_time="never")[0] = 1
+    with ExitStack() as stack, ThreadPoolExecutor(6) as threads:
+        for _ in range(50):
+            twice = [stack.enter_context(open_data(str(tmp_path / "x"))) for _ in range(2)]
+            boxes = [((4 * at, 4 * at + 4),) for at in range(1, 6)]
+            found = threads.map(lambda one: one[0].fields[0].read(one[1]), product(twice, boxes))
+            assert all((values == 7.5).all() for values in found)
