@@ -8,7 +8,6 @@ chunks.read(((0, 10), (5, 700)))     # put together from chunks
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -30,8 +29,6 @@ from hpcprov.record.errors import UnreadableData
 
 #: An inner chunk that a shard does not hold has this offset and length.
 MISSING = (1 << 64) - 1
-#: Shards that are kept open, with their index.
-KEPT_SHARDS = 16
 #: Smaller chunks are sooner copied than mapped.
 MAPPED_FROM = 256 << 10
 
@@ -51,9 +48,8 @@ class Chunks:
         self.place, self.path, self.layout = place, path, layout
         self.encoding, self.extents = layout.encoding, layout.encoding.extents
         self.name = path or "root"
-        self.turn, self.listing = Lock(), Lock()
+        self.turn = Lock()
         self.kept: tuple[Index, Values | None] | None = None
-        self.shards: OrderedDict[Index, Shard | None] = OrderedDict()
 
     @property
     def divisible(self) -> bool:
@@ -149,7 +145,7 @@ class Chunks:
 
     def _inner_chunk(self, index: Index, sharding: Sharding) -> tuple[str, bytes] | None:
         outer = tuple(at // count for at, count in zip(index, sharding.counts, strict=True))
-        shard = self._shard(outer, sharding)
+        shard = self.place.recent.get((self.path, outer), lambda: self._opened(outer, sharding))
         if shard is None:
             return None
         number = 0
@@ -165,18 +161,6 @@ class Chunks:
         if len(data) != length:
             self._fail(key, "truncated: the shard was cut short while it was read")
         return key, data
-
-    def _shard(self, outer: Index, sharding: Sharding) -> Shard | None:
-        with self.listing:
-            if outer in self.shards:
-                self.shards.move_to_end(outer)
-                return self.shards[outer]
-        shard = self._opened(outer, sharding)
-        with self.listing:
-            self.shards[outer] = shard
-            while len(self.shards) > KEPT_SHARDS:
-                self.shards.popitem(last=False)
-        return shard
 
     def _opened(self, outer: Index, sharding: Sharding) -> Shard | None:
         folder, name = self._key(outer)
@@ -208,7 +192,6 @@ class Chunks:
     def close(self) -> None:
         """Nothing is read any more."""
         self.kept = None
-        self.shards.clear()
 
 
 def chunk_index(key: str, rank: int) -> tuple[int, ...] | None:

@@ -13,8 +13,11 @@ from __future__ import annotations
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
 
 from hpcprov.record.errors import UnreadableData
 
@@ -22,6 +25,8 @@ from hpcprov.record.errors import UnreadableData
 FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 #: Directories that may be reached through symbolic links: links in each of nested directories multiply.
 MAX_LINKED = 10_000
+#: Things of a store that are kept open, of all its arrays together: as many as threads may ask for at once.
+KEPT_OPEN = 64
 #: Keys may have this many parts.
 MAX_PARTS = 512
 
@@ -49,10 +54,34 @@ class Blob(ABC):
         """Bytes from `at` on; fewer than `length` at the end."""
 
 
+class Recent:
+    """The last few things that were opened; any thread may ask."""
+
+    def __init__(self) -> None:
+        self.turn = Lock()
+        self.things: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, name: Hashable, make: Callable[[], Any]) -> Any:
+        """The thing of this name, made when it is not there; two threads may make one at a time each."""
+        with self.turn:
+            if name in self.things:
+                self.things.move_to_end(name)
+                return self.things[name]
+        thing = make()
+        with self.turn:
+            self.things[name] = thing
+            while len(self.things) > KEPT_OPEN:
+                self.things.popitem(last=False)
+        return thing
+
+
 class Place(ABC):
     """Keys and their bytes; `listings` has one entry for each directory, the root being the empty path."""
 
     listings: dict[str, Listing]
+
+    def __init__(self) -> None:
+        self.recent = Recent()
 
     def has(self, folder: str, name: str) -> bool:
         """Whether there is a file. Raises UnreadableData for something else of that name."""
@@ -87,8 +116,9 @@ class Place(ABC):
     def open(self, key: str, most: int) -> Blob:
         """The bytes of a key that is listed, to be read in parts; `most` bounds what must be held in memory."""
 
-    def close(self) -> None:  # noqa: B027 (a directory has nothing to close)
+    def close(self) -> None:
         """Nothing is read any more."""
+        self.recent.things.clear()
 
 
 def joined(folder: str, name: str) -> str:
@@ -100,6 +130,7 @@ class Folder(Place):
     """A store in a directory. Symbolic links are followed within it, and refused when they leave it or lead nowhere."""
 
     def __init__(self, root: str) -> None:
+        super().__init__()
         self.root = root
         self.linked: set[str] = set()
         self.listings = {}

@@ -40,6 +40,7 @@ class Archive(Place):
     """A store in a ZIP file. Raises UnreadableData for damaged archives, and names that leave the store."""
 
     def __init__(self, path: str) -> None:
+        super().__init__()
         self.fd = os.open(path, FLAGS)
         try:
             self.entries = _entries(self.fd)
@@ -49,6 +50,7 @@ class Archive(Place):
             raise
 
     def close(self) -> None:
+        super().close()
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)

@@ -19,6 +19,7 @@ import zarr
 from hpcprov.data import mapping
 from hpcprov.data.open import open_data
 from hpcprov.data.zarr import open_zarr3
+from hpcprov.data.zarr_place import KEPT_OPEN
 from hpcprov.record.errors import UnreadableData
 from hpcprov.signature import reference
 from hpcprov.signature.threads import Signer, sign_field
@@ -61,6 +62,18 @@ def test_shards(at: str, checked: bool, endian: Any, packed: bool, tmp_path: Pat
     index = [zarr.codecs.BytesCodec(endian=endian), *([zarr.codecs.Crc32cCodec()] if checked else [])]
     how: dict[str, Any] = {} if packed else {"codecs": []}
     assert signature(shards(tmp_path / "z", at=at, index=index, **how)) == root_of(VALUES)
+
+
+def test_few_shards_are_open_however_many_arrays_there_are(tmp_path: Path) -> None:
+    group = zarr.open_group(tmp_path / "z", mode="w")
+    for number in range(8):
+        group.create_array(f"{number}", data=np.arange(800.0), chunks=(10,), shards=(40,))
+    with open_data(str(tmp_path / "z")) as data:
+        before = len(os.listdir("/proc/self/fd"))
+        for field in data.fields:
+            sign_field(field)
+        assert len(os.listdir("/proc/self/fd")) <= before + KEPT_OPEN
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def index_of(store: Path, name: str = "c/0/0") -> list[int]:
