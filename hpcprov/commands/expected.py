@@ -12,6 +12,7 @@ import os
 
 from hpcprov.commands.choose import Run, choose, every_run
 from hpcprov.record import layout
+from hpcprov.record.artifact import BLANK
 from hpcprov.record.errors import NoStore
 
 TYPE_CHECKING = False
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from hpcprov.record.layout import Store
 
 ROLES = ("generated", "used")
+DECLARED = {"generated": "outputs", "used": "inputs"}
 
 
 class Expected:
@@ -72,8 +74,10 @@ def of_path(known: Iterable[Store], path: str) -> list[Expected]:
 
 
 def of_run(store: Store, text: str) -> list[Expected]:
-    """All artifacts of a run; one in both roles once, as generated. Raises NoSuchRun, AmbiguousRun."""
-    return _once(_of(store, choose(store, text)))
+    """All artifacts of a run; one in both roles once, as generated; and what was declared and never looked at. Raises
+    NoSuchRun, AmbiguousRun."""
+    run = choose(store, text)
+    return _once([*_of(store, run), *_unseen(store, run)])
 
 
 def of_all(store: Store) -> list[Expected]:
@@ -92,6 +96,18 @@ def _of(store: Store, run: Run) -> Iterator[Expected]:
     for role in ROLES:
         for facts in run.record["artifacts"][role]:
             yield Expected(store, run, role, facts)
+
+
+def _unseen(store: Store, run: Run) -> Iterator[Expected]:
+    """What was declared, by pattern, in a role of which the record has no artifact."""
+    reason = f"not looked at: `hpcprov settle {run.id}` signs what was left"
+    if run.record["run"]["status"] == "running":
+        reason = "the run is still going on"
+    for role in ROLES:
+        if not run.record["artifacts"][role]:
+            for pattern in run.record["run"]["declared"][DECLARED[role]]:
+                path = os.path.normpath(os.path.join(run.record["run"]["cwd"] or "/", pattern))
+                yield Expected(store, run, role, BLANK | {"path": path, "reason": reason})
 
 
 def _once(found: Iterable[Expected]) -> list[Expected]:

@@ -124,12 +124,13 @@ def _status(results: list[dict[str, Any]]) -> int:
 def _wanted(args: argparse.Namespace) -> list[Expected]:
     """What is to be checked. Raises HpcprovError when nothing is known of the target."""
     if args.all:
-        return expected.of_all(store_here())
+        store = store_here()
+        return expected.of_all(store) or _nothing(f"no run in {store.root!a} has generated anything")
     named = os.path.lexists(args.target) or "/" in args.target
     subject = "no record knows"
     if not named:
         try:
-            return expected.of_run(store_here(), args.target)
+            return expected.of_run(store_here(), args.target) or _nothing(f"{args.target!a} has no inputs or outputs")
         except NoSuchRun:  # a file that is gone is a target, too
             subject = f"there is no run {args.target!a}, and no record knows"
     path = os.path.abspath(args.target)
@@ -144,20 +145,33 @@ def _wanted(args: argparse.Namespace) -> list[Expected]:
     return found
 
 
+def _nothing(reason: str) -> NoReturn:
+    hint = "hpcprov exec --input PATH --output PATH -- COMMAND records them"
+    raise HpcprovError(f"nothing to check: {reason}", hint=hint)
+
+
 def _checked(one: Expected, args: argparse.Namespace, reads: _Reader) -> dict[str, Any]:
     from hpcprov.signature.verify import Tiles, compare
 
     recorded = one.facts | ({"signature": None} if args.storage else {})
-    follow = bool((recorded.get("signature") or {}).get("followed"))
-    found = reads.read(
-        one.place,
-        cache_dir=one.store.cache if args.cached else None,
-        values=recorded.get("signature") is not None,
-        same_as=None if follow else _digest(recorded.get("storage")),
-        follow=follow,
-    )
+    found = _found(one, recorded, args, reads)
     about = {"path": one.place, "recorded_path": one.recorded, "run": one.run, "role": one.role}
     return about | compare(recorded, found, Tiles(one.store.tiles, reads.tiles).locate) | _digests(recorded, found)
+
+
+def _found(one: Expected, recorded: dict[str, Any], args: argparse.Namespace, reads: _Reader) -> dict[str, Any]:
+    """What is there now; nothing is read when there is nothing to compare it with."""
+    storage, signature = recorded.get("storage"), recorded.get("signature")
+    if storage is None and signature is None:
+        return BLANK
+    follow = bool((signature or {}).get("followed"))
+    return reads.read(
+        one.place,
+        cache_dir=one.store.cache if args.cached else None,
+        values=signature is not None,
+        same_as=None if follow else _digest(storage),
+        follow=follow,
+    )
 
 
 def _against(args: argparse.Namespace, reads: _Reader) -> dict[str, Any]:

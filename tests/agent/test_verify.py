@@ -171,6 +171,8 @@ def test_what_was_not_hashed_is_not_checked(site: Site) -> None:
     site.run("--hash", "off", "--output", "a", "--", sys.executable, "-c", "open('a', 'w').write('x')")
     status, text, _ = verify(site, "a")
     assert status == 2 and text.startswith("NOT CHECKED") and "not hashed when it was recorded: off" in text
+    (found,) = json.loads(verify(site, "a", "--json")[1])
+    assert found["storage"]["found"] is None  # there was nothing to read it for
 
 
 def test_what_nobody_knows(made: tuple[Site, Any]) -> None:
