@@ -78,6 +78,14 @@ def threads_within_limits(wanted: int | None) -> int:
     return min(thread_count(wanted), most)
 
 
+def is_tight() -> bool:
+    """Whether this process holds so much address space that the next file may lack it."""
+    space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm", "rb") as file:
+        held = int(file.read().split()[0]) * resource.getpagesize()
+    return held > space * 3 // 4
+
+
 class Worker:
     """Answers requests one after the other, and counts aloud while it is at one."""
 
@@ -95,7 +103,8 @@ class Worker:
                     limit({resource.RLIMIT_AS: max(LEAST, request["memory"])})
                 self.settings = {**request, "threads": threads_within_limits(request.get("threads"))}
                 continue
-            self._send(*self._answer(request, body))
+            head, content = self._answer(request, body)
+            self._send({**head, "tight": is_tight()}, content)
 
     def _send(self, head: dict[str, Any], body: bytes = b"") -> None:
         with self.lock:

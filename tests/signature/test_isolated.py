@@ -144,6 +144,35 @@ def test_little_memory_costs_threads_not_the_signature(form: str, tmp_path: Path
     assert found["signature"] == describe(path)["signature"]
 
 
+def test_what_is_left_of_earlier_files_takes_no_memory_from_later_ones(path: str) -> None:
+    """A stand-in holds nearly all address space and says that memory is short; a fresh one is asked then."""
+    with reader() as isolated:
+        known = isolated.describe(path).result
+        first, real = pid_of(isolated), isolated.stream
+        ours, theirs = socket.socketpair()
+        isolated.stream = ours
+        short = {**BLANK, "state": "unreadable", "reason": "can't start new thread"}
+        wire.send(theirs, {"is": "answer", "result": short, "tight": True})
+        assert isolated.describe(path).result == known
+        assert pid_of(isolated) != first
+        assert real is not None
+        real.close()
+        theirs.close()
+
+
+def test_a_reader_of_many_formats_within_little_memory(tmp_path: Path) -> None:
+    parquet, arrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    values = np.random.default_rng(0).integers(0, 9, 1 << 22, dtype="i4")
+    np.save(tmp_path / "a.npy", values)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=values, chunks=(1 << 17,), compression="gzip", compression_opts=1)
+    parquet.write_table(arrow.table({"x": values}), tmp_path / "a.parquet")
+    names = ["a.parquet", "a.h5", "a.npy"] * 3
+    with Isolated({"threads": 64}, memory=1 << 30) as isolated:
+        found = [isolated.describe(str(tmp_path / name)).result for name in names]
+    assert [one["reason"] for one in found] == [None] * 9
+
+
 LIES: list[Any] = [
     None,
     [],
