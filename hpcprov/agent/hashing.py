@@ -17,6 +17,7 @@ from hpcprov.agent import declared, finish, meeting
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.signing import ALONE, HELPER, LOST
 from hpcprov.capture import cgroup
+from hpcprov.record.errors import HpcprovError
 from hpcprov.record.layout import Store
 from hpcprov.signature.isolated import Isolated
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 HELPERS = 2.0  # s that the last node waits at least for shares that others have begun
 POLL = 0.1  # s
+SOME_MEMORY = 4 << 30  # bytes, when it cannot be found out how much is free
 LARGEST_FILE = 1 << 30  # bytes that reading may write in one file, of the cache or of tile digests
 #: An artifact that keeps its reader busy for that part of the time without getting anywhere leaves the rest to others.
 PATIENCE = 0.25
@@ -62,7 +64,10 @@ def reader(store: Store, seconds: float, deadline: float) -> Isolated:
     """The process that reads, until `deadline`, with half of the memory that the cgroup has free: whatever a file
     declares, the node's other processes keep theirs."""
     settings = {"deadline": deadline, "cache_dir": store.cache, "tiles_dir": store.tiles}
-    memory = cgroup.free_memory() // 2
+    try:
+        memory = cgroup.free_memory() // 2
+    except (OSError, HpcprovError):
+        memory = SOME_MEMORY
     patience = max(LEAST_PATIENCE, PATIENCE * seconds)
     return Isolated(settings, memory=memory, files=LARGEST_FILE, patience=patience)
 

@@ -16,6 +16,7 @@ import pytest
 
 from hpcprov.agent import hashing, signing
 from hpcprov.agent.journal import Journal
+from hpcprov.capture import cgroup
 from hpcprov.record import frame
 from hpcprov.record.layout import Store
 
@@ -40,6 +41,15 @@ def test_memory_is_limited() -> None:
         assert reading.child is not None
         limit, _ = resource.prlimit(reading.child.pid, resource.RLIMIT_AS)
     assert 1 << 30 <= limit <= max(1 << 30, physical // 2)
+
+
+def test_memory_that_cannot_be_found_out_is_limited_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> int:
+        raise OSError("no /proc/meminfo")
+
+    monkeypatch.setattr(cgroup, "free_memory", unknown)
+    with hashing.reader(Store("/nothing/here"), 60, time.monotonic() + 60) as reading:
+        assert reading.memory == 4 << 30
 
 
 def test_time_runs_out_between_and_inside_artifacts(tmp_path: Path) -> None:
