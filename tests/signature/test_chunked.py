@@ -44,7 +44,8 @@ def chunked(values: Any, kind: Any, shape: tuple[int, ...], chunks: tuple[int, .
         return stored[(*slices(box), ...)]
 
     width = values.dtype.itemsize * prod(values.shape[len(shape) :])
-    return Field(b"x", kind, shape, chunks, max(1, width), read, chunk=chunk, fill=fill)
+    several = (lambda indices: [chunk(index) for index in indices]) if prod(chunks) % 2 else None
+    return Field(b"x", kind, shape, chunks, max(1, width), read, chunk=chunk, fill=fill, several=several)
 
 
 def _box(index: tuple[int, ...], chunks: tuple[int, ...]) -> tuple[slice, ...]:
