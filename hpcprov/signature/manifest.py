@@ -72,11 +72,12 @@ def keep_all(
 
 
 def keep(folder: str, signed: Signed, *, durable: bool = True) -> None:
-    """Write the manifest of a field that has a shape, all or nothing; one that is there stays. Raises OSError."""
+    """Write the manifest of a field that has a shape, all or nothing; one that is there and sound stays. Raises
+    OSError."""
     assert signed.shape is not None
     head = HEAD + tree.field_message(signed.type.token, signed.shape, signed.tile)
     place = layout.manifest(folder, signed.root.hex())
-    if _size(place) != len(head) + len(signed.leaves):
+    if not _holds(place, head, signed.leaves):
         _write(folder, place, head, signed.leaves, durable)
 
 
@@ -157,8 +158,13 @@ def _discard(path: str) -> None:
         pass
 
 
-def _size(path: str) -> int | None:
+def _holds(path: str, head: bytes, leaves: bytes | bytearray) -> bool:
+    """Whether a regular file has just this content: one that was damaged is written again."""
     try:
-        return os.lstat(path).st_size
+        facts = os.lstat(path)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size != len(head) + len(leaves):
+            return False
+        with open(path, "rb", buffering=0) as file:
+            return file.read(len(head)) == head and file.readall() == leaves
     except OSError:
-        return None
+        return False

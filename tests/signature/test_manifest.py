@@ -123,10 +123,20 @@ def test_one_that_is_there_stays_and_a_damaged_one_is_replaced(data: Path, tiles
     before = place.stat()
     describe(str(data), tiles_dir=tiles)
     assert (place.stat().st_ino, place.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    sound = place.read_bytes()
     place.chmod(0o644)
-    place.write_bytes(b"")
+    for damaged in (b"", sound[:-1], sound[:-1] + bytes([sound[-1] ^ 1]), b"x" + sound[1:], sound + b"x"):
+        place.write_bytes(damaged)
+        describe(str(data), tiles_dir=tiles)
+        assert place.read_bytes() == sound
+        place.chmod(0o644)
+    other = data.parent / "other"
+    other.write_bytes(b"x" * len(sound))
+    place.unlink()
+    place.symlink_to(other)
     describe(str(data), tiles_dir=tiles)
-    assert load(tiles, root_of(data), most=10) is not None
+    assert place.read_bytes() == sound and not place.is_symlink()
+    assert other.read_bytes() == b"x" * len(sound)
 
 
 WRITER = """
