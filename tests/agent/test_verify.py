@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -307,6 +308,25 @@ def test_the_store_is_not_written_to(made: tuple[Site, Any]) -> None:
     before = listing()
     assert verify(site, "out")[0] == 1
     assert listing() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_nothing_behind(number: signal.Signals, site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    with open(site.cwd / "big", "wb") as file:
+        file.truncate(1 << 36)
+    words = [str(site.launcher), "verify", "big", "--against", "blake3:" + "0" * 64]
+    process = subprocess.Popen(
+        words, cwd=site.cwd, env=site.env | {"TMPDIR": str(folder)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not list(folder.iterdir()) and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(number)
+    assert process.communicate(timeout=20) == (b"", b"")
+    assert process.returncode == 128 + number
+    assert not list(folder.iterdir())
 
 
 def test_a_reader_that_went_away_is_no_error(made: tuple[Site, Any]) -> None:
