@@ -65,7 +65,12 @@ class HDF5File:
             return self.last[1]
 
     def opened(self, path: bytes) -> Any:
-        """The dataset, whose external storage is looked for beside this file."""
+        """The dataset, whose external storage is looked for beside this file. (Others are opened as a program that has
+        them open would do it: the library refuses one dataset with two ideas of where that is.)"""
+        dataset = h5d.open(self.handle, path)
+        if not dataset.get_create_plist().get_external_count():
+            return dataset
+        del dataset
         return h5d.open(self.handle, path, self._access)
 
     @cached_property
@@ -124,6 +129,25 @@ class HDF5File:
             self.scratch.close()
 
 
+def _handle(path: bytes, access: Any) -> Any:
+    """The file opened as `access` says, or as this process has it open already: the library mixes neither locks nor
+    ways of closing."""
+    try:
+        return h5f.open(path, h5f.ACC_RDONLY, access)
+    except OSError:
+        same = _open_here(path)
+        if same is None:
+            raise
+        return h5f.open(path, h5f.ACC_RDONLY, same.get_access_plist())
+
+
+def _open_here(path: bytes) -> Any:
+    """The library's handle of a file that this process has open, or None."""
+    handles = h5f.get_obj_ids(h5f.OBJ_ALL, h5f.OBJ_FILE)
+    names = ((handle, h5f.get_name(handle)) for handle in handles)
+    return next((handle for handle, name in names if os.path.exists(name) and os.path.samefile(name, path)), None)
+
+
 def open_file(path: str, *, shared: bool = False) -> HDF5File:
     """The file at `path`, for reading only; `shared` when the library may open it a second time on its own, as it does
     for virtual datasets. Raises OSError."""
@@ -133,7 +157,7 @@ def open_file(path: str, *, shared: bool = False) -> HDF5File:
     access.set_fclose_degree(h5f.CLOSE_WEAK if shared else h5f.CLOSE_STRONG)
     if hasattr(access, "set_file_locking"):
         access.set_file_locking(False, True)
-    handle = h5f.open(os.fsencode(path), h5f.ACC_RDONLY, access)
+    handle = _handle(os.fsencode(path), access)
     try:
         fd = os.dup(handle.get_vfd_handle())
         return HDF5File(os.path.abspath(path), handle, fd, os.fstat(fd).st_size)

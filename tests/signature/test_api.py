@@ -89,6 +89,15 @@ def test_open_hdf5_objects_have_the_signatures_of_the_file(place: Path) -> None:
             signature(file_type)
 
 
+def test_a_path_whose_file_and_datasets_the_program_has_open(place: Path) -> None:
+    known = signature(place / "out.h5")
+    for mode, locking in (("r", None), ("r", False), ("r+", None)):
+        with h5py.File(place / "out.h5", mode, locking=locking) as file:
+            top, group = file["top"], file["g"]
+            assert signature(place / "out.h5") == signature(file) == known
+            assert top[1] == 1 and "x" in group
+
+
 def test_values_that_open_hdf5_objects_never_wrote_are_the_fill_value(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "x", "w") as file:
         file.create_dataset("x", (6,), "f4", chunks=(4,), fillvalue=7.5, fill_time="never")[0] = 1
