@@ -210,7 +210,8 @@ def threads_here(comm: Any, allowed: int) -> int:
 def memory_here(comm: Any, allowed: int) -> int:
     """Bytes for this rank: of the `allowed` bytes, its part where ranks share the node. Collective."""
     every = _of_node(comm, allowed)
-    return min(every) // len(every)
+    least: int = min(every)
+    return least // len(every)
 
 
 def _of_node(comm: Any, value: Any) -> list[Any]:
