@@ -27,7 +27,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    #: What must be there, and the types that it may have.
+    Keys: TypeAlias = dict[str, tuple[type, ...]]
 
 STATES = ("ok", "missing", "unreadable", "not hashed")
 #: A reader that computes that long (seconds, whatever its threads) without getting anywhere hangs.
@@ -279,15 +282,39 @@ def sound(result: Any) -> dict[str, Any]:
         if not isinstance(result[key], (*kinds, type(None))) or isinstance(result[key], bool):
             raise Refused(UNSOUND)
     for key in ("storage", "signature"):
-        if result[key] is not None and not isinstance(result[key].get("digest"), str):
+        if result[key] is not None and not _is_digest(result[key], PARTS[key]):
             raise Refused(UNSOUND)
     return result
 
 
-KINDS: dict[str, tuple[type, ...]] = {
+def _is_digest(facts: dict[str, Any], keys: Keys) -> bool:
+    """Whether a storage digest or a signature has its keys, and each field and link that it lists has its own."""
+    facts = {"also": {}, "links": [], **facts}
+    return (
+        _has(facts, keys)
+        and all(_has(one, FIELD) and _counts(one) for one in facts.get("fields", ()))
+        and all(_has(one, LINK) for one in facts["links"])
+    )
+
+
+def _has(one: Any, keys: Keys) -> bool:
+    return isinstance(one, dict) and all(key in one and isinstance(one[key], kinds) for key, kinds in keys.items())
+
+
+def _counts(field: dict[str, Any]) -> bool:
+    return all(type(number) is int for number in (*(field["shape"] or ()), *field["tile"]))
+
+
+KINDS: Keys = {
     "reason": (str,), "format": (str,), "size": (int,), "files": (int,), "mtime": (int,), "storage": (dict,),
     "signature": (dict,), "unsigned": (str,),
 }  # fmt: skip
+_DIGEST: Keys = {"digest": (str,), "how": (str,), "also": (dict,), "links": (list,)}
+PARTS: dict[str, Keys] = {"storage": _DIGEST, "signature": {**_DIGEST, "kind": (str,), "fields": (list,)}}
+FIELD: Keys = {
+    "path": (str,), "type": (str,), "shape": (list, type(None)), "tile": (list,), "signature": (str,), "bytes": (int,),
+}  # fmt: skip
+LINK: Keys = {"path": (str,), "target": (str,)}
 
 
 def _cause(status: int) -> str:

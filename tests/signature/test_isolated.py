@@ -173,6 +173,8 @@ def test_a_reader_of_many_formats_within_little_memory(tmp_path: Path) -> None:
     assert [one["reason"] for one in found] == [None] * 9
 
 
+FIELD = {"path": "x", "type": "f8", "shape": [2, 3], "tile": [2, 3], "signature": "hpcprov1:0", "bytes": 48}
+SIGNATURE = {"digest": "hpcprov1:0", "how": "full", "kind": "tree", "fields": [FIELD, {**FIELD, "shape": None}]}
 LIES: list[Any] = [
     None,
     [],
@@ -182,7 +184,28 @@ LIES: list[Any] = [
     {**BLANK, "state": "ok", "size": True},
     {**BLANK, "state": "ok", "signature": {"digest": 5}},
     {**BLANK, "state": "ok", "more": 1},
+    {**BLANK, "state": "ok", "storage": {"digest": "blake3:0", "how": 5}},
+    {**BLANK, "state": "ok", "storage": {"digest": "blake3:0", "how": "full", "also": []}},
+    *(
+        {**BLANK, "state": "ok", "signature": {**SIGNATURE, **lie}}
+        for lie in (
+            {"fields": None},
+            {"fields": [{}]},
+            {"fields": [FIELD, 5]},
+            {"fields": [{**FIELD, "shape": "x"}]},
+            {"fields": [{**FIELD, "shape": [[]]}]},
+            {"fields": [{**FIELD, "tile": [None]}]},
+            {"links": [{"path": "x"}]},
+            {"links": {}},
+            {"how": None},
+        )
+    ),
 ]
+
+
+def test_what_a_reader_says_is_believed_when_it_is_whole() -> None:
+    truth = {**BLANK, "state": "ok", "signature": {**SIGNATURE, "links": [{"path": "a", "target": "b"}]}}
+    assert sound(truth) == truth
 
 
 @pytest.mark.parametrize("lie", LIES, ids=repr)
