@@ -128,13 +128,23 @@ def parser_of(verb: str, module: ModuleType) -> argparse.ArgumentParser:
 
     parser = Parser(
         prog=f"hpcprov {verb}",
-        description=module.__doc__,
+        description=_wrapped(module.__doc__ or ""),
         epilog=f"example: {module.EXAMPLE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     module.add_arguments(parser)
     return parser
+
+
+def _wrapped(text: str) -> str:
+    """Paragraphs as wide as argparse makes the options; indented ones as they are."""
+    from shutil import get_terminal_size
+    from textwrap import fill
+
+    width = max(20, get_terminal_size().columns - 2)
+    paragraphs = text.strip().split("\n\n")
+    return "\n\n".join(one if "\n " in f"\n{one}" else fill(one, width) for one in paragraphs)
 
 
 def run_native(verb: str, words: list[str]) -> int:

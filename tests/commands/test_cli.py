@@ -37,8 +37,20 @@ def test_version(call: Call) -> None:
 def test_help_of_a_verb_has_an_example(call: Call, capsys: pytest.CaptureFixture[str], verb: str) -> None:
     with pytest.raises(SystemExit) as left:
         call(verb, "--help")
-    out = capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
     assert left.value.code == 0 and cli.VERBS[verb] in out and f"example: hpcprov {verb}" in out
+
+
+@pytest.mark.parametrize("width", [50, 80])
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_is_as_wide_as_the_terminal(
+    call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    with pytest.raises(SystemExit):
+        call(verb, "--help")
+    told = capsys.readouterr().out.partition("\nexample: ")[0]
+    assert max(map(len, told.splitlines())) <= width
 
 
 @pytest.mark.parametrize(
