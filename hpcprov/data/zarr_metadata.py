@@ -30,7 +30,8 @@ MAX_EXTENT = (1 << 63) - 1
 MAX_RANK = 64
 #: The chunks of one shard, each of which has 16 bytes in its index.
 MAX_IN_SHARD = 1 << 22
-V2_KEYS = {"zarr_format", "shape", "chunks", "dtype", "compressor", "fill_value", "order", "filters"}
+#: And `compressor` and `filters`, which some writers leave out when there are none.
+V2_KEYS = {"zarr_format", "shape", "chunks", "dtype", "fill_value", "order"}
 V3_KEYS = {"zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding", "codecs", "fill_value"}
 #: Without meaning for the values, or looked at apart.
 V3_ALSO = {"attributes", "dimension_names", "storage_transformers"}
@@ -158,10 +159,11 @@ SEPARATOR = ("dimension_separator", "./")
 
 
 def _steps2(node: dict[str, Any], size: int) -> list[tuple[Step, int | None]] | None:
-    filters = node["filters"] if node["filters"] is not None else []
+    filters, compressor = node.get("filters"), node.get("compressor")
+    filters = filters if filters is not None else []
     if not isinstance(filters, list):
         raise UnreadableData(f"filters is {_shown(filters)}, which is not a list")
-    codecs = [*filters, *([node["compressor"]] if node["compressor"] is not None else [])]
+    codecs = [*filters, *([compressor] if compressor is not None else [])]
     for codec in codecs:
         if not isinstance(codec, dict) or not isinstance(codec.get("id"), str):
             raise UnreadableData(f"a codec is {_shown(codec)}, which has no id")

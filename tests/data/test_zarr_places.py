@@ -335,6 +335,14 @@ def test_unknown_keys_of_metadata(tmp_path: Path) -> None:
         signature(edited(store, transposed_twice={"name": "x"}))
 
 
+def test_metadata_of_v2_that_leaves_out_what_there_is_not(tmp_path: Path) -> None:
+    store = plain(tmp_path / "z", zarr_format=2, compressors=None)
+    text = json.loads((store / ".zarray").read_text())
+    assert text.pop("filters") is text.pop("compressor") is None
+    (store / ".zarray").write_text(json.dumps(text))
+    assert signature(store) == root_of(VALUES)
+
+
 @pytest.mark.parametrize("version", [2, 3])
 @pytest.mark.parametrize("shape", [(), (0,), (0, 5), (5, 0), (1, 1, 1, 1, 1)])
 def test_few_or_no_elements(version: int, shape: tuple[int, ...], tmp_path: Path) -> None:
