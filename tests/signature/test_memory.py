@@ -61,7 +61,7 @@ def test_64_threads(way: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("threads", [2, 64])
 @pytest.mark.parametrize("chunks", [(1, 1 << 17), (1 << 10, 1), (37, 5000), (1, 1024)])
 def test_chunks_of_any_shape(chunks: tuple[int, int], threads: int, tmp_path: Path) -> None:
-    shape = (1 << 10, 1 << 17) if chunks != (1 << 10, 1) else (1 << 10, 1 << 12)
+    shape = (1 << 10, 1 << 17) if chunks != (1 << 10, 1) else (1 << 10, 1 << 10)  # columns are slow to write
     with h5py.File(tmp_path / "x.h5", "w") as file:
         data = file.create_dataset("x", shape, "<f4", chunks=chunks, compression="gzip", compression_opts=1)
         data[:64, : 1 << 12] = 1
