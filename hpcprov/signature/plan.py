@@ -23,6 +23,8 @@ TOTAL = 192 << 20
 #: And what chunks that are larger than a unit may take together, decoded.
 HELD = 4 << 30
 MOST_THREADS = 64
+#: Threads that would get less than a tenth more done are left to others.
+WORTH = 0.9
 
 Extents = tuple[int, ...]
 
@@ -85,6 +87,24 @@ def _edges(cover: Extents, tile: Extents, chunks: Extents) -> int:
 def limit_for(threads: int) -> int:
     """The memory bound of a unit when `threads` of them are held at once."""
     return min(LIMIT, TOTAL // max(1, threads))
+
+
+def threads_for(
+    shape: Extents, tile: Extents, chunks: Extents | None, width: int, threads: int, *, by_chunk: bool, divisible: bool
+) -> int:
+    """How many of `threads` are worth having: many share the memory, and decode a chunk once more for each unit that it
+    no longer fits. The fewest that get done nearly as much as any number would."""
+    if chunks is None or not prod(shape):
+        return threads
+    done: dict[int, float] = {}
+    for count in range(1, threads + 1):
+        limit = limit_for(count)
+        how = layout(chunks, width, limit=limit, by_chunk=by_chunk, divisible=divisible)
+        if how.chunks is None:
+            return threads
+        times = redecoding(shape, extents_for(shape, tile, width, how, limit=limit), chunks)
+        done[count] = min(count, how.threads) / times
+    return next(count for count in done if done[count] >= WORTH * max(done.values()))
 
 
 def volume(extents: Extents, shape: Extents, width: int) -> int:

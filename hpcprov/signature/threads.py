@@ -108,10 +108,13 @@ class Signer:
     ) -> None:
         self.target, self.grid = target, grid
         self.deadline, self.watch = deadline, watch or Watch()
+        by_chunk, divisible, chunks = _by_chunk(target), target.divisible, target.chunks
+        if limit is None:
+            threads = plan.threads_for(
+                grid.shape, grid.tile, chunks, target.width, threads, by_chunk=by_chunk, divisible=divisible
+            )
         self.limit = limit or plan.limit_for(threads)
-        layout = plan.layout(
-            target.chunks, target.width, limit=self.limit, by_chunk=_by_chunk(target), divisible=target.divisible
-        )
+        layout = plan.layout(chunks, target.width, limit=self.limit, by_chunk=by_chunk, divisible=divisible)
         self.by_chunk, self.threads = layout.by_chunk, min(threads, layout.threads)
         self.extents = plan.extents_for(grid.shape, grid.tile, target.width, layout, limit=self.limit)
         self.blank = _blank_tiles(target, grid, self.by_chunk)

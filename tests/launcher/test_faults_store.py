@@ -176,8 +176,8 @@ READ_ONLY = 'mount --bind "$0" "$0"; mount -o remount,bind,ro "$0"'
 FULL = 'mount -t tmpfs -o size=8k none "$0/.hpcprov"; head -c 8192 /dev/zero >"$0/.hpcprov/fill"'
 NO_INODES = 'mount -t tmpfs -o nr_inodes=1 none "$0/.hpcprov"'
 SMALL = 'mount -t tmpfs -o size=64k none "$0/.hpcprov"'
-# Once the agent has told its facts the log is filled up to a whole page with empty lines, which mean nothing; then every
-# other page is taken.
+# Once the agent has told its facts the log is filled up to a whole page with empty lines, which mean nothing; then
+# every other page is taken.
 FILL = """
 log=$(echo .hpcprov/runs/*/*.log); before=; size=$(stat -c %s "$log")
 while [ "$size" != "$before" ]; do sleep 0.5; before=$size; size=$(stat -c %s "$log"); done

@@ -112,3 +112,21 @@ def test_usual_layouts_are_decoded_few_times(
 
 def test_all_threads_together_stay_in_the_budget() -> None:
     assert all(plan.limit_for(threads) * threads <= plan.TOTAL for threads in range(1, 65))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8, 16, 32, 64])
+@pytest.mark.parametrize("chunks", [(8, 250, 250), (1, 250, 250), (4000, 10, 10), (64, 64, 64), (300, 250, 250)])
+def test_more_threads_never_get_less_done(threads: int, chunks: tuple[int, ...]) -> None:
+    """They share the memory, so that at some number of them each chunk is decoded many times."""
+    shape = (4000, 250, 250)
+    tile = tiles.tile_extents(shape, 8)
+
+    def done(count: int) -> float:
+        found = plan.threads_for(shape, tile, chunks, 8, count, by_chunk=True, divisible=False)
+        limit = plan.limit_for(found)
+        how = plan.layout(chunks, 8, limit=limit, by_chunk=True, divisible=False)
+        extents = plan.extents_for(shape, tile, 8, how, limit=limit)
+        assert found <= count
+        return min(found, how.threads) / plan.redecoding(shape, extents, chunks)
+
+    assert all(done(threads) >= plan.WORTH * done(fewer) for fewer in (1, 2, 4, 8, 16, 32) if fewer < threads)
