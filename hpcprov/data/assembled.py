@@ -9,7 +9,9 @@ these are all that the chunk has in the array.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import product
+from threading import Lock
 from typing import TypeAlias
 
 from hpcprov.data.interface import Box, Index
@@ -37,3 +39,20 @@ def visible(index: Index, shape: tuple[int, ...], chunks: tuple[int, ...]) -> Bo
     return tuple(
         (at * extent, min((at + 1) * extent, whole)) for at, extent, whole in zip(index, chunks, shape, strict=True)
     )
+
+
+@dataclass
+class LastChunk:
+    """The chunk of which part was wanted last: the next box is likely to want more of it. One at a time, so that memory
+    is bounded by one chunk."""
+
+    held: tuple[Index, Values | None] | None = None
+    turn: Lock = field(default_factory=Lock)
+
+    def get(self, index: Index, read: Callable[[Index], Values | None]) -> Values | None:
+        """As `read`, from memory when it is the same chunk again."""
+        with self.turn:
+            if self.held is None or self.held[0] != index:
+                self.held = None  # before the next takes as much
+                self.held = index, read(index)
+            return self.held[1]

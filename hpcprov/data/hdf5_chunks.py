@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from hpcprov.data.assembled import assembled
+from hpcprov.data.assembled import LastChunk, assembled
 from hpcprov.data.filters import Pipeline
 from hpcprov.data.hdf5_places import Listing
 from hpcprov.data.interface import Box, Index, lengths, slices
@@ -44,8 +43,7 @@ class Chunks:
     def __post_init__(self) -> None:
         self.file, self.extents = self.listing.file, self.listing.extents
         self.base, self.inner = self.dtype.subdtype or (self.dtype, ())
-        self.turn = Lock()
-        self.kept: tuple[Index, Values] | None = None
+        self.last = LastChunk()
 
     def chunk(self, index: Index) -> Values | None:
         """The whole chunk, of the extents of a chunk (and of an array type's), or None when it is not stored."""
@@ -71,20 +69,9 @@ class Chunks:
             everything = tuple((0, extent) for extent in self.inner)
             reader = block_reader(self.file.fd, place[0], (*self.extents, *self.inner), self.base)
             return reader((*within, *everything))
-        values = self.chunk(index) if whole else self._kept(index)
+        values = self.chunk(index) if whole else self.last.get(index, self.chunk)
         assert values is not None
         return values[slices(within)]
-
-    def _kept(self, index: Index) -> Values:
-        """A chunk of which only part is wanted: the next box is likely to want more of it. One at a time, so that
-        memory is bounded by one chunk."""
-        with self.turn:
-            if self.kept is None or self.kept[0] != index:
-                self.kept = None
-                values = self.chunk(index)
-                assert values is not None
-                self.kept = index, values
-            return self.kept[1]
 
     def _may_be_unfiltered(self, index: Index, size: int, skipped: int) -> bool:
         """HDF5 can be told not to filter chunks that cross the array's edge; h5py does not say whether it was."""

@@ -24,6 +24,7 @@ from hpcprov.data.open import MissingReader
 from hpcprov.data.types import Binary, Type, Unsigned
 from hpcprov.data.values import Values
 from hpcprov.data.zarr_chunks import Chunks, chunk_index
+from hpcprov.data.zarr_codecs import first_line
 from hpcprov.data.zarr_metadata import Layout, layout_of
 from hpcprov.data.zarr_place import Folder, Place
 from hpcprov.data.zarr_tree import arrays
@@ -126,7 +127,7 @@ class _Store:
         except HpcprovError:
             raise
         except Exception as error:
-            raise UnreadableData(f"{name}: {type(error).__name__}: {_first_line(error)}") from error
+            raise UnreadableData(f"{name}: {type(error).__name__}: {first_line(error)}") from error
         width = width_of(kind, array)
         if not all(extent > 0 for extent in (*array.chunks, *(array.shards or ()))):
             raise UnreadableData(f"{name}: chunks of no extent")
@@ -163,10 +164,6 @@ def _check_size(name: str, size: int) -> None:
         raise Unsigned(f"{name}: chunks of {size} bytes are larger than this version decodes")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [""])[0][:300]
-
-
 def width_of(kind: Type, array: Any) -> int:
     """Bytes that an element of an array of zarr-python's takes in memory."""
     return kind.size if kind.size is not None else max(VARIABLE_WIDTH, array.dtype.itemsize)
@@ -187,7 +184,7 @@ def library_reader(array: Any, name: str) -> Callable[[Box], Values]:
         except HpcprovError:
             raise
         except Exception as error:
-            raise UnreadableData(f"{name}: cannot be decoded: {type(error).__name__}: {_first_line(error)}") from error
+            raise UnreadableData(f"{name}: cannot be decoded: {type(error).__name__}: {first_line(error)}") from error
         return values.reshape(lengths(box))
 
     return read

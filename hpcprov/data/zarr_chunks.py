@@ -11,14 +11,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from threading import Lock
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcprov.data import mapping
-from hpcprov.data.assembled import assembled, visible
+from hpcprov.data.assembled import LastChunk, assembled, visible
 from hpcprov.data.interface import MAX_CHUNK, Box, Index, lengths, slices
 from hpcprov.data.npy import block_reader
 from hpcprov.data.values import Values
@@ -48,8 +47,7 @@ class Chunks:
         self.place, self.path, self.layout = place, path, layout
         self.encoding, self.extents = layout.encoding, layout.encoding.extents
         self.name = path or "root"
-        self.turn = Lock()
-        self.kept: tuple[Index, Values | None] | None = None
+        self.last = LastChunk()
 
     @property
     def divisible(self) -> bool:
@@ -87,7 +85,7 @@ class Chunks:
     def _part(self, index: Index, within: Box, whole: bool) -> Values:
         if self.divisible and not whole:
             return self._direct(index, within)
-        values = self.chunk(index) if whole else self._kept(index)
+        values = self.chunk(index) if whole else self.last.get(index, self.chunk)
         return self.layout.fill if values is None else values[slices(within)]
 
     def _direct(self, index: Index, within: Box) -> Values:
@@ -97,21 +95,12 @@ class Chunks:
             return self.layout.fill
         blob = self.place.open(joined(folder, name), self.encoding.most)
         if blob.fd is None or blob.size != self.encoding.size:
-            values = self._kept(index)
+            values = self.last.get(index, self.chunk)
             assert values is not None
             return values[slices(within)]
         reader = block_reader(blob.fd, blob.start, self.encoding.stored_extents, self.encoding.dtype)
         values = reader(tuple(within[axis] for axis in self.encoding.axes))
         return values if self.encoding.places is None else values.transpose(self.encoding.places)
-
-    def _kept(self, index: Index) -> Values | None:
-        """A chunk of which only part is wanted: the next box is likely to want more of it. One at a time, so that
-        memory is bounded by one chunk."""
-        with self.turn:
-            if self.kept is None or self.kept[0] != index:
-                self.kept = None
-                self.kept = index, self.chunk(index)
-            return self.kept[1]
 
     def _key(self, index: Index) -> tuple[str, str]:
         folder, name = self.layout.key(index)
@@ -191,7 +180,7 @@ class Chunks:
 
     def close(self) -> None:
         """Nothing is read any more."""
-        self.kept = None
+        self.last.held = None
 
 
 def chunk_index(key: str, rank: int) -> tuple[int, ...] | None:

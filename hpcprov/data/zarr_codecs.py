@@ -238,11 +238,12 @@ def decoded(data: Octets, found: list[tuple[Step, int | None]], size: int) -> Oc
         except MemoryError:
             raise
         except Exception as error:
-            raise Damaged(f"{step.name}: {_first_line(error)}") from error
+            raise Damaged(f"{step.name}: {first_line(error)}") from error
     if memoryview(data).nbytes != size:
         raise Damaged(f"{memoryview(data).nbytes} bytes come out, not {size}")
     return data
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What a library says, at most 300 characters; the kind of error when it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

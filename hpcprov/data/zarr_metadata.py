@@ -250,21 +250,21 @@ def _plain(
     order = codecs[at][1].get("endian", "little" if dtype.itemsize == 1 or dtype.kind in "VS" else None)
     if order not in ("little", "big"):
         return None
-    found = _known([(SHORT.get(name, name), options) for name, options in codecs[at + 1 :]], _size(extents, dtype))
+    found = _known([(_short(name), options) for name, options in codecs[at + 1 :]], _size(extents, dtype))
     if found is None:
         return None
     return Encoding(extents, dtype.newbyteorder("<" if order == "little" else ">"), axes, found), None
 
 
-class _Names(dict[str, str]):
-    """numcodecs' name of each of v3's codecs from bytes to bytes; those that v3 has under no name of its own begin with
-    `numcodecs.`, and a name of numcodecs alone is none of v3's."""
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return name.removeprefix("numcodecs.") if name.startswith("numcodecs.") else super().get(name, "")
+#: Codecs from bytes to bytes that v3 has under names of its own; numcodecs' others begin with `numcodecs.` there.
+OWN = ("gzip", "blosc", "zstd", "crc32c")
 
 
-SHORT = _Names({name: name for name in ("gzip", "blosc", "zstd", "crc32c")})
+def _short(name: str) -> str:
+    """numcodecs' name of one of v3's codecs; empty for one that v3 does not have, as numcodecs' bare names."""
+    if name.startswith("numcodecs."):
+        return name.removeprefix("numcodecs.")
+    return name if name in OWN else ""
 
 
 def _sharded(

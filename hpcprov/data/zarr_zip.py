@@ -16,10 +16,9 @@ import zlib
 from dataclasses import dataclass
 
 from hpcprov.data.zarr_place import FLAGS, MAX_PARTS, Blob, Listing, Place, joined
+from hpcprov.data.zip_names import MAX_DIRECTORY
 from hpcprov.record.errors import UnreadableData
 
-#: The directory of an archive of a million chunks takes some 80 MB.
-MAX_DIRECTORY = 128 << 20
 #: A local header without name and extra field, and how it begins.
 HEADER, SIGNATURE = 30, b"PK\x03\x04"
 ENCRYPTED = 0x1

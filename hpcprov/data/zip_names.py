@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from struct import Struct
 
 MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
-#: A larger directory is not looked at: the archive is a plain file.
+#: A larger directory is not looked at: the archive is a plain file. That of a million chunks takes some 80 MB.
 MAX_DIRECTORY = 128 << 20
 #: The end record with the longest comment, and the ZIP64 locator before it.
 TAIL = 22 + 65535 + 20
