@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from hpcprov.merge import nodes as nodewise
 from hpcprov.merge import ranks as ranking
-from hpcprov.merge import shared
+from hpcprov.merge import shared, whole
+from hpcprov.merge import witness as witnessing
 from hpcprov.merge.status import mark_lost_nodes, signal_name, status
 from hpcprov.record import model, moment
 from hpcprov.record.canonical import canonical
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_PROBLEMS = 1000
 # Written after the run itself, perhaps days later: no sign that it was still alive.
-AFTERWARDS = frozenset(("artifact", "problem", "fact"))
+AFTERWARDS = frozenset(("artifact", "problem", "fact", "witness"))
 
 
 def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str, Any]:
@@ -40,13 +41,21 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
     missing = gaps(numbers, size) if size and not nested else []
     nodes = nodewise.names(ranks, by_kind["agent"], by_node)
     origin = min((rank.start["time"] for rank in ranks), default=None)
+    kind = whole.kind([rank.start for rank in ranks], by_kind["part"])
+    environment = shared.environment(shared.environments(by_kind["env"], ranks), numbers)
+    witnesses = witnessing.witnesses(by_kind["witness"])
     word, cause = status(ranks, missing, by_kind["signal"], deadline=deadline(table), over=over)
+    word, cause = witnessing.judged(word, cause, witnesses, step=None if kind == "job" else step(environment))
     if not over:
         mark_running(ranks)
     return {
         "format": model.FORMAT,
         "version": model.VERSION,
-        "run": run(ranks, by_kind, table, run_id=run_id, over=over) | {"status": word, "cause": cause},
+        "run": run(ranks, by_kind, table, run_id=run_id, over=over)
+        | {"kind": kind}
+        | whole.membership(kind, lowest(environment), scheduler(table))
+        | (witnessing.of_job(witnesses) if kind == "job" else {})
+        | {"status": word, "cause": cause},
         "launcher": {"kind": nodewise.common([rank.start.get("launcher") for rank in ranks]), "size": size},
         "nodes": nodewise.describe(nodes, ranks, by_kind["agent"], by_node),
         "ranks": {
@@ -55,8 +64,10 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
             "columns": ranking.columns(ranks, nodes, origin or 0),
         },
         "signals": signals(by_kind["signal"]),
-        "environment": shared.environment(shared.environments(by_kind["env"], ranks), numbers),
+        "environment": environment,
         "facts": table,
+        "parts": whole.parts(by_kind["part"]),
+        "witnesses": witnesses,
         "artifacts": shared.artifacts(by_kind["artifact"]),
         "problems": problems(by_kind["problem"], again) + (vanished(by_kind) if over else []),
     }
@@ -112,6 +123,22 @@ def times(ranks: list[Rank], by_kind: dict[str, list[Event]], over: bool) -> dic
         "last_heard": None if heard is None else moment.iso(heard),
         "duration_s": None if start is None or end is None else (end - start) / moment.SECOND,
     }
+
+
+def lowest(environment: dict[str, Any]) -> dict[str, str]:
+    """The environment of the lowest rank."""
+    varying = {name: column[0] for name, column in environment["varying"].items() if column[0] is not None}
+    return environment["common"] | varying
+
+
+def step(environment: dict[str, Any]) -> str:
+    """The step of a batch job that the run was, as sacct calls it."""
+    return lowest(environment).get("SLURM_STEP_ID", "batch")
+
+
+def scheduler(table: dict[str, Any]) -> dict[str, Any]:
+    """The scheduler's facts of one node."""
+    return min((fact["value"] for fact in values(table, "scheduler")), key=canonical, default={})
 
 
 def deadline(table: dict[str, Any]) -> int | None:

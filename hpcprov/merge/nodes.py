@@ -46,7 +46,7 @@ def node_entry(node: str, starts: list[Event], agents: list[Event], facts: dict[
         "agent": None if agent is None else {key: agent.get(key) for key in ("pid", "hpcprov", "python")},
         "facts": facts,
     }
-    if agent is None:
+    if agent is None and starts:
         wanted = any(start.get("agent", True) for start in starts)
         entry["unknown"] = "no agent reported from this node" if wanted else "the run was made with --no-agent"
     return entry

@@ -18,9 +18,21 @@ if TYPE_CHECKING:
 
     from hpcprov.merge.ranks import Event, Rank
 
-STATES = ("running", "completed", "failed", "signalled", "timed out", "node lost", "incomplete")
+STATES = (
+    "running",
+    "completed",
+    "failed",
+    "signalled",
+    "timed out",
+    "cancelled",
+    "out of memory",
+    "preempted",
+    "node lost",
+    "incomplete",
+)
 # Signals that ask a process to end; what a rank did afterwards is their consequence.
 ASKING = frozenset((1, 2, 3, 15, 24))
+SIGKILL = 9
 # What people read less easily than the name of the error.
 ERRORS = {"EACCES": "permission denied (EACCES)", "ENOEXEC": "not a program (ENOEXEC)"}
 # Schedulers count in whole seconds.
@@ -83,6 +95,10 @@ def _ended_badly(
     if lost:
         cause["lost"] = ranges(rank.rank for rank in lost)
     word = "failed" if first.state == "failed" else "signalled"
+    killed = (first.exit or {}).get("oom_kills", 0)
+    if killed > 0:
+        word = "out of memory" if first.signal == SIGKILL else word
+        how += f"; the kernel killed {killed} process{'' if killed == 1 else 'es'} of its group for want of memory"
     if asked is not None and deadline is not None and asked["time"] >= deadline - SLACK:
         word, how = "timed out", f"{how}; the job's time had ended at {moment.iso(deadline)}"
     elif word == "signalled" and any(rank.state == "node lost" for rank in lost):

@@ -13,6 +13,7 @@ import re
 from math import isfinite
 
 from hpcprov.record.artifact import HOW
+from hpcprov.record.layout import is_run_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ MOMENT_LIMIT = 1 << 63
 RANK_LIMIT = 1 << 31
 UMASK = re.compile(r"[0-7]{3,4}")
 DIGEST = re.compile(r"[a-z0-9]+:[0-9a-f]{64}")
+# Runs that have parts: the steps of a batch job, the rules of a workflow.
+WHOLES = ("job", "workflow")
+WITNESSES = ("sacct", "scontrol")
 
 
 def is_integer(value: Any) -> bool:
@@ -77,6 +81,18 @@ def is_state(value: Any) -> bool:
     return value in ("ok", "missing", "unreadable", "not hashed")
 
 
+def is_whole(value: Any) -> bool:
+    return value in WHOLES
+
+
+def is_source(value: Any) -> bool:
+    return value in WITNESSES
+
+
+def is_run(value: Any) -> bool:
+    return type(value) is str and is_run_id(value)
+
+
 def is_umask(value: Any) -> bool:
     return type(value) is str and UMASK.fullmatch(value) is not None
 
@@ -127,7 +143,7 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
         | dict.fromkeys(("n", "ticks", "size", "local_rank", "local_size", "nodes", "uid", "gid"), is_integer)
         | dict.fromkeys(("argv", "inputs", "outputs"), is_texts)
         | dict.fromkeys(("capture_output", "agent"), is_flag)
-        | {"umask": is_umask, "launch_time": is_moment, "tags": is_text_by_name, "parent": is_parent},
+        | {"umask": is_umask, "launch_time": is_moment, "tags": is_text_by_name, "parent": is_parent, "kind": is_whole},
     ),
     "env": (("rank", "env"), RANKED | {"env": is_text_by_name}),
     "signal": (
@@ -137,7 +153,7 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
     "exit": (
         ("rank", "pid"),
         RANKED
-        | dict.fromkeys(("code", "signal", "duration", "lost_output"), is_integer)
+        | dict.fromkeys(("code", "signal", "duration", "lost_output", "oom_kills"), is_integer)
         | {"core": is_flag, "error": is_text, "rusage": is_object},
     ),
     "output": (("rank", "stream", "data"), RANKED | {"stream": is_integer, "data": is_text}),
@@ -159,6 +175,13 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
         ("role", "paths"),
         dict.fromkeys(("node", "cwd", "pattern", "reason"), is_text) | {"role": is_role, "paths": is_texts},
     ),
+    "part": (
+        ("node", "kind", "run"),
+        dict.fromkeys(("node", "name", "cwd"), is_text)
+        | dict.fromkeys(("argv", "inputs", "outputs"), is_texts)
+        | {"kind": is_whole, "run": is_run, "began": is_moment, "tags": is_text_by_name},
+    ),
+    "witness": (("source", "value"), {"node": is_text, "source": is_source, "value": is_object}),
     "problem": (("text",), {"text": is_text, "node": is_text, "rank": is_rank}),
     "ended": (("node",), {"node": is_text, "ranks": is_integer}),
 }

@@ -115,6 +115,12 @@ def check_run_id(run_id: str) -> str:
     raise BadRunId(f"{run_id!a} cannot be a run id", hint=hint)
 
 
+def job_id(cluster: str | None, job: str, restarts: int = 0) -> str:
+    """The id of a Slurm job's own record, with which those of its steps begin (as in launcher/place.c)."""
+    name = f"slurm-{(cluster or 'cluster')[:64]}-{job[:40]}" + (f"-r{restarts}" if restarts > 0 else "")
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
+
+
 def next_id(run_id: str, k: int) -> str:
     """The k-th run of one id: `run_id` itself, then `run_id~2`, `run_id~3`."""
     return run_id if k < 2 else f"{run_id}~{k}"

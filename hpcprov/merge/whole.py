@@ -1,0 +1,66 @@
+"""Wholes and their parts: a batch job is the whole of its steps, a workflow that of the runs of its rules.
+
+Each part tells its whole of itself by a `part` event in a log of its own in the whole's directory; and a part knows its
+whole by the names in its environment. So both records name the other, and neither waits for the other.
+
+    kind([], parts)  ->  "job"
+    parts(events)    ->  [{"run": "slurm-alps-4711.0.0", "name": "spinup", "argv": ["./model"], ...}]
+"""
+
+from __future__ import annotations
+
+from hpcprov.record import layout
+from hpcprov.record.canonical import canonical
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from hpcprov.merge.ranks import Event
+
+COMMAND = "command"
+PART = ("run", "name", "tags", "argv", "cwd", "inputs", "outputs")
+
+
+def kind(starts: Iterable[Event], parts: Iterable[Event]) -> str:
+    """What a run is: a `command`, or what its own start or its parts say."""
+    told = {event["kind"] for event in starts if "kind" in event} or {event["kind"] for event in parts}
+    return min(told, default=COMMAND)
+
+
+def parts(events: Iterable[Event]) -> list[dict[str, Any]]:
+    """The parts of a whole, in order of time; of a part that spoke more than once its first words."""
+    first: dict[str, Event] = {}
+    for event in sorted(events, key=lambda event: (event["time"], canonical(event))):
+        first.setdefault(event["run"], event)
+    return [{key: event.get(key) for key in PART} for event in first.values()]
+
+
+def began(events: Iterable[Event]) -> set[int]:
+    """When the whole began, s since the epoch, as its parts say: ids of jobs come round again."""
+    return {event["began"] for event in events if "began" in event}
+
+
+def membership(kind: str, environ: Mapping[str, str], scheduler: Mapping[str, Any]) -> dict[str, Any]:
+    """`part_of` and `previous` of a run, from the environment of its lowest rank and the scheduler's facts."""
+    job = environ.get("SLURM_HET_JOB_ID") or environ.get("SLURM_JOB_ID") or _text(scheduler, "slurm", "job_id")
+    cluster = environ.get("SLURM_CLUSTER_NAME") or _text(scheduler, "slurm", "cluster")
+    array = environ.get("SLURM_ARRAY_JOB_ID") or _text(scheduler, "slurm", "array_job_id")
+    restarts = _count(environ.get("SLURM_RESTART_COUNT") or _text(scheduler, "slurm", "restart_count"))
+    whole = {
+        "job": layout.job_id(cluster, job, restarts) if job and kind != "job" else None,
+        "array": layout.job_id(cluster, array) if array else None,
+        "workflow": environ.get("HPCPROV_WORKFLOW") if kind != "workflow" else None,
+    }
+    previous = layout.job_id(cluster, job, restarts - 1) if job and restarts and kind == "job" else None
+    return {"part_of": whole, "previous": previous}
+
+
+def _text(scheduler: Mapping[str, Any], name: str, key: str) -> str | None:
+    value = scheduler.get(key) if scheduler.get("name") == name else None
+    return None if value is None else str(value)
+
+
+def _count(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else 0
