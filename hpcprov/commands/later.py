@@ -8,14 +8,14 @@ that has changed since the run ended is not signed: the signature would be that 
 
 from __future__ import annotations
 
-import os
 import time
 
 from hpcprov.agent import declared
 from hpcprov.commands.choose import tell
+from hpcprov.merge import settler
 from hpcprov.merge.publish import check_logs, refresh, revise
 from hpcprov.merge.read import read_run
-from hpcprov.record import frame, layout, moment
+from hpcprov.record import moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def sign(store: Store, directory: str) -> list[tuple[str, str]]:
     events = [event_of(*one) for one in found if tells_more(one[1], one[2])]
     if not events:
         return []
-    write(os.path.join(directory, own_log()), events)
+    settler.append(directory, events)
     revise(store, directory, old=record)
     return [
         (event["path"], event["state"] if event["state"] == "ok" else f"{event['state']}: {event['reason']}")
@@ -120,20 +120,3 @@ def event_of(role: str, artifact: dict[str, Any], facts: dict[str, Any]) -> dict
         "role": role,
     }
     return common | {"path": artifact["path"], "declared": artifact["declared"]} | facts
-
-
-def own_log() -> str:
-    """The name of this process's own log: like a node's, with a node's name that no node has."""
-    with open("/proc/self/stat", "rb") as file:
-        ticks = int(file.read().rpartition(b")")[2].split()[19])
-    return layout.log_name("settle", f"{ticks}-{os.getpid()}", 0)
-
-
-def write(path: str, events: list[dict[str, Any]]) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    try:
-        for event in events:
-            frame.append(fd, event)
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -1,6 +1,7 @@
 """Is a run over? A run that may still be going on is never settled.
 
-It is over when every process that wrote its logs was of this boot and pid namespace and none of them lives; or when
+It is over when every process that wrote its logs was of this boot and pid namespace and none of them lives; or when the
+scheduler says that its job, or its step, has ended; or, where no scheduler answers, when
 nothing has been written for 15 minutes by the file server's clock, while its agents would have written every minute.
 Where no agent was to write, only a month of silence is taken for the end. When every rank has told its end, the last
 words of the agents, or three minutes without any, are enough. A mistake loses nothing: frames that come
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hpcprov.merge.read import Log
+    from hpcprov.record.job import Answer
 
 SILENCE = 15 * 60
 LONG_SILENCE = 30 * 24 * 3600
@@ -46,12 +48,14 @@ class Here:
         )
 
 
-def doubt(logs: list[Log], directory: str) -> str | None:
-    """Why the run in `directory` may still be going on; None when it is over."""
-    return verdict(logs, here(), lambda: _silence(directory, logs))
+def doubt(logs: list[Log], directory: str, answer: Answer | None = None) -> str | None:
+    """Why the run in `directory` may still be going on; None when it is over. `answer`: what its scheduler says."""
+    return verdict(logs, here(), lambda: _silence(directory, logs), answer)
 
 
-def verdict(logs: list[Log], here: Here, silence: Callable[[], float | None]) -> str | None:
+def verdict(
+    logs: list[Log], here: Here, silence: Callable[[], float | None], answer: Answer | None = None
+) -> str | None:
     """The pure core of `doubt`. `silence()`: seconds since the last frame, None when that cannot be told."""
     events = [event for log in logs for event in log.events]
     writers = [writer for log in logs if log.kind == "log" for writer in _writers(log)]
@@ -61,6 +65,8 @@ def verdict(logs: list[Log], here: Here, silence: Callable[[], float | None]) ->
             return f"process {event['pid']} on this node is still running"
     if writers and len(seen) == len(writers):
         return None
+    if answer is not None and answer.over is not None:
+        return None if answer.over else answer.reason
     if _all_told(events):
         if _agents_ended(logs):
             return None
@@ -71,6 +77,8 @@ def verdict(logs: list[Log], here: Here, silence: Callable[[], float | None]) ->
 def _writers(log: Log) -> list[dict[str, Any]]:
     """Who wrote a log, as `pid` and `ticks`; where no event tells it, the launching process that names the log."""
     told = [event for event in log.events if event["event"] in ("start", "agent")]
+    if not told and any(event["event"] in ("part", "witness") for event in log.events):
+        return []  # what a part tells its whole of itself, or what a scheduler said: nobody writes on
     ticks, _, pid = log.launch.partition("-")
     return told or [{"node": log.node, "pid": int(pid), "ticks": int(ticks)}]
 
@@ -101,7 +109,8 @@ def _agents_ended(logs: list[Log]) -> bool:
 def _beats(logs: list[Log]) -> bool:
     """Does each log that tells of ranks have an agent that writes every minute?"""
     kinds = [{event["event"] for event in log.events} for log in logs if log.kind == "log"]
-    return all("agent" in kind for kind in kinds if "start" in kind)
+    speakers = [kind for kind in kinds if "start" in kind]
+    return all("agent" in kind for kind in speakers) and (bool(speakers) or not any("part" in kind for kind in kinds))
 
 
 def _heard_lately(silent: float | None, patience: int) -> str | None:

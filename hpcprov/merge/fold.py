@@ -128,7 +128,8 @@ def times(ranks: list[Rank], by_kind: dict[str, list[Event]], over: bool) -> dic
 def lowest(environment: dict[str, Any]) -> dict[str, str]:
     """The environment of the lowest rank."""
     varying = {name: column[0] for name, column in environment["varying"].items() if column[0] is not None}
-    return environment["common"] | varying
+    common: dict[str, str] = environment["common"]
+    return common | varying
 
 
 def step(environment: dict[str, Any]) -> str:

@@ -9,6 +9,8 @@ launch and has its own log: those belong together as long as their ranks differ.
 
 from __future__ import annotations
 
+from hpcprov.merge import whole
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,17 +24,22 @@ NEVER = 1 << 63
 class Group:
     """The logs of one launch. `launched`: ns since the epoch, NEVER when no log says."""
 
-    __slots__ = ("launched", "logs", "n", "nodes", "ranks", "self_launched", "units")
+    __slots__ = ("began", "launched", "logs", "n", "nodes", "ranks", "self_launched", "units", "whole")
 
     def __init__(self, logs: list[Log]) -> None:
-        starts = [event for log in logs for event in log.events if event["event"] == "start"]
+        events = [event for log in logs for event in log.events]
+        starts = [event for event in events if event["event"] == "start"]
+        parts = [event for event in events if event["event"] == "part"]
         times = [event["launch_time"] for event in starts if "launch_time" in event]
         self.logs = logs
         self.units = {log.unit for log in logs}
         self.nodes = {log.node for log in logs}
         self.n = logs[0].n
         self.ranks = {event["rank"] for event in starts}
-        self.launched = min(times, default=min((e["time"] for log in logs for e in log.events), default=NEVER))
+        self.whole = whole.kind(starts, parts) != whole.COMMAND
+        self.began = whole.began(parts)
+        spoken = (event["time"] for event in events if event["event"] != "witness")  # that may be days later
+        self.launched = min(times, default=min(spoken, default=NEVER))
         self.self_launched = bool(starts) and all(
             event.get("launcher") != "none" and event.get("launch") == f"{event.get('ticks')}-{event['pid']}"
             for event in starts
@@ -46,6 +53,8 @@ class Group:
         """Could `other` be a part of the same launch?"""
         if self.units & other.units:
             return True
+        if self.whole and other.whole:  # its parts may begin days apart
+            return not (self.began and other.began) or bool(self.began & other.began)
         if self.ranks & other.ranks or (self.nodes & other.nodes and not (self.self_launched and other.self_launched)):
             return False
         return NEVER in (self.launched, other.launched) or abs(self.launched - other.launched) <= WINDOW
@@ -60,6 +69,8 @@ class Group:
         self.ranks |= other.ranks
         self.launched = min(self.launched, other.launched)
         self.self_launched &= other.self_launched
+        self.whole |= other.whole
+        self.began |= other.began
 
 
 def groups(logs: Iterable[Log]) -> list[Group]:

@@ -1,6 +1,7 @@
 """Settling: finishing what nobody merged, because an agent was killed, a node was lost or `--no-agent` was given.
 
-Nothing is written about the settling itself: whoever settles, and whenever, the record is the same.
+Nothing is written about the settling itself: whoever settles, and whenever, the record is the same. What a scheduler
+says of a job that has ended is first written to a log of the settler's own, so that it is folded like everything else.
 
     settle_stale(store)  ->  [Settled("x", ["…/records/2026/11/21/x"], None), Settled("y", [], "process 4711 …")]
 """
@@ -9,17 +10,20 @@ from __future__ import annotations
 
 import os
 
-from hpcprov.merge import disk
+from hpcprov.merge import disk, jobs, settler
 from hpcprov.merge.alive import SILENCE, doubt
 from hpcprov.merge.find import run_ids
 from hpcprov.merge.groups import groups
-from hpcprov.merge.publish import merge_run
+from hpcprov.merge.publish import check_logs, compose, merge_run, revise
 from hpcprov.merge.read import read_run
 from hpcprov.record import layout
 from hpcprov.record.errors import HpcprovError, StillRunning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hpcprov.merge.groups import Group
+    from hpcprov.record import model
+    from hpcprov.record.job import Answer, Ask
     from hpcprov.record.layout import Store
 
 
@@ -32,7 +36,7 @@ class Settled:
         self.run_id, self.records, self.reason, self.running = run_id, records, reason, running
 
 
-def settle_run(store: Store, run_id: str) -> list[str]:
+def settle_run(store: Store, run_id: str, ask: Ask | None = None) -> list[str]:
     """Merge the launches of a run that are over. Raises StillRunning when none is, NoSuchRun, OSError."""
     directory = store.run(run_id)
     try:
@@ -41,22 +45,63 @@ def settle_run(store: Store, run_id: str) -> list[str]:
         return merge_run(store, run_id)
     if not found:
         return _settle_empty(store, run_id)
-    doubts = [doubt(group.logs, directory) for group in found]
-    over = [group for group, reason in zip(found, doubts, strict=True) if reason is None]
+    answers = [_answer(run_id, group, ask) for group in found]
+    doubts = [doubt(group.logs, directory, answer) for group, answer in zip(found, answers, strict=True)]
+    over = [number for number, reason in enumerate(doubts) if reason is None]
     if not over:
         raise StillRunning(f"{run_id} may still be running: {doubts[0]}")
-    return merge_run(store, run_id, log=None if len(over) == len(found) else over[0].name)
+    for number in over:
+        _testify(directory, run_id, found[number], answers[number])
+    return merge_run(store, run_id, log=None if len(over) == len(found) else found[over[0]].name)
 
 
-def settle_stale(store: Store) -> list[Settled]:
+def settle_stale(store: Store, ask: Ask | None = None) -> list[Settled]:
     """Settle every run that is over; never raises for one that cannot be settled now."""
     _sweep(store)
-    return [_try(store, run_id) for run_id in run_ids(store)]
+    return [_try(store, run_id, ask) for run_id in run_ids(store)]
 
 
-def _try(store: Store, run_id: str) -> Settled:
+def witnessed(store: Store, directory: str, record: model.Record, ask: Ask) -> model.Record:
+    """The record, with what the scheduler says of its end where it ended badly and no scheduler was heard yet.
+
+    Raises OSError, and BadRecord when its logs are poorer than it is.
+    """
+    job = jobs.job_of_record(record) if lacks_witness(record) else None
+    answer = ask(job) if job is not None else None
+    events = jobs.new_words(answer, record["witnesses"]) if answer is not None and answer.over else []
+    if not events:
+        return record
+    check_logs(directory, record)
+    settler.append(directory, events)
+    return revise(store, directory, old=record)
+
+
+def lacks_witness(record: model.Record) -> bool:
+    """Did a run end badly, and no scheduler has said why? sacct has the last word."""
+    heard = {one["source"] for one in record["witnesses"]}
+    return record["run"]["status"] not in ("completed", "running") and "sacct" not in heard
+
+
+def _answer(run_id: str, group: Group, ask: Ask | None) -> Answer | None:
+    if ask is None:
+        return None
+    job = jobs.job_of_events(run_id, (event for log in group.logs for event in log.events))
+    return ask(job) if job is not None else None
+
+
+def _testify(directory: str, run_id: str, group: Group, answer: Answer | None) -> None:
+    """Write down what the scheduler said of a job that has ended, unless the run needs no witness."""
+    if answer is None or not answer.over or not answer.words:
+        return
+    record = compose(group, run_id=run_id)
+    events = jobs.new_words(answer, record["witnesses"]) if lacks_witness(record) else []
+    if events:
+        settler.append(directory, events)
+
+
+def _try(store: Store, run_id: str, ask: Ask | None) -> Settled:
     try:
-        return Settled(run_id, settle_run(store, run_id), None)
+        return Settled(run_id, settle_run(store, run_id, ask), None)
     except StillRunning as error:
         return Settled(run_id, [], error.message, running=True)
     except HpcprovError as error:

@@ -51,12 +51,15 @@ def of_job(witnesses: list[dict[str, Any]]) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for one in reversed(witnesses):
         said |= one["value"]
-    ends = [said.get(key) for key in ("start", "end")]
-    start, end = (at if event.is_moment(at) and at < 1 << 33 else None for at in ends)
+    start, end = (_moment(said.get(key)) for key in ("start", "end"))
     found: dict[str, Any] = {"name": said["job_name"]} if event.is_text(said.get("job_name")) else {}
     found |= {} if start is None else {"start": moment.iso(start * moment.SECOND)}
     found |= {} if end is None else {"end": moment.iso(end * moment.SECOND)}
     return found | ({} if start is None or end is None else {"duration_s": float(max(0, end - start))})
+
+
+def _moment(value: Any) -> int | None:
+    return value if event.is_moment(value) and value < 1 << 33 else None
 
 
 def judged(

@@ -25,6 +25,7 @@ RECORD = "record.json"
 DONE = "done"
 CLAIMS = "claims"
 PLAN = ".plan"
+SETTLER = "settle"  # stands for the node in the name of a settling process's log
 # <node>.<start ticks of the launching process>-<its pid>.<earlier starts>[.late<k>].log; a node's name may hold dots.
 LOG_NAME = re.compile(
     r"(?P<node>.+?)\.(?P<launch>[0-9]+-[0-9]+)\.(?P<n>[0-9]+)(?:\.late(?P<late>[0-9]+))?\.(?P<kind>log|out)"
