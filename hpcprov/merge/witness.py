@@ -94,7 +94,7 @@ def _verdict(witness: dict[str, Any], step: str | None, by_itself: bool) -> dict
     one = _step_of(job, step)
     if one is not job and not by_itself and _ended_with_job(one, job):
         one = one | {"state": job.get("state"), "by": job.get("by")}
-    if one.get("state") not in WORDS:
+    if type(one.get("state")) is not str or one["state"] not in WORDS:
         return None
     return {"source": witness["source"], "state": one["state"]} | {
         key: one[key] if type(one.get(key)) is str else None for key in ("exit_code", "by")

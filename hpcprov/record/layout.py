@@ -119,7 +119,7 @@ def check_run_id(run_id: str) -> str:
 def job_id(cluster: str | None, job: str, restarts: int = 0) -> str:
     """The id of a Slurm job's own record, with which those of its steps begin (as in launcher/place.c)."""
     name = f"slurm-{(cluster or 'cluster')[:64]}-{job[:40]}" + (f"-r{restarts}" if restarts > 0 else "")
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    return re.sub(r"[^A-Za-z0-9._-]|[.](?=[.]|$)", "_", name)
 
 
 def next_id(run_id: str, k: int) -> str:
