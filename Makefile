@@ -34,16 +34,16 @@ demo: $(VENV)/.demo
 	@BIN='$(BIN)' TERRAIN='$(TERRAIN)' sh workflows/flood/demo.sh
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow and not cluster'
 
 test-slow: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m 'slow and not cluster'
 
 # The launcher with warnings as errors, and its tests once more under the address and undefined-behaviour sanitizers.
 test-launcher: $(VENV)/.test
 	$(BIN)/cmake -S . -B build/werror -DHPCPROV_WERROR=ON && $(BIN)/cmake --build build/werror
 	$(BIN)/cmake -S . -B build/sanitize -DHPCPROV_WERROR=ON -DHPCPROV_SANITIZE=ON -DHPCPROV_PYTHON_PATH=$(BIN)/python && $(BIN)/cmake --build build/sanitize
-	HPCPROV_LAUNCHER=$(CURDIR)/build/sanitize/hpcprov/launcher/hpcprov $(BIN)/python -m pytest -m 'not slow' -k 'not core' $(SANITIZED)
+	HPCPROV_LAUNCHER=$(CURDIR)/build/sanitize/hpcprov/launcher/hpcprov $(BIN)/python -m pytest -m 'not slow and not cluster' -k 'not core' $(SANITIZED)
 
 lint: $(VENV)/.test
 	$(BIN)/python -m ruff check .
