@@ -16,7 +16,7 @@ from hpcprov.cli import NATIVE, VERBS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "hpcprov"
-EVERYTHING = {"record", "capture", "data", "merge", "signature", "agent", "commands", "cli"}
+EVERYTHING = {"record", "capture", "data", "merge", "signature", "agent", "adapters", "commands", "cli"}
 # The table of docs/design.md, "The rooms".
 MAY_IMPORT = {
     "record": set(),
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "merge": {"record"},
     "signature": {"record", "data"},
     "agent": {"record", "capture", "signature", "merge"},
+    "adapters": EVERYTHING,
     "commands": EVERYTHING,
     "cli": {"record", "commands"},
     "__main__": {"cli"},
@@ -43,6 +44,7 @@ HOMES = {
     "psutil": {"capture"},
     "numpy": {"data", "signature"},
     "mpi4py": {"signature"},
+    "snakemake": {"adapters"},
 }
 
 

@@ -1,0 +1,1 @@
+"""Bridges to programs that start runs of their own accord: workflow systems."""

@@ -1,0 +1,160 @@
+"""A run that a Python process records of itself: there is no launcher before it and no agent beside it.
+
+The process writes what both would: `start`, `env`, `agent`, facts, a beat a minute, `exit`, `ended`; and merges. Killed
+at any moment, it leaves a log that the next hpcprov command settles.
+
+    run = OwnRun(Store("/data/.hpcprov"), kind="workflow", argv=sys.argv, name="flood")
+    run.tell("workflow", {...})
+    run.end(code=0)  ->  ["/data/.hpcprov/records/2026/11/21/20261121T093000Z-1f2e3d4c"]
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import threading
+import time
+
+from hpcprov.agent import facts, starts
+from hpcprov.agent.journal import Journal
+from hpcprov.capture import redact
+from hpcprov.merge import publish
+from hpcprov.record import layout
+from hpcprov.record.errors import NoStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from hpcprov.record.layout import Store
+
+BEAT = 60.0  # s, as agents do
+PATIENCE = 5.0  # s for facts that are still being collected at the end
+
+
+class OwnRun:
+    """This process as a run of one rank. `beat` is called once a minute. Raises OSError when nothing can be written."""
+
+    def __init__(
+        self, store: Store, *, kind: str, argv: Sequence[str], name: str | None, beat: Callable[[], None] | None = None
+    ) -> None:
+        self.store, self.id = store, new_id()
+        self.began = time.monotonic_ns()
+        self.pid, self.ticks = os.getpid(), starts.own_ticks() or 0
+        node = node_name(os.environ)
+        self.log = layout.log_name(node, f"{self.ticks}-{self.pid}", 0)
+        os.makedirs(store.run(self.id), exist_ok=True)
+        self.journal = Journal(store.log(self.id, self.log), node)
+        start = self._start(kind, argv, name)
+        self.journal.write("start", **start)
+        self.journal.write("env", rank=0, pid=self.pid, env=redact.environment(os.environ))
+        self.journal.write("agent", **self._agent())
+        self.over = threading.Event()
+        self.facts = _thread(lambda: facts.collect(self.journal, facts.Context(start, self.pid)))
+        self.heart = _thread(lambda: self._beat(beat))
+
+    def tell(self, kind: str, value: Any) -> None:
+        """Write a fact; a later one of its kind takes its place."""
+        self.journal.write("fact", kind=kind, value=value)
+
+    def end(self, *, code: int) -> list[str]:
+        """Tell the exit status and merge; the directories of the record. Raises OSError, HpcprovError."""
+        self.over.set()
+        self.facts.join(PATIENCE)
+        duration = time.monotonic_ns() - self.began
+        self.journal.write("exit", rank=0, pid=self.pid, code=code, duration=duration, core=False, rusage=usage())
+        self.journal.write("ended", ranks=1)
+        self.journal.tell_lost()
+        self.journal.sync()
+        os.close(self.journal.fd)
+        return publish.merge_run(self.store, self.id, log=self.log)
+
+    def _start(self, kind: str, argv: Sequence[str], name: str | None) -> dict[str, Any]:
+        from hpcprov import __version__
+
+        identity = self._agent()
+        where = {"run": self.id, "n": 0, "host": os.uname().nodename, "launch": f"{self.ticks}-{self.pid}"}
+        one = {"rank": 0, "size": 1, "local_rank": 0, "local_size": 1, "nodes": 1, "launcher": "none"}
+        words = {"argv": redact.scrub_argv(argv), "cwd": os.getcwd(), "umask": umask(), "name": name, "kind": kind}
+        options = {"hash": "off", "forward": "never", "capture_output": False, "agent": True}
+        who = {"parent": parent(os.environ), "uid": os.getuid(), "gid": os.getgid()}
+        return (
+            identity
+            | where
+            | one
+            | words
+            | options
+            | who
+            | {"hpcprov": __version__, "clock": "CLOCK_REALTIME", "tags": {}}
+        )
+
+    def _agent(self) -> dict[str, Any]:
+        import sys
+
+        from hpcprov import __version__
+
+        place = {"boot_id": starts.boot_id(), "pid_ns": starts.pid_namespace()}
+        return place | {"pid": self.pid, "ticks": self.ticks, "hpcprov": __version__, "python": sys.version.split()[0]}
+
+    def _beat(self, beat: Callable[[], None] | None) -> None:
+        while not self.over.wait(BEAT):
+            self.journal.write("beat")
+            if beat is not None:
+                beat()
+            self.journal.sync()
+
+
+def own_store(environ: Mapping[str, str], cwd: str) -> Store:
+    """The store that `hpcprov exec` would write to in `cwd`. Raises NoStore for one of another user."""
+    store = layout.new_store(environ, cwd)
+    trusted = environ.get("HPCPROV_DIR") or environ.get("HPCPROV_TRUST_STORE", "0") not in ("", "0")
+    if not trusted and os.path.isdir(store.root) and os.stat(store.root).st_uid != os.geteuid():
+        raise NoStore(f"{store.root!a} belongs to another user", hint=layout.TRUST)
+    return store
+
+
+def new_id() -> str:
+    """`<UTC time>-<8 hexadecimal digits>`, as the launcher names a run of one process."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}"
+
+
+def node_name(environ: Mapping[str, str]) -> str:
+    """The node as logs name it (launcher/place.c): the scheduler's name, else the host's."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", environ.get("SLURMD_NODENAME") or os.uname().nodename or "unknown")
+    name = re.sub(r"^[.-]", "_", name[:200])
+    return re.sub(r"[.](?=[.]|$)", "_", name)
+
+
+def parent(environ: Mapping[str, str]) -> dict[str, Any] | None:
+    """The run and rank that this process is a part of, from `HPCPROV_RUN=<run>/<rank>`."""
+    run, _, rank = environ.get("HPCPROV_RUN", "").rpartition("/")
+    if layout.is_run_id(run) and rank.isascii() and rank.isdigit() and len(rank) < 10:
+        return {"run": run, "rank": int(rank)}
+    return None
+
+
+def umask() -> str:
+    """The process's file mode mask, from /proc: asking the kernel would change it for other threads meanwhile."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            return next(line.split()[1] for line in file if line.startswith("Umask:"))
+    except (OSError, StopIteration, IndexError):
+        return "unknown"
+
+
+def usage() -> dict[str, int | float]:
+    """getrusage(2) of this process and of those that it has waited for, together."""
+    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    sums = {key: getattr(own, f"ru_{key}") + getattr(others, f"ru_{key}") for key in SUMS}
+    return sums | {"maxrss": max(own.ru_maxrss, others.ru_maxrss)}
+
+
+SUMS = ("utime", "stime", "minflt", "majflt", "inblock", "oublock", "nvcsw", "nivcsw")
+
+
+def _thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)  # it never keeps the process alive
+    thread.start()
+    return thread
