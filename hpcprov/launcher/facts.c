@@ -193,7 +193,7 @@ bool facts_start(const struct store *s, const struct place *p, const struct opti
 }
 
 bool facts_exit(const struct store *s, const struct place *p, int status, int exec_errno, int64_t duration, const struct rusage *u,
-                uint64_t lost_output) {
+                uint64_t lost_output, int64_t oom_kills) {
     struct text t = {0};
     open_ranked(&t, "exit", p);
     json_number_or_null(&t, "code", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
@@ -213,6 +213,7 @@ bool facts_exit(const struct store *s, const struct place *p, int status, int ex
     json_number(&t, "nivcsw", u->ru_nivcsw);
     text_puts(&t, "}");
     if (lost_output) json_number(&t, "lost_output", (int64_t)lost_output);
+    if (oom_kills) json_number(&t, "oom_kills", oom_kills);
     return append(s->log, &t);
 }
 

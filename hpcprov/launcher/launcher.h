@@ -8,6 +8,7 @@
  *   facts.c        the start, env and exit events (redact.c decides what of argv and environment may be told)
  *   frame.c        JSON, checksums, frames
  *   run.c          start the application, pass signals on, wait, end as it ended
+ *   memory.c       how many processes the out-of-memory killer ended meanwhile
  *   sentinel.c     which signals the application did not get itself
  *   descriptors.c  which descriptors stay open
  *   output.c       --capture-output
@@ -94,7 +95,7 @@ void close_all_but(int *kept, size_t count); /* sorts kept; negative numbers in 
 /* ---- facts.c */
 bool facts_start(const struct store *s, const struct place *p, const struct options *o);
 bool facts_exit(const struct store *s, const struct place *p, int status, int exec_errno, int64_t duration,
-                const struct rusage *usage, uint64_t lost_output);
+                const struct rusage *usage, uint64_t lost_output, int64_t oom_kills);
 void facts_signal(const struct store *s, const struct place *p, int signo, int from_pid, int from_uid, bool forwarded);
 void facts_problem(const struct store *s, const struct place *p, const char *text);
 
@@ -121,6 +122,14 @@ struct sentinel {
 bool sentinel_start(struct sentinel *s);
 void sentinel_end(const struct sentinel *s);
 bool sentinel_got(struct sentinel *s, int signo); /* this signal was sent to the sentinel, and so to the application, as well */
+
+/* ---- memory.c */
+struct memory {
+    char path[600]; /* the file that counts */
+    int64_t kills;  /* counted before; -1: nothing counts here */
+};
+void memory_watch(struct memory *m);
+int64_t memory_kills(const struct memory *m); /* since then; 0 also where nothing counts */
 
 /* ---- run.c */
 int run_command(const struct options *o, const struct place *p, struct store *s); /* ends the process as the command ended */

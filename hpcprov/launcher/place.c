@@ -54,11 +54,9 @@ static int64_t number(const char *variable) {
 bool read_small_file(const char *path, char *into, size_t room) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return false;
-    size_t len = 0;
-    ssize_t n = 1;
-    while (len + 1 < room && (n = read(fd, into + len, room - 1 - len)) > 0) len += (size_t)n;
+    ssize_t n = read(fd, into, room - 1); /* the kernel's small files come whole */
     close(fd);
-    into[len] = 0;
+    into[n > 0 ? n : 0] = 0;
     return n >= 0;
 }
 

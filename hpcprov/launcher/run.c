@@ -31,6 +31,7 @@ struct watch {
     int signals;               /* signalfd */
     pid_t application;
     struct sentinel sentinel;
+    struct memory memory;
     int signal_events;
     int64_t told_to_end;       /* when TERM, INT, HUP, ... arrived last, CLOCK_BOOTTIME, ns; 0: never */
     bool ended;
@@ -192,6 +193,7 @@ static bool prepare(struct watch *w) {
     sigset_t all;
     sigfillset(&all);
     prctl(PR_GET_CHILD_SUBREAPER, &w->subreaper);
+    memory_watch(&w->memory);
     w->signals = fd_above_stdio(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK));
     return w->signals >= 0 && sentinel_start(&w->sentinel) && (!w->options->capture_output || output_prepare(&w->output));
 }
@@ -279,7 +281,8 @@ int run_command(const struct options *o, const struct place *p, struct store *s)
     close_inherited(&w);
     if (!o->no_agent) agent_join(&w.agent, s, p, w.application);
     wait_for_end(&w);
-    if (!facts_exit(s, p, w.status, w.exec_errno, w.duration, &w.usage, w.output.lost)) say("the end of this run is not recorded: %s", strerror(errno));
+    int64_t oom_kills = w.status ? memory_kills(&w.memory) : 0;
+    if (!facts_exit(s, p, w.status, w.exec_errno, w.duration, &w.usage, w.output.lost, oom_kills)) say("the end of this run is not recorded: %s", strerror(errno));
     uint64_t lost = w.output.lost;
     if (o->capture_output) output_finish(&w.output, w.signals, s, p);
     if (w.output.lost != lost) facts_problem(s, p, "the last of the captured output could not be stored");

@@ -46,15 +46,18 @@ static char *nearest_store(const char *from) {
     return NULL;
 }
 
-static char *find_root(void) {
+/* Where the store is to be; `found` tells a store of ours that is there from a place where there may be none yet, or another's. */
+static char *find_root(bool *found) {
     const char *given = getenv("HPCPROV_DIR"), *submit = getenv("SLURM_SUBMIT_DIR");
     char cwd[PATH_MAX];
     bool have_cwd = getcwd(cwd, sizeof cwd) && cwd[0] == '/';
-    if (given && *given) return *given == '/' ? strdup(given) : have_cwd ? joined(cwd, "/", given, "") : NULL;
+    *found = given && *given; /* whoever names a store trusts it */
+    if (*found) return *given == '/' ? strdup(given) : have_cwd ? joined(cwd, "/", given, "") : NULL;
     const char *from = submit && *submit == '/' ? submit : have_cwd ? cwd : NULL;
     if (!from) return NULL;
-    char *found = nearest_store(from);
-    return found ? found : joined(have_cwd ? cwd : from, "/.hpcprov", "", "");
+    char *nearest = nearest_store(from);
+    *found = nearest != NULL;
+    return nearest ? nearest : joined(have_cwd ? cwd : from, "/.hpcprov", "", "");
 }
 
 /* Makes path and the parents that are missing. Most often all but the last exist. */
@@ -82,15 +85,15 @@ static int open_log(const char *path) {
 
 bool store_open(struct store *s, const struct place *p, bool want_out) {
     char launch[96];
+    bool found;
     *s = (struct store){.log = -1, .out = -1};
-    s->root = find_root();
+    s->root = find_root(&found);
     if (!s->root) {
         say("nothing is recorded: the working directory has no name (removed, or too deep) and HPCPROV_DIR is not set");
         return false;
     }
     struct stat st;
-    const char *given = getenv("HPCPROV_DIR");
-    if (!(given && *given) && !stat(s->root, &st) && S_ISDIR(st.st_mode) && !ours(s->root)) {
+    if (!found && !stat(s->root, &st) && S_ISDIR(st.st_mode) && !ours(s->root)) {
         say("nothing is recorded: %s belongs to another user (HPCPROV_TRUST_STORE=1 uses it all the same)", s->root);
         return false;
     }
