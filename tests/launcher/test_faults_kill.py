@@ -62,11 +62,13 @@ def victims(world: World, launcher: int, target: str) -> list[int]:
 def stored(world: World) -> set[str]:
     """Every event of every log, running or finished, as text."""
     found: set[str] = set()
-    for path in world.cwd.glob(".hpcprov/**/*.log"):
+    # A merger may move what is listed in this moment; it is then found in its new place by a later look.
+    walk = os.walk(world.cwd / ".hpcprov")
+    for path in (Path(folder, name) for folder, _, names in walk for name in names if name.endswith(".log")):
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            continue  # moved by its merger in this moment; it is then found in its new place by a later look
+            continue
         found |= {repr(sorted(event.items())) for event in scan(data)}
     return found
 
