@@ -1,5 +1,5 @@
-"""What an agent does beside the ranks when they have started: look up the declared inputs and collect the facts of the
-node.
+"""What an agent does beside the ranks when they have started: tell the run's job or workflow of it, look up the
+declared inputs and collect the facts of the node.
 
 All of it may be slow (large logs, large directories), and launchers wait for the agent's first answers: it has a thread
 of its own.
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hpcprov.agent.journal import Journal
+    from hpcprov.agent.membership import Membership
 
 
 class Opening:
     """`starts` and `inputs` (as they were) fill up while the thread goes on."""
 
-    def __init__(self, journal: Journal, application: int | None) -> None:
-        self.journal, self.application = journal, application
+    def __init__(self, journal: Journal, application: int | None, membership: Membership | None = None) -> None:
+        self.journal, self.application, self.membership = journal, application, membership
         self.starts: list[dict[str, Any]] = []
         self.inputs: list[dict[str, Any]] = []
         self.stamps: dict[str, tuple[int, int, int]] = {}
@@ -38,12 +39,31 @@ class Opening:
     def wait(self, seconds: float) -> None:
         self.thread.join(seconds)
 
+    def look_again(self) -> None:
+        """Tell the wholes of this run now if its first rank had not spoken before."""
+        if self.membership is not None and not self.membership.told:
+            self.tell_wholes(own_starts(self.journal.path))
+
+    def wait_for_scheduler(self) -> None:
+        if self.membership is not None:
+            self.membership.wait()
+
     def changes(self) -> list[str]:
         """One line for every input that is not what it was."""
         return declared.changes(self.stamps, declared.stamps(self.inputs))
 
+    def tell_wholes(self, starts: list[dict[str, Any]]) -> None:
+        """Tell the job or workflow of this run, if these ranks are on its first node and it is not told already."""
+        try:
+            if self.membership is not None:
+                self.membership.tell(starts)
+        except OSError as error:
+            why = error.strerror or str(error)
+            self.journal.write("problem", text=f"the record of its job or workflow does not list this run: {why}")
+
     def _work(self) -> None:
         self.starts = own_starts(self.journal.path)
+        self.tell_wholes(self.starts)
         self.inputs = declared.resolve(self.starts, role="used", tell=self.journal.write)
         self.stamps = declared.stamps(self.inputs)
         facts.collect(self.journal, facts.Context(self.first, self.application))

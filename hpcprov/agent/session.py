@@ -9,9 +9,11 @@ import sys
 
 from hpcprov.agent import finish, priority, starts
 from hpcprov.agent.journal import Journal
+from hpcprov.agent.membership import Membership
 from hpcprov.agent.node import Node
 from hpcprov.agent.observing import Observer
 from hpcprov.agent.opening import Opening
+from hpcprov.record.layout import Store
 
 PATIENCE = 5.0  # s for facts that are still being collected when the ranks have ended
 
@@ -27,7 +29,8 @@ def run(*, root: str, run_id: str, log: str, node: str) -> None:
     ranks = Node(socket.socket(fileno=3), journal)
     introduce(journal)
     ranks.turn(0.5)
-    opening = Opening(journal, next(iter(ranks.applications), None))
+    membership = Membership(Store(root), run_id, log=os.path.basename(log), node=node)
+    opening = Opening(journal, next(iter(ranks.applications), None), membership)
     observer = Observer(ranks)
     ranks.watch(observer, journal.sync)
     worker.do(lambda: end(root, run_id, ranks, opening, observer))
@@ -51,10 +54,12 @@ def end(root: str, run_id: str, ranks: Node, opening: Opening, observer: Observe
     journal = ranks.journal
     try:
         opening.wait(PATIENCE)
+        opening.look_again()
         observer.write(journal, opening.first)
         for change in opening.changes():
             journal.write("problem", text=change)
         finish.finish(root=root, run_id=run_id, ranks=ranks, starts=opening.starts)
+        opening.wait_for_scheduler()
     finally:
         ranks.release()
         starts.sweep()

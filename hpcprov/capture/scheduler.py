@@ -27,12 +27,23 @@ SIGNS = (
 NUMBERS = frozenset(
     (
         "nodes", "tasks", "cpus_per_task", "cpus_per_node", "restart_count", "start_time", "end_time", "gpus",
-        "gpus_on_node", "memory_per_node", "memory_per_cpu", "het_size", "array_count", "time_limit", "step_nodes",
-        "step_tasks",
+        "gpus_on_node", "memory_per_node", "memory_per_cpu", "memory_per_gpu", "het_size", "array_count", "array_min",
+        "array_max", "array_step", "time_limit", "step_nodes", "step_tasks", "threads_per_core", "cpus_per_gpu",
     )
 )  # fmt: skip
 # Values with which a scheduler says that there is none.
 NOTHING = frozenset(("", "undefined", "(null)", "N/A"))
+
+# Variables of a component, to which its number is added; salloc and srun set them for jobs of one component, too.
+COMPONENT = (
+    ("job_id", "SLURM_JOB_ID_HET_GROUP"), ("partition", "SLURM_JOB_PARTITION_HET_GROUP"),
+    ("account", "SLURM_JOB_ACCOUNT_HET_GROUP"), ("qos", "SLURM_JOB_QOS_HET_GROUP"),
+    ("nodes", "SLURM_JOB_NUM_NODES_HET_GROUP"), ("node_list", "SLURM_JOB_NODELIST_HET_GROUP"),
+    ("tasks", "SLURM_NTASKS_HET_GROUP"), ("tasks_per_node", "SLURM_TASKS_PER_NODE_HET_GROUP"),
+    ("cpus_per_node", "SLURM_JOB_CPUS_PER_NODE_HET_GROUP"), ("memory_per_cpu", "SLURM_MEM_PER_CPU_HET_GROUP"),
+    ("memory_per_node", "SLURM_MEM_PER_NODE_HET_GROUP"),
+)  # fmt: skip
+MOST_COMPONENTS = 128  # MAX_HET_JOB_COMPS of Slurm
 
 TABLES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "slurm": (
@@ -41,11 +52,17 @@ TABLES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("array_job_id", ("SLURM_ARRAY_JOB_ID",)),
         ("array_task_id", ("SLURM_ARRAY_TASK_ID",)),
         ("array_count", ("SLURM_ARRAY_TASK_COUNT",)),
+        ("array_min", ("SLURM_ARRAY_TASK_MIN",)),
+        ("array_max", ("SLURM_ARRAY_TASK_MAX",)),
+        ("array_step", ("SLURM_ARRAY_TASK_STEP",)),
         ("het_size", ("SLURM_HET_SIZE", "SLURM_PACK_SIZE")),
+        ("het_job_id", ("SLURM_HET_JOB_ID", "SLURM_PACK_JOB_ID")),
         ("step_id", ("SLURM_STEP_ID", "SLURM_STEPID")),
         ("step_nodes", ("SLURM_STEP_NUM_NODES",)),
         ("step_tasks", ("SLURM_STEP_NUM_TASKS",)),
         ("step_node_list", ("SLURM_STEP_NODELIST",)),
+        ("step_tasks_per_node", ("SLURM_STEP_TASKS_PER_NODE",)),
+        ("dependency", ("SLURM_JOB_DEPENDENCY",)),
         ("restart_count", ("SLURM_RESTART_COUNT",)),
         ("job_name", ("SLURM_JOB_NAME",)),
         ("partition", ("SLURM_JOB_PARTITION",)),
@@ -63,8 +80,19 @@ TABLES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("cpus_per_node", ("SLURM_JOB_CPUS_PER_NODE",)),
         ("memory_per_node", ("SLURM_MEM_PER_NODE",)),
         ("memory_per_cpu", ("SLURM_MEM_PER_CPU",)),
+        ("memory_per_gpu", ("SLURM_MEM_PER_GPU",)),
+        ("threads_per_core", ("SLURM_THREADS_PER_CORE",)),
         ("gpus", ("SLURM_GPUS",)),
         ("gpus_on_node", ("SLURM_GPUS_ON_NODE",)),
+        ("gpus_per_node", ("SLURM_GPUS_PER_NODE",)),
+        ("gpus_per_task", ("SLURM_GPUS_PER_TASK",)),
+        ("gpus_per_socket", ("SLURM_GPUS_PER_SOCKET",)),
+        ("cpus_per_gpu", ("SLURM_CPUS_PER_GPU",)),
+        ("job_gpus", ("SLURM_JOB_GPUS",)),
+        ("step_gpus", ("SLURM_STEP_GPUS",)),
+        ("tres_per_task", ("SLURM_TRES_PER_TASK",)),
+        ("profile", ("SLURM_PROFILE",)),
+        ("overcommit", ("SLURM_OVERCOMMIT",)),
         ("distribution", ("SLURM_DISTRIBUTION",)),
         ("mpi", ("SLURM_MPI_TYPE",)),
         ("submit_dir", ("SLURM_SUBMIT_DIR",)),
@@ -132,7 +160,15 @@ def collect(environ: Mapping[str, str]) -> dict[str, Any]:
     name = next((name for name, sign in SIGNS if environ.get(sign)), None)
     if name is None:
         return {"name": "none", "reason": "no variable of a known batch scheduler is set"}
-    return {"name": name} | read_table(TABLES[name], environ)
+    return {"name": name} | read_table(TABLES[name], environ) | components(environ)
+
+
+def components(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Of a heterogeneous job of Slurm's each component: they have an id, nodes and tasks of their own."""
+    table = [{key: environ[f"{name}_{n}"] for key, name in COMPONENT if environ.get(f"{name}_{n}", "") not in NOTHING}
+             for n in range(MOST_COMPONENTS)]  # fmt: skip
+    found = [component for component in table if component]
+    return {"components": found} if found and environ.get("SLURM_HET_SIZE", "") not in NOTHING else {}
 
 
 def read_table(table: tuple[tuple[str, tuple[str, ...]], ...], environ: Mapping[str, str]) -> dict[str, Any]:

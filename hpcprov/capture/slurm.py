@@ -1,0 +1,252 @@
+"""Asking Slurm about a job: `scontrol show job` while slurmctld remembers it, `sacct` where accounting answers.
+
+    ask(Job("alps", "4711", restarts=0, began=None, step="0"))
+    -> Answer(True, "job 4711 has ended: TIMEOUT", [("sacct", {"state": "TIMEOUT", ...}), ("scontrol", {...})])
+
+Nothing here raises or waits long: each program has 5 s, and one that did not answer in that time is not asked again by
+this process. slurmctld is a service that all of a cluster's jobs share: answers are kept for a few seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+from hpcprov.capture import redact, sacct, scontrol
+from hpcprov.capture.program import ProgramFailed, ProgramTimeout, bounded, find_program, stream
+from hpcprov.record.job import Answer, Job
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+PATIENCE = 5.0  # s for each program
+FRESH = 5.0  # s for which an answer is kept
+MOST_BYTES = 32 << 20
+MOST_SCRIPT = 64 << 20
+NUMBER = re.compile(r"[0-9]{1,10}")
+CLUSTER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+# Variables that make Slurm's commands load other code, or answer for other clusters or in another form.
+UNWANTED = ("LD_PRELOAD", "LD_AUDIT", "SLURM_CLUSTERS", "SACCT_FEDERATION", "SACCT_LOCAL", "SACCT_FORMAT",
+            "SCONTROL_FEDERATION", "SCONTROL_LOCAL", "SCONTROL_ALL", "SCONTROL_FUTURE")  # fmt: skip
+# squeue(1), "JOB STATE CODES": those after which a job, or this start of it, goes on.
+GOING_ON = frozenset(("PENDING", "RUNNING", "SUSPENDED", "CONFIGURING", "COMPLETING", "RESIZING", "SIGNALING",
+                      "STAGE_OUT", "STOPPED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "POWER_UP_NODE",
+                      "EXPEDITING", "UPDATE_DB"))  # fmt: skip
+REQUEUED = "REQUEUED"
+NAMELESS = "cluster"  # what the launcher writes where no variable tells the cluster's name
+# Clocks of nodes, slurmctld and slurmdbd differ, and a start is told in whole seconds.
+SLACK = 60
+ENDS = ("state", "exit_code", "reason", "end")
+UNSETTLED = (*ENDS, "job_name")
+SECRET = ("job_name", "submit_line", "script", "work_dir")
+
+
+class Slurm:
+    """Slurm's commands as they are found on a PATH."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ, *, patience: float = PATIENCE) -> None:
+        self.environ, self.patience = environ, patience
+        self.silent: set[str] = set()
+        self.separator = f"|{os.urandom(6).hex()}|"
+        self.old_sacct = False
+        self.kept: dict[tuple[str, ...], tuple[float, bytes]] = {}
+
+    def ask(self, job: Job) -> Answer:
+        """What Slurm says of one start of a job and of its step."""
+        if NUMBER.fullmatch(job.job_id) is None:
+            return Answer(None, f"{job.job_id!a} is no job of Slurm's", [])
+        if not (self.has("scontrol") or self.has("sacct")):
+            return Answer(None, "neither scontrol nor sacct answers here", [])
+        if job.cluster == NAMELESS:
+            job = job._replace(cluster=None)
+        control = self.controlled(job)
+        lives = control is not None and control["state"] in GOING_ON and self.step_lives(job, control["state"])
+        if control is not None and lives:
+            return Answer(False, f"job {job.job_id} is {control['state']}", [("scontrol", control)])
+        account = self.accounted(job)
+        if account is None and lives is None:
+            return Answer(True, f"step {job.job_id}.{job.step} has ended", [])
+        told = {"sacct": account, "scontrol": control}
+        return verdict(job, {source: value for source, value in told.items() if value is not None})
+
+    def step_lives(self, job: Job, state: str) -> bool | None:
+        """Does the step of a job that goes on, go on? None: slurmctld says that it is gone; False: it cannot tell.
+
+        It lists no batch steps, which end when their job does.
+        """
+        if job.step is None or NUMBER.fullmatch(job.step) is None:
+            return job.step is None or state != "COMPLETING"
+        try:
+            return bool(self.run("scontrol", *self.elsewhere(job), "show", "step", f"{job.job_id}.{job.step}").strip())
+        except ProgramFailed as error:
+            return None if "not found" in error.message else False
+
+    def has(self, program: str) -> bool:
+        return program not in self.silent and find_program(program, self.environ) is not None
+
+    def accounted(self, job: Job) -> dict[str, Any] | None:
+        """What sacct says of this start; None when it does not know it, or does not answer."""
+        # In this order sacct leaves out the other steps, of which a job may have thousands.
+        which = job.job_id if job.step is None else f"{job.job_id}.{job.step},{job.job_id}"
+        printed = self.sacct(job, which)
+        starts = sacct.starts(sacct.rows(printed, self.separator, old=self.old_sacct), job.job_id)
+        if job.cluster is not None:
+            starts = [start for start in starts if start.get("cluster", job.cluster).lower() == job.cluster.lower()]
+        found = chosen(starts, job)
+        if found is None:
+            return None
+        steps = [one for one in found["steps"] if job.step is None or one["id"].endswith(f".{job.step}")]
+        return scrubbed(found | {"steps": steps, "restarts": job.restarts})
+
+    def sacct(self, job: Job, which: str) -> str:
+        words = ["--duplicates", "--parsable2", "--noheader", f"--delimiter={self.separator}", "--jobs", which]
+        for _ in range(2):
+            names = ",".join(sacct.fields(old=self.old_sacct))
+            try:
+                return self.run("sacct", *self.elsewhere(job), *words, "--format", names)
+            except ProgramFailed as error:
+                if "Invalid field" not in error.message or self.old_sacct:
+                    return ""
+                self.old_sacct = True
+        return ""
+
+    def controlled(self, job: Job) -> dict[str, Any] | None:
+        """What slurmctld says of this start; None when it has forgotten it, or does not answer."""
+        try:
+            told = self.run("scontrol", *self.elsewhere(job), "show", "job", job.job_id)
+        except ProgramFailed:
+            return None
+        found = scontrol.job(told, job.job_id)
+        if found is None or found.get("job_id") != job.job_id:
+            return None
+        known, began = found.get("restarts", 0), found.get("start")
+        if known > job.restarts:
+            # The count grows when the order is given; the start that it ends may still be ending.
+            ending = known == job.restarts + 1 and found["state"] == "COMPLETING"
+            kept = {key: found[key] for key in ("job_id", "job_name") if key in found}
+            return scrubbed(kept | {"restarts": job.restarts, "state": found["state"] if ending else REQUEUED})
+        another = job.began is not None and began is not None and abs(began - job.began) > SLACK
+        if known < job.restarts or another:
+            return None
+        if found["state"] in GOING_ON and "end" in found:
+            found["deadline"] = found.pop("end")  # of a job that goes on, EndTime is when its time will be over
+        return scrubbed(found)
+
+    def elsewhere(self, job: Job) -> list[str]:
+        """The option that names another cluster than the one whose commands these are."""
+        if job.cluster is None or CLUSTER_NAME.fullmatch(job.cluster) is None:
+            return []
+        here = self.cluster()
+        return [] if here is None or here.lower() == job.cluster.lower() else ["--clusters", job.cluster]
+
+    def cluster(self) -> str | None:
+        """The cluster whose slurmctld answers here."""
+        try:
+            return scontrol.cluster(self.run("scontrol", "show", "config"))
+        except ProgramFailed:
+            return None
+
+    def job(self, job: Job) -> dict[str, Any] | None:
+        """What slurmctld says of a job that goes on: limits, resources, script; None when it does not answer."""
+        told = self.controlled(job)
+        if told is None:
+            return None
+        digest = self.script(job)
+        return without(told, ENDS) | ({} if digest is None else {"script_sha256": digest})
+
+    def script(self, job: Job) -> str | None:
+        """SHA-256 of the job's batch script as it was submitted; None when there is none, or it is not told."""
+        from hashlib import sha256
+
+        state = sha256()
+        try:
+            words = ["scontrol", *self.elsewhere(job), "write", "batch_script", job.job_id, "-"]
+            self.stream(words, bounded("scontrol", state.update, MOST_SCRIPT))
+        except ProgramFailed:
+            return None
+        return None if state.digest() == sha256().digest() else state.hexdigest()
+
+    def run(self, program: str, *words: str) -> str:
+        """A command's output; one of the last seconds is not asked for again. Raises ProgramFailed."""
+        command = (program, *words)
+        at, output = self.kept.get(command, (0.0, b""))
+        if not at or time.monotonic() - at > FRESH:
+            blocks: list[bytes] = []
+            self.stream(list(command), bounded(program, blocks.append, MOST_BYTES))
+            output = b"".join(blocks)
+            self.kept = {key: one for key, one in self.kept.items() if time.monotonic() - one[0] <= FRESH}
+            self.kept[command] = (time.monotonic(), output)
+        return output.decode("utf-8", "surrogateescape")
+
+    def stream(self, command: list[str], consume: Callable[[bytes], object]) -> None:
+        program = command[0]
+        path = None if program in self.silent else find_program(program, self.environ)
+        if path is None:
+            raise ProgramFailed(f"{program} is not on PATH, or did not answer before")
+        environ = {name: value for name, value in self.environ.items() if name not in UNWANTED}
+        environ |= {"LC_ALL": "C", "SLURM_TIME_FORMAT": "%s"}
+        try:
+            stream([path, *command[1:]], consume, environ=environ, timeout=self.patience)
+        except ProgramTimeout:
+            self.silent.add(program)
+            raise
+
+
+def chosen(starts: list[dict[str, Any]], job: Job) -> dict[str, Any] | None:
+    """The start that is meant: the one that began then, else the one after so many restarts."""
+    if job.began is not None:
+        near = [one for one in starts if abs(one.get("start", -SLACK - 1) - job.began) <= SLACK]
+        return min(near, key=lambda one: abs(one["start"] - (job.began or 0)), default=None)
+    return starts[job.restarts] if job.restarts < len(starts) else None
+
+
+def scrubbed(value: dict[str, Any]) -> dict[str, Any]:
+    """The same without the secrets that a command line or a name may hold."""
+    steps = [one | {"name": redact.scrub_word(one["name"])} if "name" in one else one for one in value.get("steps", [])]
+    words = {key: redact.scrub(value[key]) for key in SECRET if key in value}
+    return value | words | ({"steps": steps} if "steps" in value else {})
+
+
+def verdict(job: Job, told: Mapping[str, dict[str, Any]]) -> Answer:
+    """Whether the job, or its step, is over by what the sources say, sacct's words first.
+
+    A job whose time is over is TIMEOUT for sacct at once, but its processes may live until KillWait has passed:
+    slurmctld, which then says COMPLETING, knows better, except of a step that has ended.
+    """
+    if not told:
+        return Answer(None, f"Slurm tells nothing of job {job.job_id}", [])
+    for source, value in told.items():
+        if (word := step_state(value, job.step)) is not None and word not in GOING_ON:
+            return Answer(True, f"step {job.job_id}.{job.step} has ended: {word}", final(told, sure=source))
+    state = told.get("scontrol", told.get("sacct", {}))["state"]
+    if state in GOING_ON:
+        return Answer(False, f"job {job.job_id} is {state}", list(told.items()))
+    return Answer(True, f"job {job.job_id} has ended: {state}", final(told))
+
+
+def final(told: Mapping[str, dict[str, Any]], sure: str | None = None) -> list[tuple[str, dict[str, Any]]]:
+    """What need not be asked for again: words about a job that has ended, and of the `sure` source about its step."""
+    ended = {source for source, value in told.items() if value["state"] not in GOING_ON}
+    # Of a job that goes on accounting is late, and may still say PENDING.
+    words = {source: value if source in ended else without(value, UNSETTLED) for source, value in told.items()}
+    return [(source, value) for source, value in words.items() if source in ended or source == sure]
+
+
+def without(value: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: one for key, one in value.items() if key not in keys}
+
+
+def step_state(value: Mapping[str, Any], step: str | None) -> str | None:
+    """The state of a step, where it is told: of a job's own record its steps are not asked about."""
+    return next((one.get("state") for one in value.get("steps", ()) if step is not None), None)
+
+
+_here = Slurm()
+
+
+def ask(job: Job) -> Answer:
+    """What Slurm's commands on this process's PATH say."""
+    return _here.ask(job)
