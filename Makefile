@@ -1,5 +1,6 @@
 # make demo    the whole idea on real input, from nothing            make test    all tests that need no cluster
 # make lint    ruff and mypy                                          make bench   the budgets, as ratios
+# make test-cluster    real Slurm, MPI, modules, containers and Snakemake: installs them, on Debian, as root
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(abspath $(VENV))/bin
@@ -10,7 +11,10 @@ TERRAIN = $(shell $(BIN)/python -c 'import os, importlib.util as u; print(os.pat
 # Not the tests that limit memory, fail system calls or count descriptors: a sanitizer needs its own of each.
 SANITIZED := $(patsubst %,tests/launcher/test_%.py,capture events exec_options faults_store log mpi redact signals status streams terminal)
 
-.PHONY: demo test test-slow test-launcher lint bench clean
+# hpcprov as users have it, not editable: a wheel's files in a virtual environment that runs these tests as well.
+CLUSTER := $(abspath $(VENV))-cluster
+
+.PHONY: demo test test-slow test-launcher test-cluster lint bench clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +34,12 @@ $(VENV)/.bench: $(VENV)/.test
 	@$(PIP) -e '.[bench,test,demo]'
 	@touch $@
 
+$(CLUSTER)/.installed: pyproject.toml CMakeLists.txt $(shell git ls-files hpcprov workflows/snakemake_logger_plugin_hpcprov)
+	@echo "installing hpcprov's wheel and the packages for the tests of clusters into $(CLUSTER) ..."
+	@test -x $(CLUSTER)/bin/python || $(PYTHON) -m venv $(CLUSTER)
+	@$(CLUSTER)/bin/python -m pip --disable-pip-version-check install --quiet '.[test,workflows]'
+	@touch $@
+
 demo: $(VENV)/.demo
 	@BIN='$(BIN)' TERRAIN='$(TERRAIN)' sh workflows/flood/demo.sh
 
@@ -45,6 +55,11 @@ test-launcher: $(VENV)/.test
 	$(BIN)/cmake -S . -B build/sanitize -DHPCPROV_WERROR=ON -DHPCPROV_SANITIZE=ON -DHPCPROV_PYTHON_PATH=$(BIN)/python && $(BIN)/cmake --build build/sanitize
 	HPCPROV_LAUNCHER=$(CURDIR)/build/sanitize/hpcprov/launcher/hpcprov $(BIN)/python -m pytest -m 'not slow and not cluster' -k 'not core' $(SANITIZED)
 
+# Skips what is missing, unless HPCPROV_REQUIRE names it; installs all of it as root.
+test-cluster: $(CLUSTER)/.installed
+	@if [ "$$(id -u)" = 0 ]; then tests/cluster/bed/install.sh; else echo "not root: nothing is installed, and Slurm's tests are skipped"; fi
+	HPCPROV_CLUSTER_VENV=$(CLUSTER) $(CLUSTER)/bin/python -m pytest -m cluster tests/cluster
+
 lint: $(VENV)/.test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
@@ -55,4 +70,4 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench_signature.py
 
 clean:
-	rm -rf $(VENV) build dist workflows/flood/out
+	rm -rf $(VENV) $(CLUSTER) build dist workflows/flood/out

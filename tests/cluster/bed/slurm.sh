@@ -100,8 +100,8 @@ write_cgroup_conf() {
     ConstrainCores=no ConstrainDevices=no >"$BED/cgroup.conf"
 }
 
-# cred_expire: else a requeue waits two minutes. TmpFS: else the pmix plugins of two nodes collide. config_overrides: more
-# CPUs than the machine has.
+# cred_expire: else a requeue waits two minutes. TmpFS: else the pmix plugins of two nodes collide.
+# config_overrides: more CPUs than the machine has.
 settings() {
   local proctrack=proctrack/linuxproc task=task/none resources=CR_CPU
   if has_groups; then proctrack=proctrack/cgroup task=task/cgroup resources=CR_CPU_Memory; fi
