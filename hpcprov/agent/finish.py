@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from hpcprov.agent.journal import Journal
     from hpcprov.agent.node import Node
 
 OTHER_NODES = 10.0  # s
@@ -39,12 +40,24 @@ def finish(*, root: str, run_id: str, ranks: Node, starts: list[dict[str, Any]])
     part = meeting.part(patience(store.run(run_id), failed=ranks.failed))
     if part is None:
         return
-    begun = declarations(store.run(run_id))  # by now all nodes have told theirs
-    signing.sign(part, root=root, run_id=run_id, journal=journal, starts=begun, seconds=allowance(begun))
+    told = events_of(store.run(run_id))  # by now all nodes have told theirs
+    begun = [event for event in told if event.get("event") in declared.EVENTS]
+    until = time.monotonic() + allowance(begun)
+    signing.sign(part, root=root, run_id=run_id, journal=journal, starts=begun, seconds=until - time.monotonic())
     if part != HELPER:
+        identify_images(store, told, journal, until)
         journal.tell_lost()
         journal.sync()
         publish.merge_run(store, run_id, log=os.path.basename(journal.path))
+
+
+def identify_images(store: Store, told: list[dict[str, Any]], journal: Journal, until: float) -> None:
+    """The fact `image`, when the nodes have told of containers."""
+    if any(event.get("kind") == "container" for event in told):
+        from hpcprov.agent import images
+
+        reason = signing.reason_to_wait(told)
+        images.tell(store.cache, told, journal=journal, reason=reason, seconds=until - time.monotonic())
 
 
 def count_nodes(starts: list[dict[str, Any]]) -> int:

@@ -11,12 +11,14 @@ import time
 
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.node import Node
+from hpcprov.record import frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from hpcprov.capture.container.seen import Watch
     from hpcprov.capture.sampler import Sampler
 
 # Programs load libraries as they go: look often at first, then ever more rarely.
@@ -31,6 +33,7 @@ class Observer:
         self.ranks = ranks
         self.sampler: Sampler | None = None
         self.seen: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in ("executables", "libraries", "python")}
+        self.containers: Watch | None = None
         self.looks = list(LOOKS)
         self.begin = time.monotonic()
 
@@ -53,7 +56,10 @@ class Observer:
     def look(self, pids: list[int]) -> None:
         """See what these processes have mapped; one that has ended in the meantime is not missed."""
         from hpcprov.capture import software
+        from hpcprov.capture.container.seen import Watch
 
+        self.containers = self.containers or Watch()
+        self.containers.look(pids)
         for pid in pids[:MOST_PROCESSES]:
             try:
                 self.seen = software.union(self.seen, software.snapshot(pid))
@@ -61,14 +67,26 @@ class Observer:
                 continue
 
     def write(self, journal: Journal, start: Mapping[str, Any]) -> None:
-        """The `software` and `resources` facts; `start` is the first rank's."""
+        """The `software` and `resources` facts, and `container` again where more was seen; `start` is the first
+        rank's."""
         from hpcprov.agent import facts
+
+        if self.containers is not None and self.containers.containers:
+            facts.write(journal, "container", lambda: self.container(journal))
 
         facts.write(journal, "software", lambda: self.software(start))
         if self.sampler is None:
             journal.write("fact", kind="resources", error="the application ended before it could be sampled")
         else:
             facts.write(journal, "resources", self.sampler.summary)
+
+    def container(self, journal: Journal) -> dict[str, Any]:
+        """The containers that were told when the run began, with those that were seen."""
+        from hpcprov.capture.container.seen import joined
+
+        told = facts_of(journal.path, "container")
+        assert self.containers is not None  # the caller has looked
+        return {"containers": joined(told.get("containers") or [], self.containers.containers)}
 
     def software(self, start: Mapping[str, Any]) -> dict[str, Any]:
         from hpcprov.capture import software
@@ -81,6 +99,13 @@ class Observer:
             return software.finish(self.seen) | {"reason": reason}
         only = {"path": found, "size": os.stat(found).st_size} | software.inspect(found) | software.digest(found)
         return software.finish(self.seen) | {"executables": [only], "reason": f"{reason}: this is what its name finds"}
+
+
+def facts_of(log: str, kind: str) -> dict[str, Any]:
+    """The value of the latest fact of that kind in a node's own log; empty when there is none."""
+    with open(log, "rb") as file:
+        found = [event.get("value") for event in frame.scan(file) if event.get("kind") == kind]
+    return found[-1] if found and type(found[-1]) is dict else {}
 
 
 def named(start: Mapping[str, Any]) -> str | None:

@@ -29,10 +29,9 @@ REASONS = {"later": "later: run `hpcprov settle` with this run's id", "off": "of
 def sign(part: str, *, root: str, run_id: str, journal: Journal, starts: list[dict[str, Any]], seconds: float) -> None:
     """One `artifact` event in `journal` for every declared input and output; a helper only does its share of the
     hashing."""
-    mode = next((str(start.get("hash")) for start in starts if start.get("hash") in REASONS), "now")
     if not declared.patterns(starts):
         return
-    reason = REASONS.get(mode) or sign_in_child(part, root, run_id, journal, seconds)
+    reason = reason_to_wait(starts) or sign_in_child(part, root, run_id, journal, seconds)
     if part == HELPER:
         return
     events = events_of(journal.path)
@@ -41,6 +40,11 @@ def sign(part: str, *, root: str, run_id: str, journal: Journal, starts: list[di
     for one in declared.resolve([*starts, *known], tell=journal.write):
         if (one["role"], one["path"]) not in already:
             journal.write("artifact", **(one | left_out(one, reason)))
+
+
+def reason_to_wait(starts: list[dict[str, Any]]) -> str | None:
+    """Why nothing is to be hashed now, as the run was told; None when it is."""
+    return next((REASONS[str(start["hash"])] for start in starts if start.get("hash") in REASONS), None)
 
 
 def events_of(log: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -79,14 +80,18 @@ class Snapshot:
         return max(max(entry.mtime, entry.ctime) for entry in self.entries) < now - SETTLED_NS
 
 
-def look(path: str) -> Snapshot:
-    """The artifact as it is now. Raises OSError, or UnreadableData for what is neither a file nor a directory."""
+def look(path: str, *, most: int | None = None) -> Snapshot:
+    """The artifact as it is now. Raises OSError, or UnreadableData for what is neither a file nor a directory, and for
+    a directory with more than `most` entries."""
     top = os.stat(path)
     if stat.S_ISREG(top.st_mode):
         return Snapshot((_entry(b"", top),))
     if not stat.S_ISDIR(top.st_mode):
         raise UnreadableData("neither a file nor a directory")
-    inner = sorted(_walk(os.fsencode(path)), key=itemgetter(0))
+    found = list(islice(_walk(os.fsencode(path)), None if most is None else most + 1))
+    if most is not None and len(found) > most:
+        raise UnreadableData(f"a directory with more than {most} entries")
+    inner = sorted(found, key=itemgetter(0))
     return Snapshot((_entry(b"", top), *inner))
 
 

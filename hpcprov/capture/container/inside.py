@@ -1,10 +1,10 @@
-"""The container that this process is in, from the marks that runtimes leave: files first, then variables.
+"""The container that a process is in, from the marks that runtimes leave: files first, then variables.
 
 Variables leak out of containers (and into jobs that one submits), so a runtime that leaves a file is believed only with
-it. Example: `{"runtime": "apptainer", "how": "inside", "image": "/data/step.sif", "name": "step.sif"}`.
+it. Example: `{"runtime": "apptainer", "how": "inside", "sign": "file", "image": "/data/step.sif", "name": "step.sif"}`.
 
 Sources: apptainer's "Environment and Metadata", podman-run(1) on /run/.containerenv, ch-run(1), sbatch(1), Shifter's
-manual.
+manual, pyxis's README (its variables ask for an image; nothing inside says that one was got).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 
 from hpcprov.capture.cgroup import unescape
+from hpcprov.capture.container.image import describe
 from hpcprov.capture.reading import read_text
 
 TYPE_CHECKING = False
@@ -19,37 +20,48 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+PYXIS = ("SLURM_SPANK__SLURM_SPANK_OPTION_pyxis_container_image", "PYXIS_CONTAINER_IMAGE")
+SHIFTER = ("SHIFTER_IMAGEREQUEST", "SLURM_SPANK_SHIFTER_IMAGEREQUEST", "SHIFTER_IMAGE")
 # Runtime; file that must be there (or None); variables of which one must be set (or none); those that name the image.
 MARKS: tuple[tuple[str, str | None, tuple[str, ...], tuple[str, ...]], ...] = (
     ("apptainer", ".singularity.d", ("APPTAINER_CONTAINER",), ("APPTAINER_CONTAINER",)),
     ("singularity", ".singularity.d", ("SINGULARITY_CONTAINER",), ("SINGULARITY_CONTAINER",)),
     ("apptainer", ".singularity.d", (), ()),
     ("charliecloud", None, ("CH_RUNNING",), ()),
-    ("shifter", None, ("SHIFTER_IMAGEREQUEST", "SHIFTER_IMAGE"), ("SHIFTER_IMAGEREQUEST", "SHIFTER_IMAGE")),
+    ("shifter", None, ("SHIFTER_IMAGEREQUEST", "SHIFTER_IMAGE"), SHIFTER),
     ("podman", "run/.containerenv", (), ()),
     ("docker", ".dockerenv", (), ()),
-    (
-        "pyxis",
-        None,
-        ("PYXIS_CONTAINER_IMAGE", "SLURM_SPANK__SLURM_SPANK_OPTION_pyxis_container_image"),
-        ("PYXIS_CONTAINER_IMAGE", "SLURM_SPANK__SLURM_SPANK_OPTION_pyxis_container_image"),
-    ),
+    ("pyxis", None, PYXIS, PYXIS),
     ("slurm", None, ("SLURM_CONTAINER",), ("SLURM_CONTAINER",)),
     ("kubernetes", "run/secrets/kubernetes.io", (), ()),
 )
+# Which variable tells the container's name, and which the image's id.
 NAME_VARIABLES = {"apptainer": "APPTAINER_NAME", "singularity": "SINGULARITY_NAME", "slurm": "SLURM_CONTAINER_ID"}
+ID_VARIABLES = {"shifter": "SHIFTER_IMAGE"}
 NO_NAME = "the runtime does not tell its image inside the container"
+ONLY_ASKED = "a variable that may come from outside the container says so, and nothing else"
 
 
 def inside(environ: Mapping[str, str], root: str = "/") -> dict[str, Any] | None:
-    """The innermost container around a process with this environment, or None."""
+    """The innermost container around a process with this environment and root, or None.
+
+    `sign` is `file` where the runtime's own mark was seen, `environment` where only a variable tells of it.
+    """
     for runtime, mark, signs, names in MARKS:
         if (mark is None or os.path.exists(os.path.join(root, mark))) and (not signs or first(environ, signs)):
-            return (
-                {"runtime": runtime, "how": "inside"}
-                | image(runtime, first(environ, names), root)
-                | name(runtime, environ)
-            )
+            fact: dict[str, Any] = {"runtime": runtime, "how": "inside"}
+            fact |= {"sign": "environment" if mark is None else "file"}
+            return fact | image(runtime, first(environ, names), root) | name(runtime, environ)
+    return None
+
+
+def claimed(environ: Mapping[str, str]) -> dict[str, Any] | None:
+    """The container that variables alone tell of, when nobody could look for its mark; or None."""
+    for runtime, _, signs, names in MARKS:
+        found = first(environ, names)
+        if found and first(environ, signs):
+            fact: dict[str, Any] = {"runtime": runtime, "how": "environment", "sign": "environment", "image": found}
+            return fact | {"reason": ONLY_ASKED} | name(runtime, environ)
     return None
 
 
@@ -58,16 +70,22 @@ def first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     return next((environ[name] for name in names if environ.get(name)), None)
 
 
-def image(runtime: str, claimed: str | None, root: str) -> dict[str, Any]:
+def image(runtime: str, told: str | None, root: str) -> dict[str, Any]:
     """The image that a runtime tells: by variable, else by its own file."""
-    found = claimed or OWN_FILES.get(runtime, nothing)(root)
+    found = told or OWN_FILES.get(runtime, nothing)(root)
     return {"image": found} if found else {"image": "unknown", "reason": NO_NAME}
 
 
+def state(fact: Mapping[str, Any]) -> dict[str, Any]:
+    """A fact with the state of its image's file or folder, as far as this process can see it."""
+    path = str(fact.get("image"))
+    return {**fact, **({"reason": NO_NAME} if path == "unknown" else describe(path) if os.path.isabs(path) else {})}
+
+
 def name(runtime: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The container's name, where the runtime tells one."""
-    value = environ.get(NAME_VARIABLES.get(runtime, ""))
-    return {"name": value} if value else {}
+    """The container's name and the image's id, where the runtime tells them."""
+    found = {"name": environ.get(NAME_VARIABLES.get(runtime, "")), "id": environ.get(ID_VARIABLES.get(runtime, ""))}
+    return {key: value for key, value in found.items() if value}
 
 
 def nothing(root: str) -> str | None:
@@ -98,14 +116,16 @@ def charliecloud_image(root: str) -> str | None:
 
 
 def root_mount(text: str) -> str | None:
-    """What the last mount at `/` shows: a folder of its file system, else the device or image it is made from."""
+    """What the last mount at `/` shows: a folder of its file system, else the device or image it is made from.
+
+    A file system in user space (a squashfs image under ch-run) does not tell."""
     found = None
     for line in text.splitlines():
         left, _, right = line.partition(" - ")
         fields, source = left.split(" "), right.split(" ")
         if len(fields) > 4 and fields[4] == "/" and len(source) > 1:
             found = unescape(fields[3] if fields[3] != "/" else source[1])
-    return found
+    return None if found == "/dev/fuse" else found
 
 
 OWN_FILES = {"podman": podman_image, "charliecloud": charliecloud_image}

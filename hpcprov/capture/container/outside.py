@@ -4,36 +4,64 @@ Flags after the image belong to the command inside, so it is enough to know whic
 
     from_argv(["apptainer", "exec", "-B", "/scratch", "step.sif", "python"], "/home/ada")["image"] == "step.sif"
 
-Sources: `apptainer exec --help` (1.4), podman-run(1), `docker run --help`, ch-run(1); the manuals of the others.
+Sources: `apptainer exec --help` (1.4), podman-run(1), `docker run --help`, ch-run(1), `srun --help`, pyxis's README;
+the manuals of the others.
 """
 
 from __future__ import annotations
 
 import os
 
+from hpcprov.capture.container import reference
 from hpcprov.capture.container.image import describe
-from hpcprov.capture.container.runtimes import RUNTIMES
+from hpcprov.capture.container.runtimes import RUNTIMES, SRUN, flag_value, operand
+from hpcprov.capture.container.wrappers import unwrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from hpcprov.capture.container.runtimes import Flags, Runtime
+    from hpcprov.capture.container.runtimes import Runtime
 
 
-def from_argv(argv: Sequence[str], cwd: str) -> dict[str, Any] | None:
+def from_argv(argv: Sequence[str], cwd: str, environ: Mapping[str, str] | None = None) -> dict[str, Any] | None:
     """The container that a command starts, or None when it is no known runtime or starts none."""
-    runtime = RUNTIMES.get(os.path.basename(argv[0])) if argv else None
-    if runtime is None:
-        return None
-    action, rest = subcommand(list(argv[1:]), runtime)
+    for words in ([*argv], unwrap(argv)):
+        for name, runtime in called(words):
+            fact = started(name, runtime, words, Place(cwd, environ or {}))
+            if fact is not None:
+                return fact
+    return None
+
+
+def called(words: list[str]) -> list[tuple[str, Runtime]]:
+    """The runtimes that a command's first word may mean."""
+    name = os.path.basename(words[0]) if words else ""
+    if name == "srun":
+        return list(SRUN.items())
+    return [(name, RUNTIMES[name])] if name in RUNTIMES else []
+
+
+class Place:
+    """Where a command was given: its working directory and environment."""
+
+    def __init__(self, cwd: str, environ: Mapping[str, str]) -> None:
+        self.cwd, self.environ = cwd, environ
+
+
+def started(name: str, runtime: Runtime, words: list[str], place: Place) -> dict[str, Any] | None:
+    """The container that this runtime starts with that command line, or None."""
+    action, rest = subcommand(words[1:], runtime)
     if action is None:
         return None
-    fact: dict[str, Any] = {"runtime": os.path.basename(argv[0]), "how": "argv"} | (
-        {"action": action} if action else {}
-    )
-    return fact | image(rest, runtime, cwd)
+    found = named(rest, runtime)
+    if found is None and runtime["needed"]:
+        return None
+    fact: dict[str, Any] = {"runtime": name, "how": "argv"} | ({"action": action} if action else {})
+    if not found:
+        return fact | {"image": "unknown", "reason": "the command line names no image"}
+    return fact | {"image": found} | state(found, name, runtime, words, place)
 
 
 def subcommand(args: list[str], runtime: Runtime) -> tuple[str | None, list[str]]:
@@ -48,53 +76,28 @@ def subcommand(args: list[str], runtime: Runtime) -> tuple[str | None, list[str]
     return None, []
 
 
-def operand(args: list[str], flags: Flags) -> int:
-    """Index of the first argument that is neither a flag nor a flag's value; the length when there is none."""
-    index = 0
-    while index < len(args):
-        argument = args[index]
-        if argument == "--":
-            return index + 1
-        if argument == "-" or not argument.startswith("-"):
-            return index
-        index += 1 + takes_next(argument, flags)
-    return len(args)
-
-
-def takes_next(argument: str, flags: Flags) -> bool:
-    """Whether a flag, or a group of short ones such as `-CeW`, has its value in the next argument."""
-    if argument.startswith("--"):
-        return "=" not in argument and flags(argument)
-    for place, letter in enumerate(argument[1:], 1):
-        if letter == "=":
-            return False
-        if flags("-" + letter):
-            return place == len(argument) - 1
-    return False
-
-
-def image(args: list[str], runtime: Runtime, cwd: str) -> dict[str, Any]:
-    """The image named by the arguments after the action, with the state of its file when it is one."""
+def named(args: list[str], runtime: Runtime) -> str | None:
+    """The image that the arguments after the action name, or None."""
     index = operand(args, runtime["flags"])
-    named = flag_value(args[:index], runtime["image_flags"])
-    reference = named or (args[index] if index < len(args) and not runtime["image_flags"] else None)
-    if not reference:
-        return {"image": "unknown", "reason": "the command line names no image"}
-    return {"image": reference} | (describe(os.path.join(cwd, reference)) if is_path(reference, runtime, cwd) else {})
+    if runtime["image_flags"]:
+        return flag_value(args[:index], runtime["image_flags"])
+    return args[index] if index < len(args) else None
 
 
-def flag_value(args: list[str], names: tuple[str, ...]) -> str | None:
-    """The last value given to one of these flags, as `--image=X`, `--image X` or `-i X`."""
-    found = None
-    for place, argument in enumerate(args):
-        name, equals, value = argument.partition("=")
-        if name in names:
-            found = value if equals else next(iter(args[place + 1 : place + 2]), None)
-    return found
+def state(image: str, name: str, runtime: Runtime, words: list[str], place: Place) -> dict[str, Any]:
+    """What can be said at once of an image: the state of its file or folder, or whom to ask for it later."""
+    if name in ("apptainer", "singularity") and (scheme := reference.scheme(image)):
+        path = reference.archive(image, place.cwd)
+        return {"transport": scheme} | (describe(path) if path is not None else {})
+    if is_path(image, runtime, place.cwd):
+        return describe(os.path.join(place.cwd, image))
+    if name == "ch-run" and (path := reference.charliecloud(image, words, place.environ)) is not None:
+        return describe(path)
+    return {}
 
 
-def is_path(reference: str, runtime: Runtime, cwd: str) -> bool:
+def is_path(image: str, runtime: Runtime, cwd: str) -> bool:
     """Whether an image reference is a file or folder here: `docker://debian` and, for podman, `debian:12` are not."""
-    if "://" in reference or not runtime["files"]:
+    if "://" in image or not runtime["files"]:
         return False
-    return runtime["files"] == "always" or "/" in reference or os.path.exists(os.path.join(cwd, reference))
+    return runtime["files"] == "always" or "/" in image or os.path.exists(os.path.join(cwd, image))

@@ -1,0 +1,104 @@
+"""The containers that a run's processes are in, seen from outside while they run: whatever script started them.
+
+    seen(4711) == {"runtime": "apptainer", "how": "seen", "sign": "file", "image": "/data/step.sif", "path": ...}
+
+A process in another mount namespace than ours has its runtime's marks below /proc/PID/root and in its environment.
+Source: proc(5).
+"""
+
+from __future__ import annotations
+
+import os
+
+from hpcprov.capture.container.image import describe, same
+from hpcprov.capture.container.inside import NO_NAME, inside
+from hpcprov.capture.libraries import namespace
+from hpcprov.capture.reading import read_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    Containers = list[dict[str, Any]]
+
+MOST = 16  # containers of one run on one node
+MOST_LOOKS = 1024  # processes in other namespaces that are looked at
+
+
+class Watch:
+    """Containers seen so far; each mount namespace is looked at until its runtime has shown itself."""
+
+    def __init__(self) -> None:
+        self.own = namespace("self")
+        self.known: set[str] = set()
+        self.containers: Containers = []
+        self.looks = 0
+
+    def look(self, pids: Iterable[int]) -> None:
+        """Look at these processes; one that has ended, or belongs to another user, is not missed."""
+        for pid in pids:
+            place = namespace(pid)
+            if place is None or place == self.own or place in self.known or self.looks >= MOST_LOOKS:
+                continue
+            self.looks += 1
+            fact = seen(pid)
+            if fact is not None:
+                self.known.add(place)
+                self.add(fact)
+
+    def add(self, fact: dict[str, Any]) -> None:
+        if fact not in self.containers and len(self.containers) < MOST:
+            self.containers.append(fact)
+
+
+def seen(pid: int) -> dict[str, Any] | None:
+    """The container that a process is in, or None when its root is ours: a runtime that has not entered its yet."""
+    root = f"/proc/{pid}/root"
+    try:
+        fact = None if os.path.samefile(root, "/") else inside(environment(pid), root)
+    except OSError:
+        return None
+    # A variable alone is no sign here: this process may be the runtime itself, with what its user had set.
+    if fact is None or (fact["sign"] == "environment" and fact["runtime"] != "charliecloud"):
+        return None
+    return fact | {"how": "seen"} | state(fact, root)
+
+
+def environment(pid: int) -> dict[str, str]:
+    """The environment that a process was started with. Raises OSError."""
+    words = read_bytes(f"/proc/{pid}/environ").decode("utf-8", "surrogateescape").split("\0")
+    return {name: value for name, equals, value in (word.partition("=") for word in words) if equals}
+
+
+def state(fact: dict[str, Any], root: str) -> dict[str, Any]:
+    """State of the image's file or folder. A folder is believed only when it is the process's root."""
+    if not os.path.isabs(fact["image"]):
+        return {}
+    found = describe(fact["image"])
+    if fact["runtime"] == "charliecloud" and not same(found, describe(root)):
+        return {"image": "unknown", "reason": NO_NAME}
+    return found
+
+
+def joined(told: Containers, watched: Containers) -> Containers:
+    """What the command line and the marks told, with what was seen: the same image once, `confirmed`."""
+    found = [dict(fact) for fact in told]
+    for fact in watched:
+        match = next((one for one in found if one.get("how") == "argv" and is_one(one, fact)), None)
+        if match is None:
+            found.append(fact)
+            continue
+        more = {} if "path" in match else {key: fact[key] for key in fact if key not in ("runtime", "how", "sign")}
+        match.update(more | {"image": match["image"] if match["image"] != "unknown" else fact["image"]})
+        match["confirmed"] = True
+    return found
+
+
+def is_one(told: dict[str, Any], fact: dict[str, Any]) -> bool:
+    """Whether a command line's container is the one that was seen."""
+    if {told["runtime"], fact["runtime"]} == {"ch-run", "charliecloud"}:
+        return fact["image"] == "unknown" or same(told, fact)
+    if told["runtime"] not in ("apptainer", "singularity") or fact["runtime"] not in ("apptainer", "singularity"):
+        return False
+    return same(told, fact) or "transport" in told
