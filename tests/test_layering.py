@@ -16,7 +16,7 @@ from hpcprov.cli import NATIVE, VERBS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "hpcprov"
-EVERYTHING = {"record", "capture", "data", "merge", "signature", "agent", "adapters", "commands", "cli"}
+EVERYTHING = {"record", "capture", "data", "merge", "signature", "agent", "adapters", "image", "commands", "cli"}
 # The table of docs/design.md, "The rooms".
 MAY_IMPORT = {
     "record": set(),
@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "signature": {"record", "data"},
     "agent": {"record", "capture", "signature", "merge"},
     "adapters": EVERYTHING,
+    "image": {"record", "capture"},
     "commands": EVERYTHING,
     "cli": {"record", "commands"},
     "__main__": {"cli"},

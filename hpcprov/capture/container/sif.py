@@ -76,6 +76,14 @@ class Object:
     {"format"} of an SBOM, {"digest"} of OCI data.
     """
 
+    id: int
+    offset: int
+    size: int
+    created: int
+    modified: int
+    group: int | None
+    link: int | None
+
     def __init__(self, raw: bytes, slot: int) -> None:
         kind, _, self.id, group, link, *numbers, name, self.extra = DESCRIPTOR.unpack(raw)
         self.raw, self.slot, self.kind = raw, slot, int(kind)
@@ -99,6 +107,13 @@ class Object:
 
 class Sif:
     """The header of an image, and its `objects` in table order. Times in s since the epoch, sizes in bytes."""
+
+    created: int
+    modified: int
+    free: int
+    total: int
+    table_offset: int
+    data_offset: int
 
     def __init__(self, header: bytes, size: int) -> None:
         launch, _, version, arch, uuid, *numbers = HEADER.unpack(header)
