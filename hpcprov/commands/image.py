@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from hpcprov.commands import screen as sight
 from hpcprov.commands.bar import Bar
-from hpcprov.commands.choose import HELP, tell
+from hpcprov.commands.choose import HELP, listed, tell
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.text import printable
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, NoReturn
 
-    from hpcprov.capture.container.sif import Image
 
 EXAMPLE = "hpcprov image label step.sif --from-git --from-run last"
 DEFINITION_LIMIT = 1 << 20
+DIGESTS = ("sha256:", "blake3:")
 MOST_GROUP = (1 << 28) - 1
 
 
@@ -66,7 +66,7 @@ def _label_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _used_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", metavar="IMAGE", help="a SIF file, or an identity: sha256:...")
+    parser.add_argument("image", metavar="IMAGE", help="an image of any kind, or its identity: sha256:...")
     parser.add_argument("--json", action="store_true", help="print a JSON list with one object per run")
 
 
@@ -104,10 +104,10 @@ def label(args: argparse.Namespace) -> int:
     labels.check(common)
     if not common:
         raise HpcprovError("no labels are given", hint="--label K=V, --from-git or --from-run RUN")
-    if args.definition is not None:
-        _label_definition(args.definition, common)
     if args.image is not None:
         _label_image(args, common, given)
+    if args.definition is not None:
+        _label_definition(args.definition, common)
     return 0
 
 
@@ -204,39 +204,52 @@ def used_by(args: argparse.Namespace) -> int:
     from hpcprov.commands.runs import summary, table
 
     store = store_here()
-    digest = args.image if args.image.startswith("sha256:") else _identity(args.image)
-    found = [(run, path) for run in every_run(store) if (path := used(run.record, digest)) is not None]
-    found.sort(key=lambda pair: (pair[0].record["run"]["start"] or "", pair[0].id), reverse=True)
+    identity = {"digest": args.image} if args.image.startswith(DIGESTS) else _identity(args.image, store.cache)
+    runs = [(run, one) for run in every_run(store) for one in uses(run.record, args.image, identity)]
+    runs.sort(key=lambda pair: (pair[0].record["run"]["start"] or "", pair[0].id), reverse=True)
+    found = [(run, one) for run, one in runs if one["identity"] is not None]
     if args.json:
-        print(json.dumps([summary(run) | {"image": {"path": path, "digest": digest}} for run, path in found], indent=2))
+        print(json.dumps([summary(run) | {"image": one} for run, one in found], indent=2))
     else:
         print("\n".join(table([summary(run) for run, _ in found], sight.screen(os.environ))))
+    others = [run.id for run, one in found if one["identity"].get("others") != identity.get("others")]
+    if others and not args.image.startswith(DIGESTS):
+        tell(f"with other overlay or data partitions in the image: {listed(others)}")
+    unknown = [run.id for run, one in runs if one["identity"] is None]
+    if unknown:
+        tell(f"used a file of this name, but which was not found out: {listed(unknown)}")
     return 0
 
 
-def _identity(path: str) -> str:
-    from hpcprov.capture.container import sif
+def _identity(path: str, cache: str) -> dict[str, Any]:
+    """What identifies an image of any kind, from the store's cache where a run has had it read."""
+    from hpcprov.agent.image_child import identified
 
-    with sif.opened(path) as image, _progress(path, _partitions(image)) as pulse:
-        return str(sif.identity(image, pulse=pulse)["digest"])
+    os.stat(path)
+    found = identified({"path": os.path.abspath(path), "tag": None}, cache, None)
+    if not found.get("identity"):
+        raise HpcprovError(f"{path}: its identity is not known: {found.get('reason')}")
+    return dict(found["identity"])
 
 
-def _partitions(image: Image) -> int:
-    return sum(item.size for item in image.sif.partitions)
+def uses(record: dict[str, Any], path: str, identity: dict[str, Any]) -> list[dict[str, Any]]:
+    """The image of this identity among those that a run used, else one of this path whose identity is not known.
 
-
-def used(record: dict[str, Any], digest: str) -> str | None:
-    """The path by which a run used the image of this identity, or None. Records are untrusted."""
+    One entry {"path", "identity"} or none. Records are untrusted.
+    """
     from hpcprov.record import model
 
+    unknown: list[dict[str, Any]] = []
     for _, entry in model.facts(record, "image"):
         value = entry.get("value")
         images = value.get("images") if type(value) is dict else None
-        for one in images if type(images) is list else []:
-            identity = one.get("identity") if type(one) is dict else None
-            if type(identity) is dict and identity.get("digest") == digest:
-                return str(one.get("path"))
-    return None
+        for one in [image for image in images if type(image) is dict] if type(images) is list else []:
+            told, where = one.get("identity"), str(one.get("path") or one.get("image"))
+            if type(told) is dict and told.get("digest") == identity["digest"]:
+                return [{"path": where, "identity": told}]
+            if type(told) is not dict and where == os.path.abspath(path):
+                unknown = [{"path": where, "identity": None}]
+    return unknown
 
 
 ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {"show": show, "label": label, "used-by": used_by}

@@ -72,7 +72,7 @@ def place(sif: Sif, *, group: int | None, resign: bool) -> Place:
             f"labels in group {chosen} would break {told(broken)}",
             hint="--resign replaces it by one of yours" if group is None else OTHER_GROUP,
         )
-    if sif.signatures and not broken and not resign and group is None:
+    if sif.signatures and not broken and not resign and group is None and not unsigned_already(sif, chosen):
         raise HpcprovError(
             f"the image has {told(sif.signatures)}; its labels, in group {chosen}, would not be signed",
             hint=ways(chosen),
@@ -103,6 +103,11 @@ def usual_group(sif: Sif) -> int:
 def free_group(sif: Sif) -> int:
     """A group above all that are in use."""
     return max([1, *(item.group or 0 for item in sif.objects)]) + 1
+
+
+def unsigned_already(sif: Sif, group: int) -> bool:
+    """Whether an image's labels are in this group and not signed: then nothing gets worse."""
+    return sif.metadata is not None and sif.metadata.group == group and not covering(sif, group)
 
 
 def is_metadata(item: Object) -> bool:
