@@ -75,6 +75,7 @@ def is_named(image: Any) -> bool:
 def found(wanted: Images, cache_dir: str | None, *, reason: str | None, seconds: float) -> Images:
     """What is known of each image: from the cache, from its runtime, or by reading it, unless a `reason` forbids."""
     until = time.monotonic() + seconds
+    wanted = [located(image) for image in wanted] if reason is None else wanted
     facts = [quick(image, cache_dir, reason) for image in wanted]
     left = [at for at, fact in enumerate(facts) if fact is None]
     if left and reason is None:
@@ -112,13 +113,27 @@ def quick(image: Mapping[str, Any], cache_dir: str | None, reason: str | None) -
         return None  # the child says why
 
 
+def located(image: dict[str, Any]) -> dict[str, Any]:
+    """An image with its path, where only its runtime knows that: that of an instance."""
+    if image["path"] is not None or image["state"].get("transport") != "instance":
+        return image
+    from hpcprov.capture.container.asking import instance_image
+    from hpcprov.capture.container.image import describe
+
+    try:
+        state = describe(instance_image(image["argv"], image["image"], os.environ))
+    except HpcprovError as error:
+        return image | {"state": image["state"] | {"reason": error.message}}
+    return image | {"path": state["path"], "state": state, "nodes": []}
+
+
 def of_runtime(image: Mapping[str, Any]) -> dict[str, Any]:
     """What the runtime tells of an image without a path. Raises HpcprovError."""
     from hpcprov.capture.container import asking
 
     if image["runtime"] in asking.ENGINES and image["state"].get("how") == "argv":
         return {"how": "asked"} | asking.inspected(image["argv"], image["image"], os.environ)
-    raise HpcprovError(NOT_A_PATH)
+    raise HpcprovError(image["state"].get("reason") or NOT_A_PATH)
 
 
 def in_cache(image: Mapping[str, Any], cache_dir: str | None) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 
 from hpcprov.agent import declared
+from hpcprov.commands import later_images
 from hpcprov.commands.choose import tell
 from hpcprov.merge import settler
 from hpcprov.merge.publish import check_logs, refresh, revise
@@ -33,21 +34,23 @@ def sign(store: Store, directory: str) -> list[tuple[str, str]]:
     record = refresh(store, directory)
     left = [(role, artifact) for role in ROLES for artifact in record["artifacts"][role] if wants_hash(artifact)]
     left += unseen(record, directory)
-    if not left:
+    images = later_images.left(record)
+    if not left and not images:
         return []
     check_logs(directory, record)
     ended = record["run"]["end"] or record["run"]["last_heard"]
     until = moment.ns(ended) if ended else 0
     found = [(role, artifact, described(store, artifact, until)) for role, artifact in left]
     events = [event_of(*one) for one in found if tells_more(one[1], one[2])]
-    if not events:
+    about_images = later_images.events(store, record, images)
+    if not events and not about_images:
         return []
-    settler.append(directory, events)
+    settler.append(directory, events + about_images)
     revise(store, directory, old=record)
     return [
         (event["path"], event["state"] if event["state"] == "ok" else f"{event['state']}: {event['reason']}")
         for event in events
-    ]
+    ] + later_images.outcomes(about_images)
 
 
 def tells_more(artifact: dict[str, Any], facts: dict[str, Any]) -> bool:
@@ -81,6 +84,8 @@ def can_sign(record: dict[str, Any]) -> bool:
     """Is there something that settling by name may sign: left for later, or declared and not looked at?"""
     if record["run"]["options"].get("hash") == "off" or "seal" not in record:
         return False
+    if later_images.left(record):
+        return True
     found = record["artifacts"]
     if any(wants_hash(artifact) and artifact["reason"] != CHANGED for role in ROLES for artifact in found[role]):
         return True

@@ -63,14 +63,23 @@ def surroundings(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     if names:
         yield "modules", cut(names, 2 * screen.width)
     for container in _objects(model.fact(record, "container"), "containers"):
-        image = container.get("path") or container.get("image")
-        image = "(inside; image unknown)" if image in (None, "unknown") else image
-        yield "container", cut(f"{container.get('runtime')} {image}", screen.width)
+        yield "container", cut(_container(container, _objects(model.fact(record, "image"), "images")), screen.width)
     code = model.fact(record, "code")
     for part in dict.fromkeys(filter(None, (_git(_object(code, key)) for key in ("script", "directory")))):
         yield "code", cut(part, screen.width)
     for device in _objects(model.fact(record, "gpu"), "devices"):
         yield "gpu", cut(str(device.get("name")), screen.width)
+
+
+def _container(container: dict[str, Any], images: list[dict[str, Any]]) -> str:
+    """Runtime, image and, where its bytes were read, the image's identity."""
+    image = container.get("path") or container.get("image")
+    if image in (None, "unknown"):
+        return f"{container.get('runtime')} ({container.get('how')}; image unknown)"
+    known = next((one for one in images if one.get("image") == container.get("image")), {})
+    digest = _object(known, "identity").get("digest")
+    why = f"not known: {known['reason']}" if known.get("reason") else ""
+    return f"{container.get('runtime')} {image}  {short(digest) if type(digest) is str else why}".rstrip()
 
 
 def _git(place: dict[str, Any]) -> str:

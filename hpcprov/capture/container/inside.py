@@ -42,16 +42,18 @@ NO_NAME = "the runtime does not tell its image inside the container"
 ONLY_ASKED = "a variable that may come from outside the container says so, and nothing else"
 
 
-def inside(environ: Mapping[str, str], root: str = "/") -> dict[str, Any] | None:
+def inside(environ: Mapping[str, str], root: str = "/", *, mountinfo: str | None = None) -> dict[str, Any] | None:
     """The innermost container around a process with this environment and root, or None.
 
-    `sign` is `file` where the runtime's own mark was seen, `environment` where only a variable tells of it.
+    `mountinfo`: that file of the process, by default our own below `root`. `sign` is `file` where the runtime's own
+    mark was seen, `environment` where only a variable tells of it.
     """
+    mounts = mountinfo or os.path.join(root, "proc/self/mountinfo")
     for runtime, mark, signs, names in MARKS:
         if (mark is None or os.path.exists(os.path.join(root, mark))) and (not signs or first(environ, signs)):
             fact: dict[str, Any] = {"runtime": runtime, "how": "inside"}
             fact |= {"sign": "environment" if mark is None else "file"}
-            return fact | image(runtime, first(environ, names), root) | name(runtime, environ)
+            return fact | image(runtime, first(environ, names), root, mounts) | name(runtime, environ)
     return None
 
 
@@ -70,9 +72,10 @@ def first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     return next((environ[name] for name in names if environ.get(name)), None)
 
 
-def image(runtime: str, told: str | None, root: str) -> dict[str, Any]:
-    """The image that a runtime tells: by variable, else by its own file."""
-    found = told or OWN_FILES.get(runtime, nothing)(root)
+def image(runtime: str, told: str | None, root: str, mounts: str) -> dict[str, Any]:
+    """The image that a runtime tells: by variable, else by a file of its own, else by the mount of its root."""
+    found = told or (podman_image(root) if runtime == "podman" else None)
+    found = found or (charliecloud_image(mounts) if runtime == "charliecloud" else None)
     return {"image": found} if found else {"image": "unknown", "reason": NO_NAME}
 
 
@@ -86,11 +89,6 @@ def name(runtime: str, environ: Mapping[str, str]) -> dict[str, Any]:
     """The container's name and the image's id, where the runtime tells them."""
     found = {"name": environ.get(NAME_VARIABLES.get(runtime, "")), "id": environ.get(ID_VARIABLES.get(runtime, ""))}
     return {key: value for key, value in found.items() if value}
-
-
-def nothing(root: str) -> str | None:
-    """For runtimes without a file that names the image."""
-    return None
 
 
 def podman_image(root: str) -> str | None:
@@ -107,10 +105,10 @@ def parse_containerenv(text: str) -> dict[str, str]:
     return {key: value.strip('"') for key, equals, value in pairs if equals}
 
 
-def charliecloud_image(root: str) -> str | None:
+def charliecloud_image(mounts: str) -> str | None:
     """The host's folder that is mounted as the container's root, from mountinfo."""
     try:
-        return root_mount(read_text(os.path.join(root, "proc/self/mountinfo")))
+        return root_mount(read_text(mounts))
     except OSError:
         return None
 
@@ -126,6 +124,3 @@ def root_mount(text: str) -> str | None:
         if len(fields) > 4 and fields[4] == "/" and len(source) > 1:
             found = unescape(fields[3] if fields[3] != "/" else source[1])
     return None if found == "/dev/fuse" else found
-
-
-OWN_FILES = {"podman": podman_image, "charliecloud": charliecloud_image}

@@ -56,13 +56,18 @@ def seen(pid: int) -> dict[str, Any] | None:
     """The container that a process is in, or None when its root is ours: a runtime that has not entered its yet."""
     root = f"/proc/{pid}/root"
     try:
-        fact = None if os.path.samefile(root, "/") else inside(environment(pid), root)
+        fact = None if os.path.samefile(root, "/") else found_in(pid, root)
     except OSError:
         return None
     # A variable alone is no sign here: this process may be the runtime itself, with what its user had set.
     if fact is None or (fact["sign"] == "environment" and fact["runtime"] != "charliecloud"):
         return None
     return fact | {"how": "seen"} | state(fact, root)
+
+
+def found_in(pid: int, root: str) -> dict[str, Any] | None:
+    """As `inside`, for another process. Raises OSError."""
+    return inside(environment(pid), root, mountinfo=f"/proc/{pid}/mountinfo")
 
 
 def environment(pid: int) -> dict[str, str]:
