@@ -73,13 +73,15 @@ def rows(printed: str, separator: str, *, old: bool = False) -> Iterator[dict[st
     """The rows, each with the values by our keys that it tells; rows that do not fit are left out."""
     names = set(fields(old=old))
     columns = [(key, read) for name, key, read in FIELDS if name in names]
-    row = ""
+    parts: list[str] = []
+    separators = size = 0
     for line in printed.split("\n"):
-        row = f"{row}\n{line}" if row else line
-        cells = row.split(separator)
-        if len(cells) < len(columns) and len(row) < LONGEST_ROW:
+        parts.append(line)
+        separators, size = separators + line.count(separator), size + len(line)
+        if separators < len(columns) - 1 and size < LONGEST_ROW:
             continue
-        row = ""
+        cells = "\n".join(parts).split(separator)
+        parts, separators, size = [], 0, 0
         if len(cells) == len(columns):
             yield _values(cells, columns)
 

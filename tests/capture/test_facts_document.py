@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from capture.test_scheduler import LSF, PBS, SLURM
-from hpcprov.capture import code, container, gpu, host, modules, sampler, scheduler, software, user
+from capture.test_scheduler import HET, LSF, PBS, SLURM
+from capture.test_slurm import said, starts
+from hpcprov.capture import code, container, gpu, host, modules, sampler, scheduler, scontrol, software, user
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "facts.md").read_text()
 CHECKOUT = str(Path(__file__).parents[2])
@@ -41,7 +42,8 @@ def resources() -> dict[str, Any]:
 FACTS: tuple[tuple[str, Callable[[], Any]], ...] = (
     ("host", host.collect),
     ("user", lambda: user.collect({"USER": "ada"})),
-    ("scheduler", lambda: [scheduler.collect(environ) for environ in (SLURM, PBS, LSF)]),
+    ("scheduler", lambda: [scheduler.collect(environ) for environ in (SLURM, PBS, LSF, HET)]),
+    ("job", lambda: [scontrol.job(said("scontrol-array"), "23"), *starts("cancelled", "6"), *starts("het", "16")]),
     ("modules", lambda: modules.collect({"LMOD_VERSION": "8", "LOADEDMODULES": "a", "_LMFILES_": __file__})),
     ("container", lambda: container.collect({}, ["apptainer", "run", __file__], "/")),
     ("code", lambda: code.collect([sys.executable, __file__], CHECKOUT, os.environ)),

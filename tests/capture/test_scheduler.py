@@ -42,6 +42,11 @@ LSF = {
     "LSB_PROJECT_NAME": "GEN123",
 }  # fmt: skip
 FLUX = {"FLUX_JOB_ID": "ƒ2oLkTLb", "FLUX_JOB_NNODES": "2", "FLUX_JOB_SIZE": "8", "SLURM_JOB_ID": "1"}
+HET = {
+    "SLURM_JOB_ID": "15", "SLURM_HET_SIZE": "2", "SLURM_JOB_ID_HET_GROUP_0": "15", "SLURM_JOB_ID_HET_GROUP_1": "16",
+    "SLURM_JOB_NODELIST_HET_GROUP_0": "n1", "SLURM_JOB_NODELIST_HET_GROUP_1": "n2", "SLURM_NTASKS_HET_GROUP_1": "4",
+    "SLURM_JOB_DEPENDENCY": "afterok:3", "SLURM_GPUS_PER_TASK": "1",
+}  # fmt: skip
 SGE = {"JOB_ID": "77", "SGE_TASK_ID": "undefined", "QUEUE": "all.q", "NSLOTS": "16", "NHOSTS": "2", "JOB_NAME": "solve"}
 
 
@@ -75,6 +80,16 @@ NONE = {"name": "none", "reason": "no variable of a known batch scheduler is set
             },
         ),
         (FLUX, {"name": "flux", "job_id": "ƒ2oLkTLb", "nodes": 2, "tasks": 8}),
+        (
+            HET,
+            {
+                "name": "slurm", "job_id": "15", "het_size": 2, "dependency": "afterok:3", "gpus_per_task": "1",
+                "components": [
+                    {"job_id": "15", "node_list": "n1"}, {"job_id": "16", "node_list": "n2", "tasks": "4"},
+                ],
+            },
+        ),
+        ({"SLURM_JOB_ID": "5", "SLURM_JOB_ID_HET_GROUP_0": "5"}, {"name": "slurm", "job_id": "5"}),
         (SGE, {"name": "sge", "job_id": "77", "job_name": "solve", "partition": "all.q", "nodes": 2, "tasks": 16}),
     ],
 )  # fmt: skip
