@@ -5,7 +5,7 @@
 #     tests/cluster/bed/install.sh
 #
 # No service is started, and none stays running. /opt/hpcprov-bed holds Lmod, which apt refuses beside Tcl's modules.
-set -euo pipefail
+set -eEuo pipefail
 HERE=$(dirname "$(readlink -f "$0")")
 PRIVATE=/opt/hpcprov-bed POLICY=/usr/sbin/policy-rc.d
 WORK=$(mktemp -d)
@@ -18,6 +18,7 @@ main() {
   [ "$(id -u)" = 0 ] || stop "must run as root"
   command -v apt-get >/dev/null || stop "knows only Debian's apt-get; install by hand: ${PACKAGES[*]} apptainer lmod"
   trap clean EXIT
+  trap 'stop "line $LINENO failed: $BASH_COMMAND"' ERR
   keep_services_down
   install_packages
   link_pmix
@@ -92,6 +93,7 @@ install_lmod() {
 
 # Debian 12 has no Apptainer. That of Debian's unstable suite needs a later C library for two renamed functions alone;
 # older_glibc.py points them at the old names. The suite is read into a private directory: nothing else comes from it.
+# Its list is signed but runs out after a week, which a mirror that stands still would not survive.
 install_apptainer() {
   ! command -v apptainer >/dev/null || return 0
   update
@@ -106,7 +108,7 @@ install_apptainer() {
 # The first address of Debian's own files that is not of the security archive, in either format of apt's sources.
 mirror() {
   cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null |
-    sed -nE 's/^(URIs:|deb( \[[^]]*\])?) +([^ ]+).*/\3/p' | grep -v security | head -n 1
+    sed -nE 's/^(URIs:|deb( \[[^]]*\])?) +([^ ]+).*/\3/p' | grep -v security | head -n 1 || true
 }
 
 fetch_apptainer() {
@@ -116,7 +118,8 @@ fetch_apptainer() {
   mkdir -p "$WORK"/apt/lists/partial "$WORK"/apt/cache/archives/partial
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $from sid main" >"$WORK/apt/sources.list"
   local sid=(-o "Dir::Etc::sourcelist=$WORK/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o "Dir::State::lists=$WORK/apt/lists" -o "Dir::Cache=$WORK/apt/cache" -o APT::Sandbox::User=root)
+    -o "Dir::State::lists=$WORK/apt/lists" -o "Dir::Cache=$WORK/apt/cache" -o APT::Sandbox::User=root
+    -o Acquire::Check-Valid-Until=false)
   quietly apt-get "${sid[@]}" update -qq
   (cd "$WORK" && quietly apt-get "${sid[@]}" download -qq apptainer)
 }
