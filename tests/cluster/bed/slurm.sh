@@ -258,11 +258,12 @@ cancel_all() {
   done
 }
 
-# A node's tasks, by its control group and by the environment that Slurm gives them.
+# A node's tasks, by its control group and by the environment that Slurm gives them. Processes that end meanwhile are no
+# failure.
 tasks() {
   {
     if [ -d "$FREEZER/slurm_$1" ]; then find "$FREEZER/slurm_$1" -name cgroup.procs -exec cat {} + 2>/dev/null; fi
-    grep -lzxs "SLURMD_NODENAME=$1" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3
+    grep -lzxs "SLURMD_NODENAME=$1" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 || true
   } | sort -un
 }
 
