@@ -75,7 +75,7 @@ def _container(container: dict[str, Any], images: list[dict[str, Any]]) -> str:
     """Runtime, image and, where its bytes were read, the image's identity."""
     image = container.get("path") or container.get("image")
     if image in (None, "unknown"):
-        return f"{container.get('runtime')} ({container.get('how')}; image unknown)"
+        return f"{container.get('runtime')} ({container.get('how') or 'inside'}; image unknown)"
     known = next((one for one in images if one.get("image") == container.get("image")), {})
     digest = _object(known, "identity").get("digest")
     why = f"not known: {known['reason']}" if known.get("reason") else ""
