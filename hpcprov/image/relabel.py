@@ -93,8 +93,9 @@ def metadata(image: Image, labels: Mapping[str, str]) -> bytes:
     item = image.sif.metadata
     document = sif.document(image, item) if item is not None else inspected(image)
     old = sif.metadata_labels(document, image.path)
-    attributes = document.setdefault("data", {}).setdefault("attributes", {})
-    attributes["labels"] = dict(sorted((old | dict(labels)).items()))
+    body = document.get("data") or {}
+    attributes = (body.get("attributes") or {}) | {"labels": dict(sorted((old | dict(labels)).items()))}
+    document = {"type": "container"} | document | {"data": body | {"attributes": attributes}}
     try:
         text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode("ascii")
     except ValueError as error:

@@ -263,7 +263,7 @@ def found_labels(image: Image) -> dict[str, Any]:
 def metadata_labels(value: dict[str, Any], path: str) -> dict[str, str]:
     """The labels in an inspect-metadata.json; none where it has none. Raises UnreadableData."""
     for key in ("data", "attributes", "labels"):
-        value = value.get(key) or {}
+        value = {} if value.get(key) is None else value[key]
         if type(value) is not dict:
             raise UnreadableData(f"{path}: {key!r} in its {METADATA_NAME} is not an object")
     return texts(value, path)
