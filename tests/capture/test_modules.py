@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -21,6 +22,42 @@ def files(tmp_path: Path) -> list[str]:
     for name in ("gcc", "hdf5"):
         (tmp_path / name).write_text(f"#%Module\n# {name}\n")
     return [str(tmp_path / "gcc"), str(tmp_path / "hdf5")]
+
+
+# What Lmod 8.6.19 keeps after `module load hdf5`, where hdf5 has depends_on("mpi").
+TABLE = """_ModuleTable_ = {
+MTversion = 3,
+depthT = {},
+mT = {
+hdf5 = {
+fn = "/m/hdf5/1.14.lua",
+fullName = "hdf5/1.14",
+loadOrder = 2,
+propT = {},
+stackDepth = 0,
+status = "active",
+userName = "hdf5",
+},
+mpi = {
+fn = "/m/mpi/4.2.lua",
+fullName = "mpi/4.2",
+loadOrder = 1,
+propT = {},
+ref_count = 1,
+stackDepth = 1,
+status = "active",
+userName = "mpi/4.2",
+},
+},
+}
+"""
+
+
+def table(text: str) -> dict[str, str]:
+    """A module table as Lmod puts it into the environment."""
+    coded = base64.b64encode(text.encode()).decode()
+    pieces = [coded[start : start + 256] for start in range(0, len(coded), 256)]
+    return {f"_ModuleTable{number:03}_": piece for number, piece in enumerate(pieces, 1)}
 
 
 def digest(path: str) -> str:
@@ -44,11 +81,11 @@ def test_tcl(files: list[str]) -> None:
     environ = {
         "LOADEDMODULES": "gcc/13:hdf5/1.14",
         "_LMFILES_": ":".join(files),
-        "__MODULES_LMTAG": "gcc/13&auto-loaded&nuasked:hdf5/1.14&sticky",
+        "__MODULES_LMTAG": "gcc/13&auto-loaded&keep-loaded:hdf5/1.14&sticky",
     }
     assert modules.collect(environ)["loaded"] == [
-        {"name": "gcc/13", "auto": True, "file": files[0], "sha256": digest(files[0])},
-        {"name": "hdf5/1.14", "auto": False, "file": files[1], "sha256": digest(files[1])},
+        {"name": "gcc/13", "auto": True, "hidden": False, "file": files[0], "sha256": digest(files[0])},
+        {"name": "hdf5/1.14", "auto": False, "hidden": False, "file": files[1], "sha256": digest(files[1])},
     ]
 
 
@@ -59,14 +96,57 @@ def test_lmod(files: list[str]) -> None:
         "MODULEPATH": "/opt/modulefiles",
         "LOADEDMODULES": "hdf5/1.14",
         "_LMFILES_": files[1],
-    }
+    } | table(TABLE)
     assert modules.collect(environ) == {
         "kind": "lmod",
         "version": "8.7.14",
         "command": "/opt/lmod/libexec/lmod",
         "path": ["/opt/modulefiles"],
-        "loaded": [{"name": "hdf5/1.14", "auto": False, "file": files[1], "sha256": digest(files[1])}],
+        "loaded": [{"name": "hdf5/1.14", "auto": False, "hidden": False, "file": files[1], "sha256": digest(files[1])}],
     }
+
+
+def test_environment_modules_4_names_what_no_user_asked_for() -> None:
+    facts = modules.collect({"LOADEDMODULES": "gcc/9:hdf5/1.10", "MODULES_LMNOTUASKED": "gcc/9"})
+    assert [entry["auto"] for entry in facts["loaded"]] == [True, False]
+
+
+@pytest.mark.parametrize("name", [".gcc/13", "gcc/.13", "core/.gcc/13"])
+def test_names_with_a_dot_are_hidden(name: str) -> None:
+    facts = modules.collect({"LOADEDMODULES": f"{name}:gcc/1.3:g.c/1"})
+    assert [entry["hidden"] for entry in facts["loaded"]] == [True, False, False]
+
+
+def test_what_tcl_does_not_list_is_hidden() -> None:
+    facts = modules.collect(
+        {"LOADEDMODULES": "gcc/13:hdf5/1.14", "__MODULES_LMTAG": "gcc/13&hidden-loaded&auto-loaded"}
+    )
+    assert [(entry["hidden"], entry["auto"]) for entry in facts["loaded"]] == [(True, True), (False, False)]
+
+
+def test_what_lmod_loads_for_another_is_automatic() -> None:
+    facts = modules.collect({"LMOD_VERSION": "8.6.19", "LOADEDMODULES": "mpi/4.2:hdf5/1.14"} | table(TABLE))
+    assert [entry["auto"] for entry in facts["loaded"]] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        {},
+        {"_ModuleTable002_": "X01vZHVsZVRhYmxlXyA9IHsK"},
+        {"_ModuleTable001_": "not base64!"},
+        {"_ModuleTable001_": "\udcff"},
+        {"_ModuleTable001_": "X01v", "_ModuleTable002_": "Z"},
+    ],
+)
+def test_a_damaged_table_of_lmod_tells_nothing(pieces: dict[str, str]) -> None:
+    facts = modules.collect({"LMOD_VERSION": "8", "LOADEDMODULES": "a", "_LMFILES_": "/nowhere/a"} | pieces)
+    assert "auto" not in facts["loaded"][0] and "table is missing or damaged" in facts["reason"]
+
+
+def test_a_table_with_floods_of_letters_and_digits_is_read_all_the_same() -> None:
+    flood = 'fullName = "' + "a" * 300_000 + "\n" + "stackDepth = " + "9" * 300_000 + ",\n"
+    assert modules.loaded_by_lmod(table(flood + TABLE)) == {"mpi/4.2"}
 
 
 def test_lists_that_do_not_fit_are_said(files: list[str]) -> None:
@@ -122,7 +202,7 @@ def test_what_environment_modules_5_2_really_sets(tmp_path: Path) -> None:
     ]
 
 
-# The two conflict as packages, so a machine has one of them: kind, file to source, module files, how to load.
+# kind, file to source, module files, how to load. tests/cluster/test_modules.py has both at once, in jobs.
 REAL = {
     "tcl": (
         "/usr/share/modules/init/bash",
@@ -151,5 +231,5 @@ def test_real_modules(tmp_path: Path) -> None:
     facts = modules.collect(json.loads(output.stdout.splitlines()[-1]))
     assert facts["kind"] == kind and str(tmp_path) in facts["path"] and "reason" not in facts
     assert [entry["name"] for entry in facts["loaded"]] == ["mpi/4.2", "solver/1.0"]
-    assert [entry["auto"] for entry in facts["loaded"]] == [kind == "tcl", False]
+    assert [entry["auto"] for entry in facts["loaded"]] == [True, False]
     assert [entry["sha256"] for entry in facts["loaded"]] == [digest(str(tmp_path / name)) for name in sorted(files)]
