@@ -8,7 +8,7 @@ Facts are values of any shape that a log held: nothing in here trusts one.
 
 from __future__ import annotations
 
-from hpcprov.commands.screen import count, cut, size
+from hpcprov.commands.screen import count, cut, duration, size
 from hpcprov.record import model
 from hpcprov.record.text import printable
 
@@ -35,6 +35,7 @@ def where(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
         rest = [node["node"] for node in record["nodes"]][told:]
         yield "nodes", cut(f"{'and ' if told else ''}{', '.join(rest)}", screen.width)
     yield from _job(model.fact(record, "scheduler"), screen)
+    yield from _limits(model.fact(record, "job"), screen)
 
 
 def _host(fact: dict[str, Any]) -> str:
@@ -55,6 +56,15 @@ def _job(job: dict[str, Any], screen: Screen) -> Iterator[tuple[str, str]]:
         keys = ("cluster", "step_id", "partition", "account", "qos")
         rest = "".join(f", {key.removesuffix('_id')} {job[key]}" for key in keys if job.get(key) is not None)
         yield "job", cut(f"{job.get('name')} {job['job_id']}{rest}", screen.width)
+
+
+def _limits(job: dict[str, Any], screen: Screen) -> Iterator[tuple[str, str]]:
+    """Of a job's own record: its time limit and resources."""
+    limit = job.get("time_limit_s")
+    parts = [f"at most {duration(limit)}"] if type(limit) is int else []
+    parts += [str(job[key]) for key in ("allocated", "dependency") if job.get(key) is not None]
+    if parts:
+        yield "limits", cut(", ".join(parts), screen.width)
 
 
 def surroundings(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
@@ -78,8 +88,10 @@ def _container(container: dict[str, Any], images: list[dict[str, Any]]) -> str:
         return f"{container.get('runtime')} ({container.get('how') or 'inside'}; image unknown)"
     known = next((one for one in images if one.get("image") == container.get("image")), {})
     digest = _object(known, "identity").get("digest")
-    why = f"not known: {known['reason']}" if known.get("reason") else ""
-    return f"{container.get('runtime')} {image}  {short(digest) if type(digest) is str else why}".rstrip()
+    if type(digest) is str:
+        return f"{container.get('runtime')} {short(digest)} {image}"
+    why = f"  (not known which: {known['reason']})" if known.get("reason") else ""
+    return f"{container.get('runtime')} {image}{why}"
 
 
 def _git(place: dict[str, Any]) -> str:

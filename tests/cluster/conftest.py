@@ -154,7 +154,7 @@ def podman() -> str:
 def charliecloud() -> str:
     """ch-run; the other programs of Charliecloud lie beside it."""
     path = shutil.which("ch-run")
-    require("charliecloud", path and works(path, "--version"))
+    require("charliecloud", path and works("env", "USER=root", path, "--version"))  # it wants a user's name
     return str(path)
 
 
