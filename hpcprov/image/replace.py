@@ -68,8 +68,8 @@ def drafted(
         forget_drafts(folder, prefix)
     draft = Draft(os.path.join(folder, f"{prefix}{os.urandom(6).hex()}"), target, source)
     before = os.fstat(source)
-    descriptor = create(draft.path, folder)
     try:
+        descriptor = create(draft.path, folder)
         try:
             copy(source, descriptor, before.st_size, folder, pulse)
             if target == os.path.realpath(path):
@@ -82,7 +82,7 @@ def drafted(
         if state(os.fstat(source)) != state(before) or (alone and not is_same(path, before)):
             raise HpcprovError(f"{path!a} was changed by another process meanwhile; it stays as it is now")
         put(draft, path)
-    except BaseException:
+    except BaseException:  # a signal, too, which may come at any moment
         forget(draft.path)
         raise
     sync(folder)

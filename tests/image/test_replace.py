@@ -1,0 +1,285 @@
+"""A labelled copy takes the image's place: killed, refused, raced, without room, on links; it is whole after all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hpcprov.capture.container import sif
+from hpcprov.image.relabel import Options, relabel
+from hpcprov.image.replace import replacement
+from hpcprov.record.errors import HpcprovError
+
+from . import build
+
+LABEL = "import sys; from hpcprov.cli import main; sys.exit(main(['image', 'label', *sys.argv[1:]]))"
+PARTITION = random.Random(4).randbytes(48 << 20)
+
+
+def large() -> bytes:
+    things = build.plain()
+    things[2] = build.partition(PARTITION)
+    return build.image(things)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "images" / "x.sif"
+    path.parent.mkdir()
+    path.write_bytes(build.image(build.plain()))
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """An image where every user can see it."""
+    with tempfile.TemporaryDirectory(prefix="hpcprov-test-") as folder:
+        os.chmod(folder, 0o755)
+        path = Path(folder) / "x.sif"
+        path.write_bytes(build.image(build.plain()))
+        yield path
+
+
+def label(path: Path, **values: str) -> None:
+    relabel(str(path), values, Options())
+
+
+def labels_of(path: Path) -> dict[str, str]:
+    with sif.opened(str(path)) as image:
+        found: dict[str, str] = sif.labels(image)["labels"]
+        return found
+
+
+def alone(path: Path) -> bool:
+    """Whether no draft is left beside the image."""
+    return [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_labels_are_added_and_changed(image: Path) -> None:
+    label(image, a="2", b="3")
+    label(image, c="4")
+    assert labels_of(image) == {"a": "2", "b": "3", "c": "4"}
+    assert alone(image) and stat.S_IMODE(image.stat().st_mode) == 0o755
+
+
+def test_everything_else_in_the_metadata_stays(image: Path) -> None:
+    with sif.opened(str(image)) as before:
+        old = sif.document(before, before.sif.objects[1])
+    label(image, a="2")
+    with sif.opened(str(image)) as after:
+        assert after.sif.metadata is not None
+        new = sif.document(after, after.sif.metadata)
+    assert new["data"]["attributes"].pop("labels") == {"a": "2"}
+    assert old["data"]["attributes"].pop("labels") == {"a": "1"}
+    assert new == old
+
+
+def test_labels_that_are_there_are_not_written_again(image: Path) -> None:
+    before = image.stat()
+    label(image, a="1")
+    assert image.stat() == before
+
+
+def test_labels_of_a_signed_image_that_are_there_break_nothing(tmp_path: Path) -> None:
+    things = build.plain()
+    path = tmp_path / "x.sif"
+    path.write_bytes(build.image([*things, build.signature(things)]))
+    label(path, a="1")
+    with pytest.raises(HpcprovError, match="signature"):
+        label(path, a="2")
+    assert alone(path)
+
+
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    path = tmp_path / "x.sif"
+    path.write_bytes(large())
+    command = [sys.executable, "-c", LABEL, str(path), "--label"]
+    began = time.monotonic()
+    subprocess.run([*command, "n=0"], check=True, capture_output=True)
+    whole, at = time.monotonic() - began, 0
+    chance = random.Random(int(os.environ.get("HPCPROV_FUZZ_SEED", "0")))
+    for number in range(1, 13):
+        process = subprocess.Popen([*command, f"n={number}"], stdout=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0, whole))
+        process.kill()
+        process.wait()
+        found = labels_of(path)
+        assert found in ({"a": "1", "n": str(at)}, {"a": "1", "n": str(number)})
+        at = int(found["n"])
+        with sif.opened(str(path)) as image:
+            assert sif.identity(image)["digest"] == build.sha(PARTITION)
+    subprocess.run([*command, "n=last"], check=True, capture_output=True)
+    assert labels_of(path)["n"] == "last" and alone(path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_no_draft(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "x.sif"
+    path.write_bytes(large())
+    process = subprocess.Popen([sys.executable, "-c", LABEL, str(path), "--label", "n=1"], stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while alone(path) and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.001)
+    process.send_signal(number)
+    process.wait(60)
+    assert alone(path) and labels_of(path)["a"] == "1"
+
+
+def test_two_at_once(image: Path) -> None:
+    """One of two is refused, or comes after the other: no label that was written is lost."""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", LABEL, str(image), "--label", f"k{number}=1"], stderr=subprocess.PIPE)
+        for number in range(6)
+    ]
+    told = [process.communicate(timeout=60)[1].decode() for process in processes]
+    done = {f"k{number}" for number, process in enumerate(processes) if process.returncode == 0}
+    assert done and {key for key in labels_of(image) if key != "a"} == done
+    assert all("try again" in text for text, process in zip(told, processes, strict=True) if process.returncode)
+    assert alone(image)
+
+
+def test_one_that_another_process_is_labelling(image: Path) -> None:
+    with image.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(HpcprovError, match="is being labelled"):
+            label(image, a="2")
+    label(image, a="2")
+
+
+def test_one_that_a_container_writes_to(image: Path) -> None:
+    """Apptainer locks the part of the file that an embedded overlay is in."""
+    code = (
+        "import fcntl, sys; f = open(sys.argv[1], 'r+b'); fcntl.lockf(f, fcntl.LOCK_EX, 100, 40000); print(flush=True)"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", f"{code}; sys.stdin.read()", str(image)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    with pytest.raises(HpcprovError, match="written to by a container"):
+        label(image, a="2")
+    writer.communicate(timeout=60)
+    label(image, a="2")
+
+
+def test_one_that_is_changed_meanwhile(image: Path) -> None:
+    with pytest.raises(HpcprovError, match="changed by another process"), replacement(str(image)):
+        other = image.with_name("other")
+        other.write_bytes(b"another image")
+        other.rename(image)
+    assert image.read_bytes() == b"another image" and alone(image)
+
+
+def test_by_a_link_the_image_itself_is_labelled(image: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.sif"
+    link.symlink_to(image)
+    label(link, a="2")
+    assert link.is_symlink() and labels_of(image) == {"a": "2"} and alone(image)
+
+
+def test_a_program_that_has_it_open_keeps_the_old_one(image: Path) -> None:
+    before = image.read_bytes()
+    with image.open("rb") as file:
+        label(image, a="2")
+        assert file.read() == before
+
+
+def test_extended_attributes_stay(image: Path) -> None:
+    try:
+        os.setxattr(image, "user.origin", b"registry")
+    except OSError:
+        pytest.skip("the file system of temporary files keeps no extended attributes")
+    label(image, a="2")
+    assert os.getxattr(image, "user.origin") == b"registry"
+
+
+def test_holes_stay_holes(tmp_path: Path) -> None:
+    things = build.plain()
+    things.append(build.partition(bytes(32 << 20), build.OVERLAY))
+    path = tmp_path / "x.sif"
+    data = build.image(things)
+    path.write_bytes(data)
+    label(path, a="2")
+    assert path.stat().st_blocks * 512 < 8 << 20
+    assert path.read_bytes()[-(32 << 20) - 5000 :].count(0) > 32 << 20
+
+
+def test_into_another_file(image: Path) -> None:
+    before, output = image.read_bytes(), image.with_name("labelled.sif")
+    relabel(str(image), {"a": "2"}, Options(output=str(output)))
+    assert image.read_bytes() == before and labels_of(output) == {"a": "2"}
+    with pytest.raises(HpcprovError, match="exists already"):
+        relabel(str(image), {"a": "3"}, Options(output=str(output)))
+    assert labels_of(output) == {"a": "2"}
+
+
+def test_a_file_that_may_not_grow(image: Path) -> None:
+    before = image.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+        with pytest.raises(OSError):
+            label(image, a="2")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert image.read_bytes() == before and alone(image)
+
+
+def as_nobody(path: Path) -> str:
+    """Label as a user who has no rights, in a child that has loaded everything: Python may lie where none may read."""
+    label(path, a="1")
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        try:
+            label(path, a="2")
+            text = "labelled"
+        except HpcprovError as error:
+            text = f"{error.message} | {error.hint}"
+        finally:
+            os.write(theirs, text.encode())
+            os._exit(0)
+    os.waitpid(child, 0)
+    return os.read(ours, 4096).decode()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_in_a_folder_of_others(public: Path) -> None:
+    image = public
+    told = as_nobody(image)
+    assert "Permission denied" in told and "--output" in told
+    assert alone(image)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_an_image_of_others_in_a_folder_for_all(public: Path) -> None:
+    image = public
+    image.parent.chmod(0o777)
+    told = as_nobody(image)
+    assert "belongs to 0:0" in told and "--output" in told
+    assert alone(image) and image.stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_the_owner_stays(image: Path) -> None:
+    os.chown(image, 12345, 54321)
+    label(image, a="2")
+    assert (image.stat().st_uid, image.stat().st_gid) == (12345, 54321)
