@@ -1,5 +1,7 @@
 """Reading images, in a child that `images` starts as `python -P -m hpcprov.agent.image_child --seconds 60 ... JSON`.
 
+Images are untrusted: whatever one declares, the child stays in its memory, and ends with its parent.
+
 For each image in the JSON text (a list of {"path", "tag", "state", "began"}) it prints one line: its index and what it
 found.
 
@@ -9,6 +11,7 @@ found.
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 
@@ -20,6 +23,7 @@ from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.deadline import TimeUp, check
 from hpcprov.signature.snapshot import Snapshot, look
 from hpcprov.signature.storage import storage_digest
+from hpcprov.signature.worker import LEAST, PER_THREAD, end_with_parent, limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +38,9 @@ CHANGED_SINCE = "it was changed or replaced after the run began"
 def main(words: list[str]) -> int:
     options = dict(zip(words[:-1:2], words[1:-1:2], strict=True))
     deadline = time.monotonic() + float(options["--seconds"])
+    end_with_parent(int(options["--parent"]))
+    memory = LEAST + thread_count(None) * PER_THREAD
+    limit({resource.RLIMIT_AS: memory, resource.RLIMIT_CORE: 0})
     for at, wanted in enumerate(json.loads(words[-1])):
         print(json.dumps([at, identified(wanted, options["--cache"], deadline)]), flush=True)
     return 0
@@ -47,7 +54,9 @@ def identified(wanted: dict[str, Any], cache_dir: str | None, deadline: float | 
         return unknown("time")
     except HpcprovError as error:
         return unknown(error.message)
-    except (OSError, ValueError, MemoryError) as error:
+    except MemoryError:
+        return unknown("not enough memory to read it")
+    except (OSError, ValueError) as error:
         return unknown(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 

@@ -163,7 +163,7 @@ def in_child(wanted: Images, cache_dir: str | None, seconds: float) -> list[dict
     facts: list[dict[str, Any] | None] = [None] * len(wanted)
     if seconds <= 0:
         return facts
-    words = ["--seconds", f"{seconds:.1f}", "--cache", cache_dir or ""]
+    words = ["--seconds", f"{seconds:.1f}", "--cache", cache_dir or "", "--parent", str(os.getpid())]
     command = [sys.executable, "-P", "-m", "hpcprov.agent.image_child", *words, json.dumps(wanted)]
     lines: list[bytes] = []
     failure = None
