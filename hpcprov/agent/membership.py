@@ -14,7 +14,6 @@ import os
 import threading
 
 from hpcprov.agent.journal import Journal
-from hpcprov.merge.jobs import job_of_environment
 from hpcprov.record import layout
 
 TYPE_CHECKING = False
@@ -46,33 +45,27 @@ class Membership:
         if self.told or not starts or not is_first(starts, self.environ):
             return
         self.told = True
+        from hpcprov.merge.jobs import job_of_environment  # not before the launchers have their answers
+
         job = job_of_environment(self.environ)
         if job is not None:
             directory = self.store.run(layout.job_id(job.cluster, job.job_id, job.restarts))
-            path = self.write(directory, starts[0], kind="job", began=job.began)
+            self.write(directory, starts[0], kind="job", began=job.began)
             if is_first_part(self.store, directory):
+                path = os.path.join(directory, self.log)
                 self.asking = threading.Thread(target=self.describe, args=(path, job), daemon=True)
                 self.asking.start()
         workflow = self.environ.get("HPCPROV_WORKFLOW", "")
         if layout.is_run_id(workflow) and workflow != self.run_id:
-            self.write(self.store.run(workflow), starts[0], kind="workflow", began=None)
+            self.write(self.store.run(workflow), starts[0], kind="workflow")
 
     def wait(self) -> None:
         """Give the scheduler a last moment."""
         if self.asking is not None:
             self.asking.join(PATIENCE)
 
-    def write(self, directory: str, start: Mapping[str, Any], *, kind: str, began: int | None) -> str:
-        """The path of the log, beside those of the whole's other parts. Raises OSError."""
-        os.makedirs(directory, exist_ok=True)
-        journal = Journal(os.path.join(directory, self.log), self.node)
-        try:
-            told = {key: start.get(key) for key in TOLD}
-            if not journal.write("part", kind=kind, run=self.run_id, began=began, **told):
-                raise OSError(0, journal.reason)
-        finally:
-            os.close(journal.fd)
-        return journal.path
+    def write(self, directory: str, start: Mapping[str, Any], **keys: Any) -> None:
+        write(directory, self.log, self.node, start, run=self.run_id, **keys)
 
     def describe(self, path: str, job: Job) -> None:
         """The facts of the job, in the log of its first part."""
@@ -94,6 +87,20 @@ class Membership:
                 journal.write("fact", kind="job", value=found)
         finally:
             os.close(journal.fd)
+
+
+def write(directory: str, log: str, node: str, start: Mapping[str, Any], **keys: Any) -> None:
+    """A part's own words in a log of its own, which has the part's own log's name: no other part has the same.
+
+    `start`: name, tags, argv, inputs, outputs, cwd. Raises OSError.
+    """
+    os.makedirs(directory, exist_ok=True)
+    journal = Journal(os.path.join(directory, log), node)
+    try:
+        if not journal.write("part", **({key: start.get(key) for key in TOLD} | keys)):
+            raise OSError(0, journal.reason)
+    finally:
+        os.close(journal.fd)
 
 
 def is_first(starts: list[dict[str, Any]], environ: Mapping[str, str]) -> bool:

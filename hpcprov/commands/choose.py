@@ -1,6 +1,8 @@
-"""RUN on a command line -> a run: an id, an unambiguous beginning of one, `last`, or a batch job's id.
+"""RUN on a command line -> a run: an id, an unambiguous beginning of one, `last`, or a name in its batch system.
 
     choose(store, "last").record["run"]["id"]  ->  "20261121T093000Z-1f2e3d4c"
+    choose(store, "4711")    ->  the job itself          choose(store, "4711_3")  ->  a task of a job array
+    choose(store, "4711.0")  ->  a step of it
 
 A run that is still going on has a record too, folded from what its logs say by now: status `running`, no seal.
 """
@@ -8,14 +10,14 @@ A run that is still going on has a record too, folded from what its logs say by 
 from __future__ import annotations
 
 import os
+import re
 import sys
 
-from hpcprov.merge import find
-from hpcprov.merge.alive import doubt
+from hpcprov.commands import wholes
+from hpcprov.merge import find, jobs
 from hpcprov.merge.groups import groups
 from hpcprov.merge.publish import compose, refresh
 from hpcprov.merge.read import read_run
-from hpcprov.merge.settle import settle_stale
 from hpcprov.record import layout, model
 from hpcprov.record.errors import AmbiguousRun, HpcprovError, NoSuchRun
 from hpcprov.record.text import printable
@@ -23,13 +25,15 @@ from hpcprov.record.text import printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from hpcprov.record.layout import Store
 
 MOST_CANDIDATES = 12
 MOST_TOLD = 3
-HELP = "a run's id or the beginning of one, `last`, or a batch job's id"
+HELP = "a run's id or the beginning of one, `last`, or a batch job's id, `JOB.STEP` or `JOB_TASK`"
+# JOB, JOB.STEP, JOB_TASK and JOB_TASK.STEP, as Slurm writes them.
+JOB_NAME = re.compile(r"[0-9]{1,10}(_[0-9]{1,10})?(\.[A-Za-z0-9]+)?")
 
 
 class Run:
@@ -46,7 +50,8 @@ class Run:
 def store_here() -> Store:
     """The store of the working directory, after settling what in it is over. Raises NoStore."""
     store = layout.find_store(os.environ, os.getcwd())
-    reasons = [outcome.reason for outcome in settle_stale(store) if outcome.reason is not None and not outcome.running]
+    outcomes = wholes.settle_all(store)
+    reasons = [outcome.reason for outcome in outcomes if outcome.reason is not None and not outcome.running]
     if reasons:
         tell(f"not settled: {listed(reasons)}")
     return store
@@ -83,6 +88,9 @@ def choose(store: Store, text: str) -> Run:
     places = {os.path.basename(path): path for path in find.record_directories(store)}
     places |= {run_id: store.run(run_id) for run_id in find.run_ids(store)}
     names = [text] if text in places else sorted(name for name in places if text and name.startswith(text))
+    if text not in places and JOB_NAME.fullmatch(text):
+        # The number of a job may be the beginning of a date, too.
+        names = _named_by_job(places, text) or names
     if len(names) == 1:
         return open_run(store, places[names[0]])
     if names:
@@ -128,7 +136,7 @@ def _in_progress(store: Store, directory: str) -> Run:
         return open_run(store, record)
     if not launches:
         raise NoSuchRun(f"nothing is known yet of run {name!a}")
-    over = doubt(launches[-1].logs, directory) is None
+    over = wholes.is_over(name, launches[-1], directory)
     return Run(directory, compose(launches[-1], run_id=name, over=over) | {"revision": 0})
 
 
@@ -152,8 +160,26 @@ def _start(run: Run) -> tuple[str, str]:
     return run.record["run"]["start"] or "", run.id
 
 
+def _named_by_job(places: Iterable[str], text: str) -> list[str]:
+    """The ids of the latest start of a job, or of its step: `slurm-alps-4711-r1`, `slurm-alps-4711.0-r1.0`."""
+    job, _, step = text.partition(".")
+    form = rf"slurm-(?P<cluster>.+)-{job}" + (rf"\.{step}" if step else "") + r"(?:-r(?P<restarts>[0-9]{1,9}))?"
+    form += (r"\.[0-9]+" if step else "") + r"(?:~(?P<again>[0-9]{1,9}))?"
+    found: dict[tuple[str, int, int], list[str]] = {}
+    for name in places:
+        if match := re.fullmatch(form, name):
+            start = match["cluster"], int(match["restarts"] or 0), int(match["again"] or 0)
+            found.setdefault(start, []).append(name)
+    latest = {cluster: max(start for start in found if start[0] == cluster) for cluster, _, _ in found}
+    return sorted(name for start in latest.values() for name in found[start])
+
+
 def _of_job(store: Store, text: str) -> Run:
-    runs = [run for run in every_run(store) if text in _job_names(run.record)]
+    runs = [run for run in every_run(store) if text in job_names(run.record)]
+    themselves = [run for run in runs if run.record["run"]["kind"] == "job"]
+    starts_of = {(job.cluster, job.job_id) for run in themselves if (job := jobs.job_of_record(run.record)) is not None}
+    if len(starts_of) == 1:
+        return max(themselves, key=_start)
     if len(runs) == 1:
         return runs[0]
     if runs:
@@ -162,11 +188,17 @@ def _of_job(store: Store, text: str) -> Run:
     raise NoSuchRun(f"no run and no job is called {text!a}", hint="`hpcprov runs` lists what there is")
 
 
-def _job_names(record: model.Record) -> set[str]:
-    """The names of a run's job: its id, and its id with the step."""
-    job = model.job_id(record)
-    step = model.fact(record, "scheduler").get("step_id", record["environment"]["common"].get("SLURM_STEP_ID"))
-    return set() if job is None else {job} | ({f"{job}.{step}"} if step is not None else set())
+def job_names(record: model.Record) -> set[str]:
+    """What a run's job is called: its id, that of its task in an array, and both with the step."""
+    fact, common = model.fact(record, "scheduler"), record["environment"]["common"]
+    array = [fact.get(f"array_{key}", common.get(f"SLURM_ARRAY_{key.upper()}")) for key in ("job_id", "task_id")]
+    if record["run"]["kind"] == "job":
+        itself = jobs.job_of_record(record)
+        job, step = None if itself is None else itself.job_id, None
+    else:
+        job, step = model.job_id(record), fact.get("step_id", common.get("SLURM_STEP_ID"))
+    names = {job, f"{array[0]}_{array[1]}" if None not in array else None} - {None}
+    return {str(name) for name in names} | {f"{name}.{step}" for name in names if step is not None}
 
 
 def _candidates(names: list[str]) -> str:

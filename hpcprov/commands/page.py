@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from hpcprov.commands import later
 from hpcprov.commands.screen import count, cut, duration, size, when, words
-from hpcprov.commands.surroundings import artifacts, surroundings, where
+from hpcprov.commands.surroundings import artifacts, said, surroundings, where
 from hpcprov.merge.seal import verify_seal
 from hpcprov.record import ranges as rank_ranges
 from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from hpcprov.commands.screen import Screen
@@ -25,13 +25,22 @@ if TYPE_CHECKING:
 INDENT = 11
 MOST_RANK_LINES = 8
 MOST_PROBLEMS = 6
+MOST_PARTS = 40
 
 
-def render(record: Record, directory: str, screen: Screen, notes: Sequence[str] = ()) -> list[str]:
-    """The lines of the page; `notes`: what is wrong with the logs beside the record."""
+def render(
+    record: Record,
+    directory: str,
+    screen: Screen,
+    notes: Sequence[str] = (),
+    parts: Mapping[str, Record] | None = None,
+) -> list[str]:
+    """The lines of the page; `notes`: what is wrong with the logs beside the record; `parts`: records of the parts of a
+    job or workflow, by run id."""
     run = record["run"]
     title = screen.paint(printable(run["id"]), "bold") + (f"  {cut(run['name'], screen.width)}" if run["name"] else "")
     rows = [row for part in PARTS for row in part(record, screen)]
+    rows += [("runs", line) for line in part_lines(record["parts"], parts or {}, screen)]
     rows += [("logs", printable(note)) for note in notes]
     return [title, "", *lay_out(rows, screen), "", *next_steps(record, directory, screen)]
 
@@ -49,7 +58,25 @@ def status(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     run = record["run"]
     cause = f": {printable(run['cause']['text'])}" if run["cause"] else ""
     yield "status", screen.status(run["status"]) + cause
+    yield from (("witness", cut(_witness(entry), 2 * screen.width)) for entry in record["witnesses"])
     yield from (("signals", _signal(entry)) for entry in record["signals"][:MOST_RANK_LINES])
+
+
+def _witness(entry: dict[str, Any]) -> str:
+    """`sacct: job TIMEOUT, exit 0:0; step 4711.0 CANCELLED by user 0, exit 0:15`."""
+    value = entry["value"]
+    steps = value.get("steps")
+    steps = [step for step in steps if type(step) is dict] if type(steps) is list else []
+    told = [_ending("job", value)] if value.get("state") else []
+    told += [_ending(f"step {step.get('id')}", step) for step in steps[:MOST_RANK_LINES]]
+    told += [f"and {len(steps) - MOST_RANK_LINES} more steps"] if len(steps) > MOST_RANK_LINES else []
+    return f"{entry['source']}: {'; '.join(told) or 'nothing about its end'}"
+
+
+def _ending(who: str, value: dict[str, Any]) -> str:
+    by = f" by user {value['by']}" if value.get("by") else ""
+    code = f", exit {value['exit_code']}" if value.get("exit_code") else ""
+    return f"{who} {value.get('state', 'unknown')}{by}{code}"
 
 
 def _signal(entry: dict[str, Any]) -> str:
@@ -62,7 +89,11 @@ def _signal(entry: dict[str, Any]) -> str:
 def what(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     run = record["run"]
     width = 3 * screen.width
-    yield "what", cut(words(run["argv"]), width)
+    if run["kind"] == "job":
+        line = said(record, "submit_line") or said(record, "script") or said(record, "job_name") or "(unknown)"
+        yield "what", cut(f"batch job: {line}", width)
+    else:
+        yield "what", cut(words(run["argv"]), width)
     for other in run["others"][:MOST_RANK_LINES]:
         yield "what", cut(f"rank {rank_ranges.text(other['ranks'])}: {words(other['argv'])}", width)
     if run["note"]:
@@ -71,12 +102,33 @@ def what(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
         yield "tags", cut(", ".join(f"{key}={value}" for key, value in sorted(run["tags"].items())), width)
     if run["parent"]:
         yield "parent", printable(f"{run['parent']['run']}, rank {run['parent']['rank']}")
+    for kind in ("job", "array", "workflow"):
+        if run["part_of"][kind]:
+            yield "part of", printable(f"{kind} {run['part_of'][kind]}")
+    if run["previous"]:
+        yield "before", printable(f"{run['previous']}: this job was started again")
+
+
+def part_lines(parts: list[dict[str, Any]], records: Mapping[str, Record], screen: Screen) -> Iterator[str]:
+    """The parts of a job or workflow in order of time, each with its end as far as its record is at hand."""
+    shown = parts[:MOST_PARTS]
+    width = max((len(printable(part["run"])) for part in shown), default=0)
+    for part in shown:
+        record = records.get(part["run"])
+        word, took = (record["run"]["status"], record["run"]["duration_s"]) if record else ("no record", None)
+        run = f"{printable(part['run']):<{width}}"
+        facts = f"{screen.status(word)}{' ' * max(0, 13 - len(word))}  {duration(took):>10}"
+        yield f"{run}  {facts}  {cut(part['name'] or words(part['argv']), max(24, screen.width - width - 40))}"
+    if len(parts) > len(shown):
+        yield f"... and {len(parts) - len(shown):,} more"
 
 
 def who_and_when(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     run = record["run"]
     user = run["user"]
-    yield "who", printable(f"{user['name'] or 'uid'} ({user['uid']})" if user["name"] else f"uid {user['uid']}")
+    name = user["name"] or (said(record, "user") if run["kind"] == "job" else None)
+    number = f"({user['uid']})" if name else f"uid {user['uid']}"
+    yield "who", printable(" ".join([*([name] if name else []), *([number] if user["uid"] is not None else [])]) or "?")
     took = (
         f", took {duration(run['duration_s'])}"
         if run["duration_s"] is not None
@@ -87,6 +139,8 @@ def who_and_when(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
 
 def ranks(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     table, launcher = record["ranks"], record["launcher"]
+    if record["run"]["kind"] == "job" and not table["count"]:
+        return
     announced = f" of {launcher['size']}" if launcher["size"] else ""
     by = f", started by {launcher['kind']}" if launcher["kind"] not in (None, "none") else ""
     yield "ranks", printable(f"{table['count']}{announced} on {count(len(record['nodes']), 'node')}{by}")
@@ -150,8 +204,9 @@ def next_steps(record: Record, directory: str, screen: Screen) -> list[str]:
     """What one may want to type next."""
     name = record["run"]["id"]
     steps = [(f"hpcprov show {name} --json", "the record itself")]
-    if record["run"]["argv"]:
-        steps.append((f"hpcprov log {name}", "the command again, as a script"))
+    if record["run"]["argv"] or record["parts"]:
+        again = "the command again" if record["run"]["argv"] else "its commands again"
+        steps.append((f"hpcprov log {name}", f"{again}, as a script"))
     if record["output"]["files"]:
         steps.append((f"hpcprov log {name} --output", "what it printed"))
     if later.can_sign(record):

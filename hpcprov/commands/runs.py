@@ -12,10 +12,12 @@ import time
 from calendar import timegm
 
 from hpcprov.commands import screen as sight
-from hpcprov.commands.choose import Run, every_run, listed, store_here, tell
+from hpcprov.commands.choose import Run, every_run, job_names, listed, store_here, tell
+from hpcprov.merge import jobs
 from hpcprov.merge.seal import verify_seal
 from hpcprov.merge.status import STATES
 from hpcprov.record import model, moment
+from hpcprov.record.event import WHOLES
 from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
@@ -28,7 +30,8 @@ EXAMPLE = "hpcprov runs --since 7d --status failed --tag case=b1"
 AGES = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 DATES = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 COLUMNS = ("RUN", "NAME", "STATUS", "START", "TOOK", "RANKS", "COMMAND")
-WIDEST = (44, 20, 12, 19, 12, 13)
+KINDS = ("command", *WHOLES)
+WIDEST = (44, 20, 13, 19, 12, 13)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--status", choices=STATES, action="append", default=[], metavar="STATUS", help=", ".join(STATES)
     )
+    parser.add_argument("--job", metavar="JOB", help="a batch job and its steps; JOB_TASK of an array")
+    parser.add_argument("--kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     parser.add_argument(
         "--since", metavar="TIME", type=_time, help="2026-11-21, 2026-11-21T09:30, or an age: 90min, 6h, 2d, 1w"
     )
@@ -77,6 +82,8 @@ def fits(record: model.Record, args: argparse.Namespace) -> bool:
         (not args.name or any(fnmatchcase(run["name"] or "", pattern) for pattern in args.name))
         and all(_tagged(run["tags"], wanted) for wanted in args.tag)
         and (not args.status or run["status"] in args.status)
+        and (args.kind is None or run["kind"] == args.kind)
+        and (args.job is None or _of_job(record, args.job))
         and (args.since is None or start >= args.since)
         and (args.until is None or start < args.until)
     )
@@ -89,6 +96,7 @@ def summary(run: Run) -> dict[str, Any]:
         key: about[key]
         for key in (
             "id",
+            "kind",
             "name",
             "status",
             "start",
@@ -100,6 +108,8 @@ def summary(run: Run) -> dict[str, Any]:
             "note",
             "user",
             "parent",
+            "part_of",
+            "previous",
         )
     }
     missing = sum(last - first + 1 for first, last in ranks["missing"])
@@ -110,7 +120,8 @@ def summary(run: Run) -> dict[str, Any]:
         | counts
         | {
             "cause": cause,
-            "job": model.job_id(run.record),
+            "job": _job(run.record),
+            "parts": len(run.record["parts"]),
             "revision": run.record["revision"],
             "directory": run.directory,
         }
@@ -142,7 +153,23 @@ def _line(row: Iterable[str], widths: list[int], used: list[int], screen: sight.
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     ranks = str(row["ranks"]) if not row["missing"] else f"{row['ranks']} of {row['ranks'] + row['missing']}"
     times = (sight.when(row["start"]), sight.duration(row["duration_s"]))
-    return tuple(map(printable, (row["id"], row["name"] or "", row["status"], *times, ranks, sight.words(row["argv"]))))
+    command = sight.words(row["argv"]) if row["argv"] or row["kind"] == "command" else ""
+    if row["kind"] != "command":
+        ranks = "" if row["kind"] == "job" else ranks
+        command = f"[{row['kind']} of {sight.count(row['parts'], 'run')}] {command}".rstrip()
+    return tuple(map(printable, (row["id"], row["name"] or "", row["status"], *times, ranks, command)))
+
+
+def _of_job(record: model.Record, name: str) -> bool:
+    """Is a run the job of that name, or of it, or of a task of that array?"""
+    array = record["run"]["part_of"]["array"] or ""
+    return name in job_names(record) or array.endswith(f"-{name}")
+
+
+def _job(record: model.Record) -> str | None:
+    """The id of a run's job, or of the job that it is."""
+    itself = jobs.job_of_record(record) if record["run"]["kind"] == "job" else None
+    return model.job_id(record) if itself is None else itself.job_id
 
 
 def _start(run: Run) -> tuple[str, str]:

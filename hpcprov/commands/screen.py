@@ -20,6 +20,9 @@ STATUS_COLOURS = {
     "completed": "green",
     "running": "blue",
     "incomplete": "yellow",
+    "cancelled": "yellow",
+    "preempted": "yellow",
+    "no record": "yellow",
     "node lost": "red",
     "timed out": "red",
 }

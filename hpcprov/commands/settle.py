@@ -1,7 +1,8 @@
 """Finish the record of a run that nobody finished.
 
 A run is settled when its processes have ended, or when nothing was heard of it for 15 minutes; one that may still be
-running is never settled. What was left with `--hash later`, or for want of time, is signed now.
+running is never settled. What was left with `--hash later`, or for want of time, is signed now. Where a run ended badly
+its scheduler is asked why. --job is for a cluster's epilog: it never fails, whatever state the job's runs are in.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import argparse
 import os
 
-from hpcprov.commands import later
-from hpcprov.commands.choose import HELP, choose
+from hpcprov.commands import later, wholes
+from hpcprov.commands.choose import HELP, choose, job_names, open_run, tell
 from hpcprov.merge import find
-from hpcprov.merge.settle import settle_run, settle_stale
+from hpcprov.merge.publish import refresh
 from hpcprov.record import layout
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.text import printable
@@ -28,20 +29,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hpcprov settle`."""
     parser.add_argument("run", metavar="RUN", nargs="?", help=HELP)
     parser.add_argument("--all", action="store_true", help="every run that is over; signs nothing")
+    parser.add_argument("--job", metavar="JOB", help="what there is of a batch job and its steps; signs nothing")
     parser.add_argument("--no-hash", action="store_true", help="sign nothing that was left unsigned")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Settle one run or all."""
-    if args.all == bool(args.run):
-        raise HpcprovError("settle needs a RUN or --all" if not args.all else "settle takes a RUN or --all, not both")
+    """Settle one run, those of a job, or all."""
+    if [args.all, args.job is not None, args.run is not None].count(True) != 1:
+        raise HpcprovError("settle takes one of RUN, --job JOB and --all", hint="hpcprov settle --help")
+    if args.job is not None:
+        return settle_job(args.job)
     store = layout.find_store(os.environ, os.getcwd())
     return settle_all(store) if args.all else settle_one(store, args.run, hashing=not args.no_hash)
 
 
+def settle_job(job: str) -> int:
+    """Settle a job's runs; 0 in any case: a scheduler takes a node out of service when its epilog fails."""
+    try:
+        store = layout.find_store(os.environ, os.getcwd())
+        for name in find.run_ids(store):
+            settle_of_job(store, name, job)
+    except (HpcprovError, OSError) as error:
+        tell(f"job {job}: {error}")
+    return 0
+
+
+def settle_of_job(store: Store, name: str, job: str) -> None:
+    """Settle a run in progress if it is the job, or of it; say what was left and why."""
+    try:
+        if job not in job_names(open_run(store, store.run(name)).record):
+            return
+        for place in wholes.settle_one(store, name):
+            print(f"settled {printable(os.path.basename(place))}")
+    except (HpcprovError, OSError) as error:
+        print(f"left {printable(str(error))}")
+
+
 def settle_all(store: Store) -> int:
     """Settle what is over; say what was left and why."""
-    settled = settle_stale(store)
+    settled = wholes.settle_all(store)
     for outcome in settled:
         for record in outcome.records:
             print(f"settled {printable(os.path.basename(record))}")
@@ -57,12 +83,21 @@ def settle_one(store: Store, text: str, *, hashing: bool) -> int:
     name = text if text in find.run_ids(store) else choose(store, text).id
     done = []
     if name in find.run_ids(store):
-        done = [f"settled {printable(os.path.basename(place))}" for place in settle_run(store, name)]
+        done = [f"settled {printable(os.path.basename(place))}" for place in wholes.settle_one(store, name)]
         print("".join(f"{line}\n" for line in done), end="", flush=True)
     record = find.find_record(store, name)
+    if record is not None and told_why(store, record):
+        done.append(f"asked why {printable(name)} ended")
+        print(done[-1], flush=True)
     signed = later.sign(store, record) if record is not None and hashing else []
     for path, state in signed:
         print(f"{printable(path)}: {printable(state)}")
     if not done and not signed:
         print("nothing left to do")
     return 0
+
+
+def told_why(store: Store, directory: str) -> bool:
+    """Has a scheduler said just now why a run ended?"""
+    before = refresh(store, directory)
+    return bool(wholes.explained(store, directory, before)["revision"] != before["revision"])

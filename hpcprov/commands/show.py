@@ -1,6 +1,7 @@
 """Show one run on one screen: what, where, when, who, how it ended, inputs and outputs.
 
-RUN is an id or the beginning of one, `last`, or a batch job's id. Of a run that is still going on, what is known now.
+RUN is an id or the beginning of one, `last`, or a batch job's id, a step of it as JOB.STEP, a task of an array as
+JOB_TASK. Of a run that is still going on, what is known now.
 """
 
 from __future__ import annotations
@@ -9,11 +10,18 @@ import argparse
 import json
 import os
 
-from hpcprov.commands import page
+from hpcprov.commands import page, wholes
 from hpcprov.commands import screen as sight
-from hpcprov.commands.choose import Run, add_run, choose, store_here
+from hpcprov.commands.choose import Run, add_run, choose, open_run, store_here
+from hpcprov.merge import find
 from hpcprov.merge.read import log_names
 from hpcprov.merge.seal import changed_logs, losses
+from hpcprov.record import model
+from hpcprov.record.errors import HpcprovError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hpcprov.record.layout import Store
 
 EXAMPLE = "hpcprov show last"
 
@@ -26,12 +34,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a run's page, or its record."""
-    found = choose(store_here(), args.run)
+    store = store_here()
+    found = choose(store, args.run)
+    found.record = wholes.explained(store, found.directory, found.record)
     if args.json:
         print(json.dumps(found.record, indent=1, sort_keys=True))
-    else:
-        print("\n".join(page.render(found.record, found.directory, sight.screen(os.environ), notes(found))))
+        return 0
+    parts = parts_of(store, found.record)
+    print("\n".join(page.render(found.record, found.directory, sight.screen(os.environ), notes(found), parts)))
     return 0
+
+
+def parts_of(store: Store, record: model.Record) -> dict[str, model.Record]:
+    """The records of the first parts of a job or workflow, by run id."""
+    wanted = {part["run"] for part in record["parts"][: page.MOST_PARTS]}
+    places = {os.path.basename(path): path for path in find.record_directories(store)} if wanted else {}
+    places |= {run_id: store.run(run_id) for run_id in find.run_ids(store)} if wanted else {}
+    found = {}
+    for run_id in wanted & places.keys():
+        try:
+            found[run_id] = open_run(store, places[run_id]).record
+        except (HpcprovError, OSError):
+            continue  # its line is then without a status
+    return found
 
 
 def notes(found: Run) -> list[str]:

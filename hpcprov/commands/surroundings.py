@@ -26,16 +26,26 @@ SHORT = 12  # hex digits of a signature: enough to tell two apart by eye
 
 
 def where(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
-    yield "where", printable(record["run"]["cwd"] or "(unknown)")
+    job = record["run"]["kind"] == "job"
+    yield "where", printable(record["run"]["cwd"] or (said(record, "work_dir") if job else None) or "(unknown)")
+    if job and (node_list := said(record, "node_list")):
+        yield "nodes", cut(node_list, screen.width)
     hosts = model.facts(record, "host")
     for names, fact in hosts[:3]:
         yield "nodes", cut(f"{', '.join(names)}: {_host(fact)}", screen.width)
     told = sum(len(names) for names, _ in hosts[:3])
-    if told < len(record["nodes"]):
+    if told < len(record["nodes"]) and not job:
         rest = [node["node"] for node in record["nodes"]][told:]
         yield "nodes", cut(f"{'and ' if told else ''}{', '.join(rest)}", screen.width)
     yield from _job(model.fact(record, "scheduler"), screen)
     yield from _limits(model.fact(record, "job"), screen)
+
+
+def said(record: Record, key: str) -> str | None:
+    """What the scheduler says of a job: at its end, else while it was running."""
+    values = [witness["value"] for witness in record["witnesses"]]
+    values += [model.fact(record, "job"), model.fact(record, "scheduler")]
+    return next((value[key] for value in values if type(value.get(key)) is str), None)
 
 
 def _host(fact: dict[str, Any]) -> str:

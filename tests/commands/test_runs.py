@@ -87,8 +87,9 @@ def test_no_runs(call: Call) -> None:
 def test_the_table_is_as_wide_as_the_screen(width: int) -> None:
     row = {
         "id": "x" * 80,
+        "kind": "command",
         "name": "n" * 50,
-        "status": "node lost",
+        "status": "out of memory",
         "start": None,
         "duration_s": 5,
         "ranks": 3,
@@ -96,7 +97,7 @@ def test_the_table_is_as_wide_as_the_screen(width: int) -> None:
         "argv": ["a" * 500],
     }
     lines = command.table([row] * 3, Screen(colour=False, width=width))
-    assert max(map(len, lines)) <= max(width, 142)
+    assert max(map(len, lines)) <= max(width, 143)
 
 
 def test_untrusted_text_does_not_act(call: Call, store: Store) -> None:

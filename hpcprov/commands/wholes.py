@@ -1,0 +1,117 @@
+"""Settling with a scheduler's help: what is over, why it ended, and the jobs and workflows that runs are parts of.
+
+A run whose agent was killed, or never there, has not told its job or workflow of itself: who settles it does.
+
+    settle_all(store)  ->  [Settled("slurm-alps-4711.0.0", ["…/slurm-alps-4711.0.0"], None), ...]
+"""
+
+from __future__ import annotations
+
+import os
+
+from hpcprov.agent import membership
+from hpcprov.capture.slurm import ask
+from hpcprov.merge import find, jobs
+from hpcprov.merge.alive import doubt
+from hpcprov.merge.publish import revise
+from hpcprov.merge.read import read_run
+from hpcprov.merge.settle import Settled, settle_run, settle_stale, witnessed
+from hpcprov.record import layout, model, moment
+from hpcprov.record.errors import HpcprovError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hpcprov.merge.groups import Group
+    from hpcprov.record.layout import Store
+
+
+def settle_all(store: Store) -> list[Settled]:
+    """Settle every run that is over, and the jobs and workflows that had not been told of them."""
+    outcomes = settle_stale(store, ask)
+    return outcomes + tell_all(store, [place for outcome in outcomes for place in outcome.records])
+
+
+def settle_one(store: Store, run_id: str) -> list[str]:
+    """Settle one run; its record directories. Raises StillRunning, NoSuchRun, OSError."""
+    places = settle_run(store, run_id, ask)
+    tell_all(store, places)
+    return places
+
+
+def is_over(run_id: str, group: Group, directory: str) -> bool:
+    """Is a launch in a run's directory over, as far as its logs and its scheduler tell?"""
+    job = jobs.job_of_events(run_id, (event for log in group.logs for event in log.events))
+    return doubt(group.logs, directory, None if job is None else ask(job)) is None
+
+
+def tell_all(store: Store, places: list[str]) -> list[Settled]:
+    """Tell the wholes of these records, each once, of their parts; what became of those that were settled by it."""
+    found: list[Settled] = []
+    touched = dict.fromkeys(whole for place in places for whole in _tell(store, place))
+    for whole in touched:
+        try:
+            record = find.find_record(store, whole)
+            if record is not None:
+                revise(store, record, old=_load(record))
+            elif os.path.isdir(store.run(whole)):
+                found.append(Settled(whole, settle_run(store, whole, ask), None))
+        except (HpcprovError, OSError):
+            continue  # it may be running still; the next command that meets it settles it
+    return found
+
+
+def explained(store: Store, directory: str, record: model.Record) -> model.Record:
+    """The record, with what the scheduler says of its end where that is bad and not told yet."""
+    if "seal" not in record:
+        return record
+    try:
+        return witnessed(store, directory, record, ask)
+    except (HpcprovError, OSError):
+        return record  # what is there is true; another's store may not be written to
+
+
+def _tell(store: Store, place: str) -> list[str]:
+    """The wholes that were told just now of the run with this record."""
+    try:
+        record = _load(place)
+        wholes = _wholes(store, record)
+        told = [(kind, whole) for kind, whole in wholes if not _knows(store, whole, record)]
+        for kind, whole in told:
+            _write(store, kind, whole, record)
+    except (HpcprovError, OSError):
+        return []  # a whole without one of its parts is still a record
+    return [whole for _, whole in told]
+
+
+def _wholes(store: Store, record: model.Record) -> list[tuple[str, str]]:
+    """Kind and id of what a run is a part of: its job, and its workflow where that is in this store."""
+    part_of = record["run"]["part_of"]
+    workflow = part_of["workflow"]
+    here = workflow is not None and layout.is_run_id(workflow) and _place(store, workflow) is not None
+    return [("job", part_of["job"])] * (part_of["job"] is not None) + [("workflow", str(workflow))] * here
+
+
+def _place(store: Store, run_id: str) -> str | None:
+    directory = store.run(run_id)
+    return directory if os.path.isdir(directory) else find.find_record(store, run_id)
+
+
+def _knows(store: Store, whole: str, record: model.Record) -> bool:
+    """Do the logs of a whole tell of this run?"""
+    place = _place(store, whole)
+    logs = read_run(place) if place is not None else []
+    names = {record["run"]["id"], record["run"]["given"]}
+    return any(event["event"] == "part" and event["run"] in names for log in logs for event in log.events)
+
+
+def _write(store: Store, kind: str, whole: str, record: model.Record) -> None:
+    run, logs = record["run"], [log["name"] for log in record["seal"]["logs"] if log["name"].endswith(".log")]
+    node = record["nodes"][0]["node"] if record["nodes"] else "unknown"
+    words = run | run["declared"]
+    start = {"time": moment.ns(run["start"])} if run["start"] else {}
+    place = _place(store, whole) or store.run(whole)
+    membership.write(place, logs[0], node, words, kind=kind, run=run["id"], **start)
+
+
+def _load(place: str) -> model.Record:
+    return model.load(os.path.join(place, layout.RECORD))

@@ -1,0 +1,176 @@
+"""Batch jobs and workflows on the command line: found by their names, shown with their parts, settled for an epilog.
+
+Slurm's commands are scripts on PATH here; tests/cluster/ has the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from merge.build import BEGAN, SECOND, Launch
+from record_check import check_record
+
+from hpcprov.capture import sacct, slurm
+from hpcprov.commands.choose import choose
+from hpcprov.merge.find import find_record, run_ids
+from hpcprov.record.errors import AmbiguousRun, NoSuchRun
+from hpcprov.record.layout import Store
+
+from .conftest import Call
+
+START = BEGAN // SECOND
+ENV = {"SLURM_CLUSTER_NAME": "alps", "SLURM_JOB_ID": "17"}
+
+
+class Commands:
+    """sacct and scontrol on PATH: `says(...)` decides what they print, `asked` counts calls."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.folder.mkdir()
+        for name in ("sacct", "scontrol"):
+            path = folder / name
+            path.write_text(f'#!/bin/sh\necho "$@" >>{folder}/asked\n. {folder}/{name}.sh\n')
+            path.chmod(0o755)
+        self.says()
+
+    def says(self, *rows: dict[str, str], scontrol: str = "exit 1") -> None:
+        separator = 'for w in "$@"; do case $w in --delimiter=*) s=${w#*=};; esac; done'
+        cells = [[f"'{row.get(name, '')}'" for name in sacct.fields()] for row in rows]
+        lines = ["echo " + '"$s"'.join(line) for line in cells]
+        (self.folder / "sacct.sh").write_text("\n".join([separator, *lines]))
+        (self.folder / "scontrol.sh").write_text(scontrol)
+
+    @property
+    def asked(self) -> list[str]:
+        path = self.folder / "asked"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    monkeypatch.setenv("PATH", f"{tmp_path}/slurm:/usr/bin:/bin")
+    monkeypatch.setattr(slurm, "FRESH", 0.0)
+    return Commands(tmp_path / "slurm")
+
+
+def row(job: str, state: str, **values: str) -> dict[str, str]:
+    times = {"Submit": str(START), "Start": str(START), "End": str(START + 60), "ExitCode": "0:0"}
+    return {"Cluster": "alps", "JobID": job, "JobIDRaw": job, "State": state} | times | values
+
+
+def step(
+    number: int, *, job: str = "17", launch: str = "", code: int = 0, elsewhere: bool = True, **env: str
+) -> Launch:
+    """A step that ended without its agent, on a node that this one cannot see."""
+    boot = {"boot_id": "of another machine"} if elsewhere else {}
+    common = {"run": f"slurm-alps-{job}.{number}.0", "name": f"step {number}", "agent": False}
+    own = Launch(launch=launch or f"{number + 7}-{number + 7}", launcher="slurm", **boot).start(at=number, **common)
+    return own.env(**(ENV | {"SLURM_JOB_ID": job, "SLURM_STEP_ID": str(number)} | env)).exit(at=number + 5, code=code)
+
+
+@pytest.fixture
+def job(store: Store, commands: Commands) -> Store:
+    """A job of two steps, the second of which was killed with its agent; Slurm knows why."""
+    step(0).write(store.run("slurm-alps-17.0.0"))
+    lost = step(1)
+    lost.events.pop()
+    lost.write(store.run("slurm-alps-17.1.0"))
+    commands.says(row("17", "TIMEOUT", JobName="spin", User="ada"), row("17.0", "COMPLETED"), row("17.1", "CANCELLED"))
+    return store
+
+
+def test_who_settles_a_run_tells_its_job(call: Call, job: Store) -> None:
+    assert call("runs")[0] == 0
+    record = check_record(json.loads(call("show", "17", "--json")[1]))
+    assert record["run"]["id"] == "slurm-alps-17" and record["run"]["status"] == "timed out"
+    assert [part["run"] for part in record["parts"]] == ["slurm-alps-17.0.0", "slurm-alps-17.1.0"]
+    assert run_ids(job) == [] and call("settle", "--all")[1] == "nothing to settle\n"
+
+
+def test_a_job_is_shown_with_its_steps_and_a_step_with_its_job(call: Call, job: Store) -> None:
+    call("runs")
+    out = call("show", "17")[1]
+    assert "timed out: sacct: TIMEOUT" in out and "witness    sacct: job TIMEOUT" in out
+    lines = {line.split()[-2]: line for line in out.splitlines() if "  step " in line}
+    assert "completed" in out and "timed out" in next(line for line in out.splitlines() if "17.1.0" in line), lines
+    assert "part of    job slurm-alps-17" in call("show", "17.1")[1]
+    assert call("log", "17")[1].count("exec ./model -v") == 2
+
+
+def test_runs_of_a_job_and_of_a_kind(call: Call, job: Store) -> None:
+    def listed(*words: str) -> list[str]:
+        return [run["id"] for run in json.loads(call("runs", "--json", *words)[1])]
+
+    assert listed("--kind", "job") == ["slurm-alps-17"]
+    assert sorted(listed("--job", "17")) == ["slurm-alps-17", "slurm-alps-17.0.0", "slurm-alps-17.1.0"]
+    assert listed("--job", "18") == [] and len(listed("--kind", "command")) == 2
+    assert "[job of 2 runs]" in call("runs")[1]
+
+
+def test_the_number_of_a_job_is_no_beginning_of_a_date(call: Call, job: Store, commands: Commands) -> None:
+    call("runs")
+    Launch(launch="3-3").start(run="17T").exit().write(job.run("17T"))
+    assert choose(job, "17").id == "slurm-alps-17" and choose(job, "17T").id == "17T"
+
+
+def test_the_latest_start_and_tasks_of_an_array(store: Store, commands: Commands) -> None:
+    for restarts, launch in (("", "1-1"), ("-r1", "2-2"), ("-r10", "3-3")):
+        own = {"SLURM_RESTART_COUNT": restarts[2:]} if restarts else {}
+        step(0, launch=launch, elsewhere=False, **own).write(store.run(f"slurm-alps-17.0{restarts}.0"))
+    task = {"SLURM_ARRAY_JOB_ID": "30", "SLURM_ARRAY_TASK_ID": "4"}
+    step(0, job="31", elsewhere=False, **task).write(store.run("slurm-alps-31.0.0"))
+    step(0, job="17", launch="9-9", elsewhere=False).write(store.run("slurm-eiger-17.0.0"))
+    with pytest.raises(AmbiguousRun):
+        choose(store, "17.0")
+    for name in os.listdir(store.run("slurm-eiger-17.0.0")):
+        os.unlink(os.path.join(store.run("slurm-eiger-17.0.0"), name))
+    os.rmdir(store.run("slurm-eiger-17.0.0"))
+    assert choose(store, "17.0").id == "slurm-alps-17.0-r10.0"
+    assert choose(store, "30_4").id == choose(store, "30_4.0").id == choose(store, "31").id == "slurm-alps-31.0.0"
+    with pytest.raises(NoSuchRun):
+        choose(store, "30_5")
+
+
+def test_a_run_that_ended_badly_is_asked_about_once(call: Call, store: Store, commands: Commands) -> None:
+    step(0, code=1, elsewhere=False).write(store.run("slurm-alps-17.0.0"))
+    call("runs")  # nobody answers
+    commands.says(row("17", "TIMEOUT"), row("17.0", "CANCELLED", ExitCode="0:15"))
+    assert "witness    sacct: job TIMEOUT, exit 0:0; step 17.0 CANCELLED, exit 0:15" in call("show", "17.0")[1]
+    asked = len([line for line in commands.asked if "17.0,17" in line])
+    assert "witness    sacct" in call("show", "17.0")[1]
+    assert len([line for line in commands.asked if "17.0,17" in line]) == asked
+
+
+def test_an_epilog_never_fails(call: Call, store: Store, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call("settle", "--job", "17") == (0, "", "")
+    step(0, elsewhere=False).write(store.run("slurm-alps-17.0.0"))
+    step(0, job="18", elsewhere=False).write(store.run("slurm-alps-18.0.0"))
+    assert call("settle", "--job", "17") == (0, "settled slurm-alps-17.0.0\n", "")
+    assert "slurm-alps-18.0.0" in run_ids(store)
+    step(2).write(store.run("slurm-alps-17.2.0"))
+    commands.says(scontrol="printf 'JobId=17 JobName=x\\n   JobState=RUNNING\\n   Restarts=0\\n'")
+    status, out, _ = call("settle", "--job", "17")
+    assert status == 0 and "left slurm-alps-17.2.0 may still be running: job 17 is RUNNING" in out
+    monkeypatch.setenv("HPCPROV_DIR", "/nonexistent")
+    assert call("settle", "--job", "17")[0] == 0
+
+
+def test_a_running_job_is_shown_as_such(call: Call, store: Store, commands: Commands) -> None:
+    commands.says(scontrol="printf 'JobId=17 JobName=x\\n   JobState=RUNNING\\n   Restarts=0\\n'")
+    step(0).write(store.run("slurm-alps-17.0.0"))
+    part = {"node": "n1", "kind": "job", "run": "slurm-alps-17.0.0", "argv": ["./model"]}
+    Launch(launch="7-7").add("part", 1, **part).write(store.run("slurm-alps-17"))
+    out = call("show", "17")[1]
+    assert "status     running" in out and "slurm-alps-17.0.0  running" in out
+    assert find_record(store, "slurm-alps-17") is None
+
+
+def test_a_workflow_that_is_not_here_is_not_made(call: Call, store: Store, commands: Commands) -> None:
+    step(0, elsewhere=False, HPCPROV_WORKFLOW="flow-1").write(store.run("slurm-alps-17.0.0"))
+    call("runs")
+    assert find_record(store, "flow-1") is None and "flow-1" not in run_ids(store)
+    assert "part of    workflow flow-1" in call("show", "17.0")[1].replace("           workflow", "part of    workflow")
