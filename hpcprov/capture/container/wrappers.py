@@ -9,7 +9,6 @@ Sources: the manuals of coreutils, util-linux, numactl(8), time(1), `srun --help
 from __future__ import annotations
 
 import os
-import re
 
 from hpcprov.capture.container.runtimes import SRUN_PLAIN, operand, plain, valued
 
@@ -42,9 +41,8 @@ WRAPPERS: dict[str, tuple[Flags, int]] = {
     "srun": (plain(SRUN_PLAIN), 0),
 }
 SHELLS = ("sh", "bash", "dash", "zsh")
-ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
-# Words in quotes without expansions, and plain ones: anything else is left to the shell.
-SIMPLE = re.compile(r"""(?:[A-Za-z0-9_@%+=:,./ -]|'[^']*'|"[^"$`\\]*")+""")
+# What may stand outside of quotes in a command line that needs no shell to be understood.
+PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./ -")
 
 
 def unwrap(argv: Sequence[str]) -> list[str]:
@@ -68,7 +66,7 @@ def step(words: list[str]) -> list[str] | None:
     flags, operands = WRAPPERS[name]
     rest = words[1:]
     rest = rest[operand(rest, flags) + operands :]
-    while name in ("env", "exec") and rest and ASSIGNMENT.fullmatch(rest[0]):
+    while name in ("env", "exec") and rest and is_assignment(rest[0]):
         rest = rest[1:]
     return rest or None
 
@@ -77,9 +75,30 @@ def shell_command(args: list[str]) -> list[str] | None:
     """The words of `-c 'a simple command'`; None for scripts and for whatever needs a shell to be understood."""
     import shlex
 
-    if len(args) < 2 or args[0] not in ("-c", "-ec", "-lc") or not SIMPLE.fullmatch(args[1]):
+    if len(args) < 2 or args[0] not in ("-c", "-ec", "-lc") or not is_simple(args[1]):
         return None
     words = shlex.split(args[1])
-    while words and ASSIGNMENT.fullmatch(words[0]):
+    while words and is_assignment(words[0]):
         words = words[1:]
     return words or None
+
+
+def is_assignment(word: str) -> bool:
+    """`NAME=value`, as the shell and env take it."""
+    name, equals, _ = word.partition("=")
+    return bool(equals) and name.isascii() and name.isidentifier()
+
+
+def is_simple(text: str) -> bool:
+    """Whether a command line is plain words, some in quotes: no expansion, redirection or second command."""
+    quote = ""
+    for letter in text:
+        if quote:
+            if letter != quote and quote == '"' and letter in "$`\\":
+                return False
+            quote = "" if letter == quote else quote
+        elif letter in ("'", '"'):
+            quote = letter
+        elif letter not in PLAIN:
+            return False
+    return not quote
