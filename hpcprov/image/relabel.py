@@ -146,7 +146,8 @@ def sign(path: str, group: int, key: list[str]) -> None:
     with sif.opened(path) as image:
         if done.returncode == 0 and len(covering(image.sif, group)) == 1:
             return
-    hint = f"`{os.path.basename(runtime)} key list --secret` lists your keys; the image is as it was"
+    keys = f"`{os.path.basename(runtime)} key list --secret` lists your keys, --key-index N chooses one"
+    hint = f"{keys}; the image is as it was"
     raise HpcprovError(f"`{os.path.basename(runtime)} sign` did not sign group {group}", hint=hint)
 
 
