@@ -122,6 +122,10 @@ class JobTable:
 
         return [by_number, by_output, by_scheduler, by_command]
 
+    def lacks_runs(self) -> bool:
+        """Is there a job that ended badly, and no run is known to be its?"""
+        return any(job.state in ("failed", "unfinished") and not job.runs for job in self.jobs.values())
+
     def counts(self) -> dict[str, int]:
         """How many jobs there are of each state."""
         found = dict.fromkeys(STATES, 0)

@@ -23,6 +23,7 @@ from hpcprov.adapters.job_table import Job, JobTable, short
 from hpcprov.adapters.own_run import OwnRun, own_store
 from hpcprov.adapters.rule_options import cut, rule_options, text
 from hpcprov.capture import redact
+from hpcprov.merge.find import run_ids
 from hpcprov.merge.read import read_run
 from hpcprov.record.errors import HpcprovError
 
@@ -30,15 +31,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from logging import LogRecord
+    from types import FrameType
     from typing import Any
 
 ENGINE = "snakemake"
 SUBMITTED = re.compile(r"Job ([0-9]+) has been submitted with SLURM jobid ([0-9_]+)")
+# A new output is moved to the cache, and then fetched from there like one that was there before.
+STORED = re.compile(r"Moving output file (.+) to cache\b")
 FETCHED = re.compile(r"(?:Symlinking|Copying) output file (.+) from cache\b")
 MOST_FILES = 1000
 MOST_RULES = 5000
 MOST_EDGES = 20_000
 MOST_BYTES = 64 << 20  # of one snakefile or configuration file
+LATE = 3.0  # s at the end for the agents of jobs that failed, while other runs go on in the store
 FIRST_SNAPSHOT = 60.0  # s after the start; each next one when the workflow is twice as old: few, however long it runs
 
 
@@ -55,6 +60,7 @@ class Observer:
         self.began = time.monotonic()
         self.snapshot_due = FIRST_SNAPSHOT
         self.files: dict[str, str | None] = {}
+        self.stored: set[str] = set()
         self.lock = threading.RLock()
 
     def filter(self, record: LogRecord) -> bool:
@@ -88,9 +94,12 @@ class Observer:
         """The workflow begins: make its run, and name it to everything that it starts."""
         if self.run is not None:
             return
-        self.workflow = caller("snakemake.workflow", "Workflow")
-        if self.workflow is not None and (self.workflow.dryrun or self.workflow.touch):
-            return
+        frame = caller("snakemake.workflow", "Workflow")
+        if frame is not None:
+            self.workflow = frame["self"]
+            settings = getattr(frame.get("executor_plugin"), "common_settings", None)
+            if getattr(settings, "dryrun_exec", False) or getattr(settings, "touch_exec", False):
+                return
         self.version = str(getattr(record, "snakemake_version", "unknown"))
         snakefile = str(getattr(record, "snakefile_main", "") or "")
         store = own_store(os.environ, os.getcwd())
@@ -140,13 +149,15 @@ class Observer:
         """What is told in words only."""
         if (found := SUBMITTED.match(message)) is not None:
             self.table.submitted(int(found[1]), found[2])
-        elif (found := FETCHED.match(message)) is not None:
+        elif (found := STORED.match(message)) is not None:
+            self.stored.add(found[1])
+        elif (found := FETCHED.match(message)) is not None and found[1] not in self.stored:
             self.table.fetch(found[1])
 
     def own_job(self, number: int) -> Any:
         """Snakemake's own object for a job, from the caller that tells of it; None when it cannot be found."""
-        job = caller("snakemake.jobs", "Job")
-        return job if job is not None and job.jobid == number else None
+        frame = caller("snakemake.jobs", "Job")
+        return frame["self"] if frame is not None and frame["self"].jobid == number else None
 
     def beat(self) -> None:
         """Once a minute: now and then write down how far the workflow has come, for the case that it is killed."""
@@ -164,7 +175,7 @@ class Observer:
         except Exception as error:
             graph, problem = {}, f"the graph of jobs could not be read: {reason(error)}"
         if final:
-            self.table.match(self.parts(), os.getcwd())
+            self.gather()
         listed = self.table.listed()
         fact = {"engine": ENGINE, "version": self.version, "final": final, "counts": self.table.counts()}
         rest: dict[str, Any] = {
@@ -227,6 +238,15 @@ class Observer:
         if where not in self.files:
             self.files[where] = file_digest(where)
         return {"path": where, "sha256": self.files[where]}
+
+    def gather(self) -> None:
+        """Give jobs their runs. Of a job that failed a moment ago, the agent may still be about to tell."""
+        assert self.run is not None
+        store, deadline = self.run.store, time.monotonic() + LATE
+        self.table.match(self.parts(), os.getcwd())
+        while self.table.lacks_runs() and time.monotonic() < deadline and len(run_ids(store)) > 1:
+            time.sleep(0.1)
+            self.table.match(self.parts(), os.getcwd())
 
     def parts(self) -> Iterable[dict[str, Any]]:
         """What the runs of rules have told of themselves in this run's directory."""
@@ -308,18 +328,18 @@ def shell_command(own: Any, command: str) -> tuple[str | None, str]:
     return executable, " ".join(words).strip()
 
 
-def caller(module: str, name: str) -> Any:
-    """The nearest object `self` of a class among the functions that are being called; None when there is none.
+def caller(module: str, name: str) -> dict[str, Any] | None:
+    """The variables of the nearest method of a class among the functions that are being called; None without one.
 
     Snakemake hands its objects to nobody who only listens to its log.
     """
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     for _ in range(60):
-        one = frame.f_locals.get("self")
-        if type(one).__module__ == module and type(one).__name__ == name:
-            return one
-        if frame.f_back is None:
+        if frame is None:
             return None
+        one = type(frame.f_locals.get("self"))
+        if one.__module__ == module and one.__name__ == name:
+            return frame.f_locals
         frame = frame.f_back
     return None
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hpcprov.adapters import own_run
+from hpcprov.agent.journal import Journal
 from hpcprov.merge.settle import settle_stale
 from hpcprov.record.errors import NoStore
 from hpcprov.record.layout import Store
@@ -64,6 +65,19 @@ def test_killed_it_is_settled(tmp_path: Path) -> None:
     record = only_record(tmp_path)
     assert (record["run"]["kind"], record["run"]["status"]) == ("workflow", "incomplete")
     assert [f["value"]["final"] for f in record["facts"].values() if f["kind"] == "workflow"] == [False]
+
+
+def test_a_part_that_speaks_late_is_taken_in(tmp_path: Path) -> None:
+    run = own(tmp_path, "0").stdout.split()[0]
+    directory = tmp_path / "runs" / run
+    directory.mkdir()
+    journal = Journal(str(directory / "n7.1-99.0.log"), "n7")
+    journal.write("part", kind="workflow", run="late", name="map")
+    os.close(journal.fd)
+    (settled,) = settle_stale(Store(str(tmp_path)))
+    assert settled.reason is None
+    record = only_record(tmp_path)
+    assert (record["revision"], [part["run"] for part in record["parts"]]) == (2, ["late"])
 
 
 def test_names_of_nodes_are_those_of_launchers() -> None:
