@@ -154,8 +154,11 @@ def tag(image: Mapping[str, Any]) -> str | None:
 
 
 def request(image: Mapping[str, Any]) -> dict[str, Any]:
-    """What the child is told of an image."""
-    return {"path": image["path"], "tag": tag(image), "state": image["state"], "began": image["began"]}
+    """What the child is told of an image: little, since arguments are limited."""
+    from hpcprov.capture.container.image import STATE
+
+    state = {key: image["state"].get(key) for key in STATE}
+    return {"path": image["path"], "tag": tag(image), "state": state, "began": image["began"]}
 
 
 def in_child(wanted: Images, cache_dir: str | None, seconds: float) -> list[dict[str, Any] | None]:

@@ -168,6 +168,13 @@ def test_many_images_are_bounded() -> None:
     assert len(images.images_of(events(*many))) == images.MOST
 
 
+def test_strange_names_and_long_labels(tmp_path: Path) -> None:
+    name = os.fsdecode(b"a \xff\n'$(x)")
+    told = [an_image(tmp_path / f"{name}{k}") | {"labels": {"x": "y" * 100_000}} for k in range(images.MOST)]
+    facts = found(events(*told), tmp_path / "cache")
+    assert len(facts) == images.MOST and all(fact["identity"] for fact in facts)
+
+
 def test_the_fact(tmp_path: Path) -> None:
     journal = Journal(str(tmp_path / "log"), "n1")
     images.tell(str(tmp_path / "c"), [{"event": "start", "time": 1}], journal=journal, reason=None, seconds=9)
