@@ -4,7 +4,7 @@
 # /etc/slurm: a Slurm that was there before is not touched, and any number of beds run side by side.
 #
 #     BED=/tmp/bed PORT=21000 tests/cluster/bed/slurm.sh up >up.log 2>&1      PATH=/tmp/bed/bin:$PATH sinfo
-#     ... slurm.sh hold <pipe     up, "ready" on standard output, and down as soon as standard input closes
+#     ... slurm.sh hold <pipe     up, "ready" on standard output; when standard input closes down, and BED is removed
 #     ... slurm.sh down           end all it started, by process id, and remove its control groups
 #     ... slurm.sh fail NODE      kill a node with all that runs on it        ... slurm.sh restart NODE
 #     ... slurm.sh reconfigure    read the settings again
@@ -13,7 +13,8 @@
 # PORT            the first of NODES + 2 ports: slurmctld, slurmdbd, one slurmd each
 # NODES, CPUS     4 nodes with 8 CPUs each; PREFIX: their names' beginning, `n<PORT>-`
 # PROCTRACK       proctrack/cgroup where the machine has control groups of version 1, else proctrack/linuxproc
-# EXTRA           a file with more lines for slurm.conf; a setting in it stands instead of the same one here
+# EXTRA           a file with more lines for slurm.conf; a setting in it stands instead of the same one here; what follows
+#                 `# cgroup.conf: ` goes there
 # The commands in BED/bin (sbatch, srun, ...) find this Slurm by themselves, in jobs too. Debian's slurmd can be started
 # several times on one host. Daemons keep open what they inherit: give them a file, not a pipe.
 set -euo pipefail
@@ -39,12 +40,18 @@ up() {
   write_slurm_conf
   write_slurmdbd_conf
   write_commands
-  start_munge
-  start_database
-  start_accounting
-  slurmctld -f "$SLURM_CONF"
-  for node in $(nodes); do start_node "$node"; done
-  until_true "all nodes idle" all_idle
+  stage start_munge
+  stage start_database
+  stage start_accounting
+  stage start_controller
+  for node in $(nodes); do stage start_node "$node"; done
+  stage until_true "all nodes idle" all_idle
+}
+
+# With the time, for the log.
+stage() {
+  echo "$(date +%T) $*"
+  "$@"
 }
 
 # The bed lives as long as whoever holds the other end of standard input, however that ends. Until then a loop in this
@@ -53,6 +60,7 @@ hold() {
   trap down EXIT
   trap 'exit 143' TERM INT HUP
   up </dev/null >>"$BED/log.txt" 2>&1
+  trap 'down; rm -rf -- "$BED"' EXIT
   echo ready
   while read -r _; do :; done
 }
@@ -61,6 +69,7 @@ down() {
   trap '' TERM INT HUP
   set +e
   cancel_all
+  for node in $(nodes); do end_tasks "$node"; done
   for node in $(nodes); do end_pid_file "$BED/run/slurmd.$node.pid"; done
   for node in $(nodes); do end_tasks "$node"; done
   for name in run/slurmctld.pid run/slurmdbd.pid run/db/mysql.pid munge/munged.pid; do end_pid_file "$BED/$name"; done
@@ -70,15 +79,15 @@ down() {
 
 nodes() { for i in $(seq "$NODES"); do echo "$PREFIX$i"; done; }
 
-# WHAT COMMAND...: until the command succeeds, at most a minute.
+# WHAT COMMAND...: until the command succeeds, at most two minutes.
 until_true() {
-  local what=$1 try
+  local what=$1 end=$((SECONDS + 120))
   shift
-  for try in $(seq 600); do
+  while [ $SECONDS -lt $end ]; do
     "$@" >/dev/null 2>&1 && return 0
     sleep 0.1
   done
-  echo "slurm.sh: not within a minute: $what" >&2
+  echo "slurm.sh: not within two minutes: $what" >&2
   return 1
 }
 
@@ -98,6 +107,7 @@ write_cgroup_conf() {
   has_groups || return 0
   printf '%s\n' CgroupPlugin=cgroup/v1 CgroupMountpoint=/sys/fs/cgroup CgroupAutomount=no ConstrainRAMSpace=yes \
     ConstrainCores=no ConstrainDevices=no >"$BED/cgroup.conf"
+  sed -n 's/^# cgroup\.conf: //p' "$EXTRA" >>"$BED/cgroup.conf"
 }
 
 # cred_expire: else a requeue waits two minutes. TmpFS: else the pmix plugins of two nodes collide.
@@ -220,6 +230,11 @@ start_accounting() {
   sacctmgr -iQ add user root account=default >/dev/null
 }
 
+start_controller() {
+  slurmctld -f "$SLURM_CONF"
+  until_true "slurmctld answers" scontrol ping
+}
+
 start_node() { slurmd -f "$SLURM_CONF" -N "$1"; }
 
 all_idle() { [ "$(sinfo -h -N -p main -o %t | sort | uniq -c | tr -s ' ')" = " $NODES idle" ]; }
@@ -248,8 +263,6 @@ end_pid() {
   kill -9 "$1" 2>/dev/null || return 0
 }
 
-no_jobs() { [ -z "$(squeue -h -o %i)" ]; }
-
 cancel_all() {
   [ -s "$BED/run/slurmctld.pid" ] && timeout 20 scancel --full --user=root 2>/dev/null
   for _ in $(seq 20); do
@@ -267,7 +280,7 @@ tasks() {
   } | sort -un
 }
 
-# The slurmstepds of a node: parents of its tasks, or their command line names one of its steps.
+# The slurmstepds of a node: parents of its tasks.
 stepds() {
   local task parent
   for task in $(tasks "$1"); do
