@@ -45,7 +45,8 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
     environment = shared.environment(shared.environments(by_kind["env"], ranks), numbers)
     witnesses = witnessing.witnesses(by_kind["witness"])
     word, cause = status(ranks, missing, by_kind["signal"], deadline=deadline(table), over=over)
-    word, cause = witnessing.judged(word, cause, witnesses, step=None if kind == "job" else step(environment))
+    told_of = None if kind == "job" else step(environment)
+    word, cause = witnessing.judged(word, cause, witnesses, step=told_of, mpi=is_mpi(environment))
     if not over:
         mark_running(ranks)
     return {
@@ -135,6 +136,11 @@ def lowest(environment: dict[str, Any]) -> dict[str, str]:
 def step(environment: dict[str, Any]) -> str:
     """The step of a batch job that the run was, as sacct calls it."""
     return lowest(environment).get("SLURM_STEP_ID", "batch")
+
+
+def is_mpi(environment: dict[str, Any]) -> bool:
+    """Were the ranks started in a way in which MPI_Abort of one ends all?"""
+    return not lowest(environment).keys().isdisjoint(("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"))
 
 
 def scheduler(table: dict[str, Any]) -> dict[str, Any]:

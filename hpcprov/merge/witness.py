@@ -33,6 +33,8 @@ WORDS = {
 }
 # A step that is ended because of its job is CANCELLED, or FAILED by the signal; the job's state then says why.
 OF_THE_JOB = ("TIMEOUT", "DEADLINE", "PREEMPTED", "NODE_FAIL", "OUT_OF_MEMORY", "CANCELLED")
+# Signals of a process's own faults: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS.
+FAULTS = frozenset((4, 5, 6, 7, 8, 11, 31))
 # Seconds: steps end a little before their job is told to have ended, and are killed at most this long after its order.
 SLACK = 120
 
@@ -63,29 +65,41 @@ def _moment(value: Any) -> int | None:
 
 
 def judged(
-    word: str, cause: dict[str, Any] | None, told: list[dict[str, Any]], *, step: str | None
+    word: str, cause: dict[str, Any] | None, told: list[dict[str, Any]], *, step: str | None, mpi: bool = False
 ) -> tuple[str, dict[str, Any] | None]:
-    """Status and cause with what a scheduler says of this `step` (`0`, `batch`), or of the whole job (None)."""
+    """Status and cause with what a scheduler says of this `step` (`0`, `batch`), or of the whole job (None).
+
+    `mpi`: the ranks were started in a way that lets them end each other.
+    """
     if word in ("completed", "running"):
         return word, cause
     cause = cause or {"text": "how it ended is unknown"}
     # A rank that nobody asked to end has failed by itself, whatever became of the job then.
-    by_itself = word == "failed" and "asked" not in cause
+    by_itself = "asked" not in cause and (word == "failed" or cause.get("signal") in FAULTS)
     said = next((found for one in told if (found := _verdict(one, step, by_itself)) is not None), None)
     if said is None:
         return word, cause
     text = f"{said['source']}: {said['state']}"
     text += f", exit code {said['exit_code']}" if said["exit_code"] else ""
     text += f", by user {said['by']}" if said["by"] else ""
-    text = text if step is None else f"{cause['text']}; {text}"
-    return _word(word, WORDS[said["state"]], step), cause | {"text": text, "witness": said}
+    found = WORDS[said["state"]]
+    if step is None:
+        return found, cause | {"text": text, "witness": said}
+    if mpi and word == "incomplete" and found == "cancelled" and not any(_of_the_job(one["value"]) for one in told):
+        found, text = "failed", f"{text}: MPI_Abort ends a step like this, and so does scancel of the step"
+    return _word(word, found, by_itself), cause | {"text": f"{cause['text']}; {text}", "witness": said}
 
 
-def _word(word: str, found: str, step: str | None) -> str:
+def _word(word: str, found: str, by_itself: bool) -> str:
     """The scheduler's word, except where it knows no more of a step than the ranks do."""
-    if step is not None and (found in ("failed", "completed") or (found == "cancelled" and word == "failed")):
-        return word
-    return found
+    if word == "incomplete" and found == "failed":
+        return found
+    return word if found in ("failed", "completed") or (found == "cancelled" and by_itself) else found
+
+
+def _of_the_job(job: dict[str, Any]) -> bool:
+    """Does the job's own state say why its steps ended?"""
+    return type(job.get("state")) is str and job["state"] in OF_THE_JOB
 
 
 def _verdict(witness: dict[str, Any], step: str | None, by_itself: bool) -> dict[str, Any] | None:
@@ -112,4 +126,4 @@ def _ended_with_job(step: dict[str, Any], job: dict[str, Any]) -> bool:
     """Was a step ended because its job was?"""
     ends = [end for end in (step.get("end"), job.get("end")) if type(end) is int]
     near = len(ends) < 2 or abs(ends[1] - ends[0]) <= SLACK
-    return near and step.get("state") in ("CANCELLED", "FAILED") and job.get("state") in OF_THE_JOB
+    return near and step.get("state") in ("CANCELLED", "FAILED") and _of_the_job(job)

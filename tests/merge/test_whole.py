@@ -218,6 +218,36 @@ def test_status_with_a_witness(signal: int | None, job: str, one: str, word: str
     assert check_folded(fold(normal(launch), run_id="x"))["run"]["status"] == word
 
 
+# How ranks that vanished with their launchers, or crashed, are told with a witness of their step.
+ABORTED: list[tuple[str, str, bool, str]] = [
+    # the job's state, the step's, did the step start as MPI, what the run is then
+    ("FAILED", "CANCELLED", True, "failed"),
+    ("FAILED", "CANCELLED", False, "cancelled"),
+    ("CANCELLED", "CANCELLED", True, "cancelled"),
+    ("TIMEOUT", "CANCELLED", True, "timed out"),
+    ("FAILED", "FAILED", True, "failed"),
+    ("RUNNING", "CANCELLED", True, "failed"),
+]
+
+
+@pytest.mark.parametrize(("job", "one", "mpi", "word"), ABORTED)
+def test_ranks_that_are_killed_with_their_launchers(job: str, one: str, mpi: bool, word: str) -> None:
+    """MPI_Abort has Slurm kill the step at once, as `scancel` of a step does."""
+    value = {"state": job, "steps": [{"id": "17.0", "state": one, "by": "1000"}]}
+    launch = Launch().start().env(**STEP, **({"PMI_RANK": "0"} if mpi else {}))
+    run = fold(normal(launch.add("witness", 99, source="sacct", value=value)), run_id="x")["run"]
+    assert run["status"] == word and ("MPI_Abort" in run["cause"]["text"]) == (
+        mpi and job in ("FAILED", "RUNNING") and one == "CANCELLED"
+    )
+
+
+@pytest.mark.parametrize("job", ["CANCELLED", "FAILED"])
+def test_a_crash_stands_whatever_became_of_the_step(job: str) -> None:
+    value = {"state": job, "steps": [{"id": "17.0", "state": "CANCELLED"}]}
+    run = fold(normal(step(killed=11).add("witness", 99, source="sacct", value=value)), run_id="x")["run"]
+    assert run["status"] == "signalled"
+
+
 def test_a_step_that_completed_has_completed() -> None:
     launch = Launch().start().env(**STEP).exit().add("witness", 99, source="sacct", value={"state": "TIMEOUT"})
     run = fold(normal(launch), run_id="x")["run"]
