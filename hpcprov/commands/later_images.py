@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 
 from hpcprov.agent import images
-from hpcprov.capture.container.image import describe
+from hpcprov.capture.container.image import STATE, describe
 from hpcprov.capture.container.inside import claimed
 from hpcprov.capture.container.outside import from_argv
 from hpcprov.record import model, moment
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 SECONDS = 24 * 3600.0
 NO_AGENT = "no agent looked: from the command line and the environment alone"
-CHANGED = "it has changed since the run ended"
 # A file server's clock and a node's differ.
 CLOCKS = 5 * moment.SECOND
 
@@ -47,7 +46,8 @@ def is_left(fact: dict[str, Any] | None) -> bool:
 def known_images(record: Record) -> list[dict[str, Any]]:
     """The images in the fact `image`."""
     found = model.fact(record, "image").get("images")
-    return [one for one in found if type(one) is dict] if type(found) is list else []
+    ones = [one for one in found if type(one) is dict] if type(found) is list else []
+    return [one for one in ones if type(one.get("image")) is str]
 
 
 def told(record: Record) -> list[dict[str, Any]]:
@@ -68,7 +68,8 @@ def told(record: Record) -> list[dict[str, Any]]:
 
 
 def from_record(record: Record) -> list[dict[str, Any]]:
-    """The containers of a run whose surroundings nobody looked at, and the state of their images now."""
+    """The containers of a run whose surroundings nobody looked at, with the state of their images as far as that is
+    the one that the run left."""
     run, environ = record["run"], record["environment"]["common"]
     around, started = claimed(environ), from_argv(run["argv"] or [], run["cwd"] or "/", environ)
     around = around | describe(around["image"]) if around and around["image"].startswith("/") else around
@@ -76,7 +77,8 @@ def from_record(record: Record) -> list[dict[str, Any]]:
     found = [one for one in (around, started) if one]
     for one in found:
         if one.get("exists") and one["mtime"] > ended + CLOCKS:
-            one.update(exists=False, reason=CHANGED)
+            for key in STATE:
+                del one[key]
     return found
 
 
