@@ -1,0 +1,7 @@
+-- Lmod: hpcprov, and an srun that puts it in front of every step.
+whatis("Provenance for high-performance computing: records what made every array that a job writes")
+help([[After `module load hpcprov` each step that is started by srun leaves a record in .hpcprov: `hpcprov runs`.
+HPCPROV=off runs as if the module were not loaded.]])
+local root = os.getenv("HPCPROV_ROOT") or "/opt/hpcprov"
+prepend_path("PATH", pathJoin(root, "bin"))
+prepend_path("PATH", pathJoin(root, "slurm/bin"))
