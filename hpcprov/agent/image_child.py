@@ -14,6 +14,7 @@ import json
 import resource
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from hpcprov.agent.image_cache import cached, keep
 from hpcprov.capture.container.content import content
@@ -85,12 +86,25 @@ def looked_at(wanted: dict[str, Any], cache_dir: str | None, deadline: float | N
 
 
 def read(path: str, tag: str | None, seen: Snapshot, deadline: float | None) -> dict[str, Any]:
-    """Everything that an image's bytes tell. Raises OSError, HpcprovError."""
-    found = content(path, tag, lambda _: check(deadline))
-    storage = storage_digest(path, seen, threads=thread_count(None), deadline=deadline)
+    """Everything that an image's bytes tell. Raises OSError, TimeUp."""
+    # Side by side: what one of the two has fetched from storage, the other finds in memory.
+    with ThreadPoolExecutor(1) as pool:
+        digest = pool.submit(storage_digest, path, seen, threads=thread_count(None), deadline=deadline)
+        told = contents(path, tag, deadline)
+        storage = digest.result()
     # A squashfs image or a folder has no identity but all of its bytes.
     whole = {"digest": storage, "of": "directory tree" if seen.is_directory else "file"}
-    return {"identity": whole, "storage": {"digest": storage}} | found
+    return {"identity": whole, "storage": {"digest": storage}} | told
+
+
+def contents(path: str, tag: str | None, deadline: float | None) -> dict[str, Any]:
+    """What an image says of itself, or why that cannot be read. Raises OSError, TimeUp."""
+    try:
+        return content(path, tag, lambda _: check(deadline))
+    except TimeUp:
+        raise
+    except HpcprovError as error:
+        return unknown(error.message)
 
 
 def differs(state: dict[str, Any] | None, now: dict[str, Any]) -> bool:
