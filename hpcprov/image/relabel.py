@@ -90,6 +90,9 @@ def has_all(image: Image, labels: Mapping[str, str]) -> bool:
 
 def metadata(image: Image, labels: Mapping[str, str]) -> bytes:
     """The image's metadata with these labels: JSON as `apptainer inspect` reads it. Raises OSError, HpcprovError."""
+    if image.sif.first(sif.ROOT_INDEX) is not None:
+        hint = "label it when it is built, with %labels or LABEL"
+        raise HpcprovError(f"{image.path}: the labels of an OCI-SIF are part of what identifies it", hint=hint)
     item = image.sif.metadata
     document = sif.document(image, item) if item is not None else inspected(image)
     old = sif.metadata_labels(document, image.path)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file (Btrfs, XFS, ...)
 ZEROS = bytes(BLOCK)
 # Beside the copy: new metadata, a signature, what the file system needs.
-SPARE = 16 << 20
+SPARE = 8 << 20
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF, errno.ENOSYS)
 
 

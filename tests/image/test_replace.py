@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import random
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -283,3 +285,42 @@ def test_the_owner_stays(image: Path) -> None:
     os.chown(image, 12345, 54321)
     label(image, a="2")
     assert (image.stat().st_uid, image.stat().st_gid) == (12345, 54321)
+
+
+CALLS = ("open", "pread", "pwrite", "ftruncate", "fsync", "rename", "fchmod", "fstat", "stat", "listdir", "statvfs")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ESTALE], ids=errno.errorcode.get)
+def test_every_call_failing_once(image: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Whichever call fails: the error is one for people, the image is the old one or the new one, no draft stays."""
+    before, survived = image.read_bytes(), 0
+    for failing in range(1, 500):
+        image.write_bytes(before)
+        made = 0
+
+        def counted(call: Any, failing: int = failing) -> Any:
+            def counting(*words: Any, **named: Any) -> Any:
+                nonlocal made
+                made += 1
+                if made == failing:
+                    raise OSError(number, os.strerror(number))
+                return call(*words, **named)
+
+            return counting
+
+        with monkeypatch.context() as patched:
+            for name in CALLS:
+                patched.setattr(os, name, counted(getattr(os, name)))
+            try:
+                label(image, a="2")
+                done = True
+            except (OSError, HpcprovError):
+                done = False
+        if made < failing:
+            break
+        survived += done
+        assert labels_of(image) == {"a": "2"} or (not done and image.read_bytes() == before)
+        assert alone(image)
+    else:
+        pytest.fail("labelling makes more calls than were tried")
+    assert failing > 20 and survived < failing / 2

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpcprov.capture.container import sif
+from hpcprov.image.relabel import Options, relabel
 from hpcprov.record.errors import HpcprovError, UnreadableData
 
 from . import build
@@ -187,3 +188,24 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         looked_at(str(tmp_path / "none"))
     assert not sif.is_sif(build.written(tmp_path, b"no", "no.sif"))
     assert sif.is_sif(build.written(tmp_path, build.image(build.plain())))
+
+
+def oci(config: bytes) -> list[dict[str, Any] | None]:
+    """An OCI-SIF with this configuration."""
+    manifest = build.blob(json.dumps({"config": {"digest": build.sha(config)}}).encode())
+    index = json.dumps({"manifests": [{"digest": build.sha(manifest["data"])}]}).encode()
+    return [build.blob(config), manifest, build.blob(index, build.ROOT_INDEX)]
+
+
+def test_an_oci_sif_has_its_labels_in_its_configuration(tmp_path: Path) -> None:
+    path = build.written(tmp_path, build.image(oci(b'{"config": {"Labels": {"a": "1"}}}')))
+    with sif.opened(path) as image:
+        assert sif.labels(image) == {"labels": {"a": "1"}, "object": None}
+    with pytest.raises(HpcprovError, match="part of what identifies it"):
+        relabel(path, {"a": "2"}, Options())
+
+
+@pytest.mark.parametrize("config", [b"", b"[]", b'{"config": 3}', b'{"config": {"Labels": [1]}}'])
+def test_an_oci_sif_with_a_damaged_configuration(tmp_path: Path, config: bytes) -> None:
+    with sif.opened(build.written(tmp_path, build.image(oci(config)))) as image:
+        assert sif.labels(image)["labels"] is None and sif.labels(image)["reason"]

@@ -240,7 +240,8 @@ def blocks(image: Image, item: Object) -> Iterator[bytes]:
 def labels(image: Image) -> dict[str, Any]:
     """{"labels": {key: value}, "object": id of the object they are in}, or {"labels": None, "reason": ...}.
 
-    They are those that `apptainer inspect` shows. Raises OSError.
+    They are those that `apptainer inspect` shows; of an OCI-SIF, those in its configuration (`object` is None).
+    Raises OSError.
     """
     try:
         return found_labels(image)
@@ -256,8 +257,31 @@ def found_labels(image: Image) -> dict[str, Any]:
     item = image.sif.first(LABELS)
     if item is not None:
         return {"labels": texts(document(image, item), image.path), "object": item.id}
+    if image.sif.first(ROOT_INDEX) is not None:
+        return {"labels": texts(configuration(image).get("Labels") or {}, image.path), "object": None}
     reason = f"the image has no object {METADATA_NAME}: its labels, if any, are inside its file system"
     return {"labels": None, "reason": reason}
+
+
+def configuration(image: Image) -> dict[str, Any]:
+    """The configuration of an OCI-SIF's first manifest. Raises OSError, UnreadableData."""
+    index = image.sif.first(ROOT_INDEX)
+    assert index is not None  # the caller has looked
+    entry = document(image, index).get("manifests")
+    told = document(image, blob(image, entry[0] if type(entry) is list and entry else None)).get("config")
+    found = document(image, blob(image, told)).get("config") or {}
+    if type(found) is not dict:
+        raise UnreadableData(f"{image.path}: its configuration is not an object")
+    return found
+
+
+def blob(image: Image, reference: Any) -> Object:
+    """The blob that a reference, {"digest": ...}, names. Raises UnreadableData."""
+    name = reference.get("digest") if type(reference) is dict else None
+    for item in image.sif.objects:
+        if item.kind == BLOB and item.about["digest"] == name:
+            return item
+    raise UnreadableData(f"{image.path}: has no blob {str(name)[:80]!a}, which it names")
 
 
 def metadata_labels(value: dict[str, Any], path: str) -> dict[str, str]:
@@ -269,8 +293,10 @@ def metadata_labels(value: dict[str, Any], path: str) -> dict[str, str]:
     return texts(value, path)
 
 
-def texts(value: dict[str, Any], path: str) -> dict[str, str]:
+def texts(value: Any, path: str) -> dict[str, str]:
     """Labels: text by key. Raises UnreadableData."""
+    if type(value) is not dict:
+        raise UnreadableData(f"{path}: its labels are not an object")
     for key, entry in value.items():
         if type(entry) is not str:
             raise UnreadableData(f"{path}: its label {key!a} is not text")
