@@ -1,5 +1,5 @@
-"""The srun of slurm/bin finds where the command begins, or leaves the line as it is. A program that prints its arguments
-stands for Slurm's here; tests/cluster/test_examples.py runs it in front of the real one."""
+"""The srun of slurm/bin finds where the command begins, or leaves the line as it is. A program that prints its
+arguments stands for Slurm's here; tests/cluster/test_examples.py runs it in front of the real one."""
 
 from __future__ import annotations
 
