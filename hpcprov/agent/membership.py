@@ -69,18 +69,16 @@ class Membership:
 
     def describe(self, path: str, job: Job) -> None:
         """The facts of the job, in the log of its first part."""
-        from hpcprov.agent import facts
-        from hpcprov.capture import scheduler
         from hpcprov.capture.slurm import Slurm
 
         try:
+            describe(path, self.node, self.environ)
+            # These are the commands of the cluster that the job is on.
+            found = Slurm(self.environ).job(job._replace(cluster=None, step=None))
             journal = Journal(path, self.node)
         except OSError:
             return  # the job's record has been made in the meantime
         try:
-            facts.write(journal, "scheduler", lambda: of_the_job(scheduler.collect(self.environ)))
-            # These are the commands of the cluster that the job is on.
-            found = Slurm(self.environ).job(job._replace(cluster=None, step=None))
             if found is None:
                 journal.write("fact", kind="job", error="scontrol does not answer, or knows nothing of the job")
             else:
@@ -99,6 +97,18 @@ def write(directory: str, log: str, node: str, start: Mapping[str, Any], **keys:
     try:
         if not journal.write("part", **({key: start.get(key) for key in TOLD} | keys)):
             raise OSError(0, journal.reason)
+    finally:
+        os.close(journal.fd)
+
+
+def describe(path: str, node: str, environ: Mapping[str, str]) -> None:
+    """What the environment of a part tells of its job, as a fact in a log of the job's. Raises OSError."""
+    from hpcprov.agent import facts
+    from hpcprov.capture import scheduler
+
+    journal = Journal(path, node)
+    try:
+        facts.write(journal, "scheduler", lambda: of_the_job(scheduler.collect(environ)))
     finally:
         os.close(journal.fd)
 

@@ -13,6 +13,7 @@ from hpcprov.agent import membership
 from hpcprov.capture.slurm import ask
 from hpcprov.merge import find, jobs
 from hpcprov.merge.alive import doubt
+from hpcprov.merge.fold import lowest
 from hpcprov.merge.publish import revise
 from hpcprov.merge.read import read_run
 from hpcprov.merge.settle import Settled, settle_run, settle_stale, witnessed
@@ -72,15 +73,15 @@ def explained(store: Store, directory: str, record: model.Record) -> model.Recor
 
 def _tell(store: Store, place: str) -> list[str]:
     """The wholes that were told just now of the run with this record."""
+    found = []
     try:
         record = _load(place)
-        wholes = _wholes(store, record)
-        told = [(kind, whole) for kind, whole in wholes if not _knows(store, whole, record)]
-        for kind, whole in told:
-            _write(store, kind, whole, record)
+        for kind, whole in _wholes(store, record):
+            if _write(store, kind, whole, record):
+                found.append(whole)
     except (HpcprovError, OSError):
-        return []  # a whole without one of its parts is still a record
-    return [whole for _, whole in told]
+        pass  # a whole without one of its parts is still a record
+    return found
 
 
 def _wholes(store: Store, record: model.Record) -> list[tuple[str, str]]:
@@ -96,21 +97,24 @@ def _place(store: Store, run_id: str) -> str | None:
     return directory if os.path.isdir(directory) else find.find_record(store, run_id)
 
 
-def _knows(store: Store, whole: str, record: model.Record) -> bool:
-    """Do the logs of a whole tell of this run?"""
-    place = _place(store, whole)
-    logs = read_run(place) if place is not None else []
-    names = {record["run"]["id"], record["run"]["given"]}
-    return any(event["event"] == "part" and event["run"] in names for log in logs for event in log.events)
-
-
-def _write(store: Store, kind: str, whole: str, record: model.Record) -> None:
-    run, logs = record["run"], [log["name"] for log in record["seal"]["logs"] if log["name"].endswith(".log")]
-    node = record["nodes"][0]["node"] if record["nodes"] else "unknown"
-    words = run | run["declared"]
+def _write(store: Store, kind: str, whole: str, record: model.Record) -> bool:
+    """Tell a whole of a run, and a job what its scheduler told the run; False when it knows the run. Raises OSError."""
+    place, run = _place(store, whole), record["run"]
+    known = [event for log in (read_run(place) if place is not None else []) for event in log.events]
+    if any(event["event"] == "part" and event["run"] in (run["id"], run["given"]) for event in known):
+        return False
+    (log, *_), node = _logs(record), record["nodes"][0]["node"] if record["nodes"] else "unknown"
     start = {"time": moment.ns(run["start"])} if run["start"] else {}
-    place = _place(store, whole) or store.run(whole)
-    membership.write(place, logs[0], node, words, kind=kind, run=run["id"], **start)
+    place = place or store.run(whole)
+    membership.write(place, log, node, run | run["declared"], kind=kind, run=run["id"], **start)
+    if kind == "job" and not any(event["event"] == "fact" and event["kind"] == "scheduler" for event in known):
+        membership.describe(os.path.join(place, log), node, lowest(record["environment"]))
+    return True
+
+
+def _logs(record: model.Record) -> list[str]:
+    """The names of the logs of a run's nodes."""
+    return [log["name"] for log in record["seal"]["logs"] if log["name"].endswith(".log")]
 
 
 def _load(place: str) -> model.Record:
