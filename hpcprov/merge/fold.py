@@ -70,7 +70,8 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
         "parts": whole.parts(by_kind["part"]),
         "witnesses": witnesses,
         "artifacts": shared.artifacts(by_kind["artifact"]),
-        "problems": problems(by_kind["problem"], again) + (vanished(by_kind) if over else []),
+        "problems": problems(by_kind["problem"], again)
+        + (vanished(by_kind) + scattered(ranks, missing) if over else []),
     }
 
 
@@ -210,6 +211,16 @@ def vanished(by_kind: dict[str, list[Event]]) -> list[dict[str, Any]]:
     nodes = {event["node"] for event in by_kind["agent"]} - {event["node"] for event in by_kind["ended"]}
     text = "the agent of node {} vanished: later facts and signatures are missing"
     return [{"text": text.format(node), "node": node, "ranks": []} for node in sorted(nodes)]
+
+
+def scattered(ranks: list[Rank], missing: list[list[int]]) -> list[dict[str, Any]]:
+    """Fewer nodes than were announced, and ranks missing: each node's disk may hold a part of this run."""
+    nodes = {rank.node for rank in ranks}
+    announced = max((rank.start.get("nodes", 0) for rank in ranks), default=0)
+    if not missing or not 0 < len(nodes) < announced:
+        return []
+    text = f"{len(nodes)} of {announced} nodes wrote to this store; is it on a disk that the others do not see?"
+    return [{"text": text, "node": None, "ranks": missing}]
 
 
 def union(lists: Iterable[Iterable[str]]) -> list[str]:

@@ -245,3 +245,16 @@ def test_the_wrapper_knows_every_option_of_this_srun(site: Site, tmp_path: Path)
 
 def stderr_of(path: str, option: str) -> str:
     return subprocess.run(["srun", option, "x", "y"], env={"PATH": path}, capture_output=True, text=True).stderr
+
+
+def test_stores_on_disks_of_their_own_are_told(slurm: Slurm, installed: Path, tmp_path: Path) -> None:
+    """Two nodes that do not see the same store: each has half of the run, and asks why."""
+    site = Site(slurm, installed, tmp_path)
+    (tmp_path / "exec.sh").write_text("HPCPROV_DIR=$PWD/$SLURMD_NODENAME exec hpcprov exec --hash off -- true\n")
+    site.run("srun", "-N2", "-n2", "sh", "exec.sh")
+    for store in tmp_path.glob("n*"):
+        site.env["HPCPROV_DIR"] = str(store)
+        (run,) = [run for run in site.runs() if run["kind"] == "command"]
+        record = site.record(run["id"])
+        assert (record["run"]["status"], record["ranks"]["count"]) == ("incomplete", 1)
+        assert "1 of 2 nodes wrote to this store" in record["problems"][-1]["text"]

@@ -364,3 +364,13 @@ def test_a_nested_run_on_some_ranks_lacks_none() -> None:
     launch = Launch(size=4).start(2, parent={"run": "outer", "rank": 2}).exit(2)
     record = fold(normal(launch), run_id="r1")
     assert record["ranks"]["missing"] == [] and record["run"]["status"] == "completed"
+
+
+@pytest.mark.parametrize(("nodes", "ranks", "told"), [(2, 2, True), (2, 4, False), (1, 2, False)])
+def test_nodes_that_wrote_elsewhere(nodes: int, ranks: int, told: bool) -> None:
+    """Ranks of nodes that never spoke, where more nodes were announced: the store may be on one node's own disk."""
+    launches = [Launch(f"n{k}", launcher="slurm", size=4, nodes=nodes) for k in range(2)]
+    for rank in range(ranks):
+        launches[rank // 2].start(rank).exit(rank)
+    record = check_folded(fold(normal(*launches), run_id="x"))
+    assert any("on a disk that the others do not see" in problem["text"] for problem in record["problems"]) is told
