@@ -247,6 +247,14 @@ def test_what_was_told_and_what_was_seen() -> None:
     assert seen.joined([], [SEEN]) == [SEEN]
 
 
+def test_an_image_that_was_unpacked() -> None:
+    assert seen.is_temporary("/tmp/rootfs-3668816988/root") and not seen.is_temporary("/data/root")
+    file = {"runtime": "apptainer", "how": "argv", "image": "d/x.sif", "path": "/d/x.sif", "device": 1, "inode": 2}
+    bare = {"runtime": "apptainer", "how": "seen", "sign": "file", "image": "x.sif", "reason": seen.UNPACKED}
+    assert seen.joined([file], [bare]) == [file | {"confirmed": True}]
+    assert seen.joined([], [bare]) == [bare]
+
+
 def test_our_own_processes_are_in_no_other_container() -> None:
     watch = seen.Watch()
     watch.look([os.getpid(), 1, 0, 2**22 - 1])

@@ -307,7 +307,9 @@ def test_on_several_nodes(site: Site, apptainer: str, sif: Path) -> None:
     assert record["run"]["status"] == "completed" and len(record["nodes"]) == 2 and record["ranks"]["count"] == 4
     found = only_image(record)
     assert found["identity"]["digest"] == partition_digest(apptainer, sif) and "other_on" not in found
-    site.run(*layout, ROOT / "containers/inside.sh", "-B", site.cwd, sif, "sh", "-c", "echo $SLURM_PROCID", env=env)
+    (site.cwd / "seen").touch()
+    bound = env | {"APPTAINER_BIND": f"{site.cwd}:/mnt"}
+    site.run(*layout, ROOT / "containers/inside.sh", sif, "sh", "-c", "test -f /mnt/seen", env=bound)
     until(lambda: "running" not in {run["status"] for run in site.runs()}, "the step was not settled", 60)
     inside = site.record()
     assert inside["ranks"]["count"] == 4 and inside["run"]["status"] == "completed"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST = 16  # containers of one run on one node
 MOST_LOOKS = 1024  # processes in other namespaces that are looked at
+UNPACKED = "Apptainer has unpacked it into a temporary folder, which does not tell where its file lies"
 
 
 class Watch:
@@ -80,10 +81,17 @@ def state(fact: dict[str, Any], root: str) -> dict[str, Any]:
     """State of the image's file or folder. A folder is believed only when it is the process's root."""
     if not os.path.isabs(fact["image"]):
         return {}
+    if is_temporary(fact["image"]):
+        return {"image": fact.get("name", "unknown"), "reason": UNPACKED}
     found = describe(fact["image"])
     if fact["runtime"] == "charliecloud" and not same(found, describe(root)):
         return {"image": "unknown", "reason": NO_NAME}
     return found
+
+
+def is_temporary(path: str) -> bool:
+    """Whether this is the folder that Apptainer unpacks an image into where it cannot mount it, and removes."""
+    return os.path.basename(path) == "root" and os.path.basename(os.path.dirname(path)).startswith("rootfs-")
 
 
 def joined(told: Containers, watched: Containers) -> Containers:
@@ -106,4 +114,5 @@ def is_one(told: dict[str, Any], fact: dict[str, Any]) -> bool:
         return fact["image"] == "unknown" or same(told, fact)
     if told["runtime"] not in ("apptainer", "singularity") or fact["runtime"] not in ("apptainer", "singularity"):
         return False
-    return same(told, fact) or "transport" in told
+    unpacked = "path" not in fact and os.path.basename(told["image"]) == fact["image"]
+    return same(told, fact) or "transport" in told or unpacked
