@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 EXAMPLE = "hpcprov image label step.sif --from-git --from-run last"
 DEFINITION_LIMIT = 1 << 20
 DIGESTS = ("sha256:", "blake3:")
+ENDS = (signal.SIGTERM, signal.SIGHUP)
 MOST_GROUP = (1 << 28) - 1
 
 
@@ -279,7 +280,8 @@ def _tidy() -> Iterator[None]:
     def end(number: int, frame: object) -> NoReturn:
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    wanted = [number for number in ENDS if signal.getsignal(number) == signal.SIG_DFL]  # nohup ignores SIGHUP
+    before = {number: signal.signal(number, end) for number in wanted}
     try:
         yield
     finally:

@@ -60,27 +60,31 @@ def relabel(path: str, labels: Mapping[str, str], options: Options) -> dict[str,
     with sif.opened(path) as image:
         if has_all(image, labels) and not options.resign and options.output is None and options.group is None:
             return {"path": os.path.realpath(path), "changed": False}
-        where = place(image.sif, group=options.group, resign=options.resign)
-        document = metadata(image, labels)
-        replaced = [item.about["fingerprint"] for item in image.sif.signatures if item.id in where.dropped]
+        plan(image, labels, options)  # what is refused is refused before anything is copied
     with replacement(path, options.output, pulse=options.pulse) as draft:
+        # Others may have labelled it since then; while there is a draft they cannot.
         original = Image(path, draft.source)
-        if place(original.sif, group=options.group, resign=options.resign).dropped != where.dropped:
-            raise HpcprovError(f"{path!a} was changed by another process meanwhile", hint="try again")
+        where, document = plan(original, labels, options)
         number, kept = edited(draft.path, original, document, where)
         if where.sign:
             sign(draft.path, where.group, options.key)
         check(draft.path, original, kept, document, options.pulse)
+    signatures = original.sif.signatures
     return {
         "path": draft.target,
         "changed": True,
         "object": number,
         "group": where.group,
         "set": sorted(labels),
-        "replaced": replaced,
+        "replaced": [item.about["fingerprint"] for item in signatures if item.id in where.dropped],
         "signed": where.sign,
-        "unsigned": bool(image.sif.signatures) and not where.sign,
+        "unsigned": bool(signatures) and not where.sign,
     }
+
+
+def plan(image: Image, labels: Mapping[str, str], options: Options) -> tuple[Place, bytes]:
+    """Where the labels go, and the metadata with them. Raises OSError, HpcprovError."""
+    return place(image.sif, group=options.group, resign=options.resign), metadata(image, labels)
 
 
 def has_all(image: Image, labels: Mapping[str, str]) -> bool:

@@ -79,7 +79,7 @@ def drafted(
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        if state(os.fstat(source)) != state(before) or (alone and not is_same(path, before)):
+        if state(os.fstat(source)) != state(before) or not is_same(path, before):
             raise HpcprovError(f"{path!a} was changed by another process meanwhile; it stays as it is now")
         put(draft, path)
     except BaseException:  # a signal, too, which may come at any moment

@@ -350,3 +350,19 @@ def test_the_runs_that_used_an_image(bench: Bench, installed: Path) -> None:
         found = json.loads(bench.hpcprov("image", "used-by", name, "--json"))
         assert [run["name"] for run in found] == ["with"], name
     assert bench.labels("other.sif")["io.hpcprov.run"]
+
+
+def test_a_full_disk(bench: Bench) -> None:
+    """Root's own small file system: the image is refused before anything is written, and goes elsewhere."""
+    small = bench.folder / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", small], check=True)
+    try:
+        shutil.copy(bench.path("plain.sif"), small)
+        told = bench.hpcprov("image", "label", "small/plain.sif", "--label", "a=2", status=2)
+        assert "bytes free" in told and "--output" in told
+        assert os.listdir(small) == ["plain.sif"]
+        bench.hpcprov("image", "label", "small/plain.sif", "--label", "a=2", "--output", "labelled.sif")
+        assert bench.labels("labelled.sif")["a"] == "2" and bench.labels("small/plain.sif")["a"] == "1"
+    finally:
+        subprocess.run(["umount", small], check=True)
