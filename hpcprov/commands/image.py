@@ -45,7 +45,9 @@ USED = "the runs of this directory's store that used an image"
 
 
 def _show_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", metavar="IMAGE", help="a SIF file")
+    parser.add_argument(
+        "image", metavar="IMAGE", help="a SIF file, a folder, an OCI layout or archive, a squashfs file"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object with everything")
 
 
@@ -79,17 +81,34 @@ def run(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """Print an image's page, or everything as JSON."""
-    from hpcprov.capture.container import sif
+    from hpcprov.capture.container.content import format_of
     from hpcprov.commands.image_page import render
-    from hpcprov.image.describe import describe, work
 
-    with sif.opened(args.image) as image, _progress(args.image, work(image)) as pulse:
-        facts = describe(image, pulse=pulse)
+    kind = format_of(args.image)
+    if kind == "file":
+        raise HpcprovError(f"{args.image}: not a container image")
+    facts = _sif(args.image) if kind == "sif" else _other(args.image)
     if args.json:
         print(json.dumps(facts, indent=1, sort_keys=True))
     else:
         print("\n".join(render(facts, sight.screen(os.environ))))
     return 0
+
+
+def _sif(path: str) -> dict[str, Any]:
+    from hpcprov.capture.container import sif
+    from hpcprov.image.describe import describe, work
+
+    with sif.opened(path) as image, _progress(path, work(image)) as pulse:
+        return {"format": "sif"} | describe(image, pulse=pulse)
+
+
+def _other(path: str) -> dict[str, Any]:
+    """A folder, an archive, a squashfs file: what runs that use it say of it."""
+    from hpcprov.agent.image_child import identified
+
+    found = identified({"path": os.path.abspath(path), "tag": None}, None, None)
+    return {"path": path, "format": "unknown", "labels": None} | found
 
 
 def label(args: argparse.Namespace) -> int:

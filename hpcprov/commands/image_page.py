@@ -29,7 +29,8 @@ MOST_DEFINITION_LINES = 12
 
 def render(facts: dict[str, Any], screen: Screen) -> list[str]:
     """The lines of the page."""
-    rows = [row for part in PARTS for row in part(facts, screen)]
+    parts = PARTS if facts["format"] == "sif" else (other, identity, labels)
+    rows = [row for part in parts for row in part(facts, screen)]
     return [screen.paint(printable(facts["path"]), "bold"), "", *lay_out(rows, screen)]
 
 
@@ -37,14 +38,21 @@ def image(facts: dict[str, Any], screen: Screen) -> Iterator[Row]:
     yield "image", f"SIF, {facts['arch']}, {size(facts['size'])}, {facts['uuid']}"
 
 
+def other(facts: dict[str, Any], screen: Screen) -> Iterator[Row]:
+    """Of an image that is no SIF file."""
+    yield "image", printable(facts["format"])
+    if facts.get("definition"):
+        yield "definition", printable(f"sha256:{facts['definition']['sha256']}")
+
+
 def identity(facts: dict[str, Any], screen: Screen) -> Iterator[Row]:
-    found = facts["identity"]
+    found = facts["identity"] or {"reason": facts["reason"]}
     if "reason" in found:
         yield "identity", printable(f"unknown: {found['reason']}")
         return
     yield "identity", printable(f"{found['digest']} ({found['of']})")
-    for other in found["others"]:
-        yield "identity", printable(f"{other['digest']} ({other['of']}, object {other['id']})")
+    for one in found.get("others", ()):
+        yield "identity", printable(f"{one['digest']} ({one['of']}, object {one['id']})")
 
 
 def built(facts: dict[str, Any], screen: Screen) -> Iterator[Row]:
@@ -63,7 +71,7 @@ def stamp(seconds: int) -> str:
 def labels(facts: dict[str, Any], screen: Screen) -> Iterator[Row]:
     found = facts["labels"]
     if not found:
-        yield "labels", printable(facts["reason"] or "none")
+        yield "labels", printable(facts.get("reason") or "none")
         return
     for key in sorted(found)[:MOST_LABELS]:
         yield "labels", cut(f"{key}: {found[key]}", 2 * screen.width)

@@ -70,7 +70,19 @@ def test_show_of_an_image_without_a_root(call: Call, tmp_path: Path) -> None:
     assert "has no primary partition" in out and "the image keeps none" in out
 
 
-@pytest.mark.parametrize("words", [["show", "none.sif"], ["show", "."], ["show", "/dev/null"], ["used-by", "none.sif"]])
+def test_show_of_a_folder(call: Call, tmp_path: Path) -> None:
+    own = tmp_path / "sandbox" / ".singularity.d"
+    own.mkdir(parents=True)
+    (own / "labels.json").write_text('{"maker": "Ada\\u001b[31m"}')
+    out = call("image", "show", "sandbox")[1]
+    assert "directory" in out and "blake3:" in out and "maker: Ada\\x1b[31m" in out
+    facts = json.loads(call("image", "show", "sandbox", "--json")[1])
+    assert facts["identity"]["of"] == "directory tree" and facts["path"] == "sandbox"
+
+
+@pytest.mark.parametrize(
+    "words", [["show", "none.sif"], ["show", "/etc/passwd"], ["show", "/dev/null"], ["used-by", "none.sif"]]
+)
 def test_what_is_no_image(call: Call, words: list[str]) -> None:
     status, out, err = call("image", *words)
     assert status == 2 and out == "" and words[1] in err
