@@ -17,6 +17,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from hpcprov.agent.image_cache import cached, keep
+from hpcprov.agent.images import NOT_SEEN
 from hpcprov.capture.container.content import content
 from hpcprov.capture.container.image import STATE, describe
 from hpcprov.record.errors import HpcprovError
@@ -70,7 +71,10 @@ def looked_at(wanted: dict[str, Any], cache_dir: str | None, deadline: float | N
     """As `identified`. Raises OSError, HpcprovError."""
     began = time.time_ns()
     path, tag = wanted["path"], wanted.get("tag")
-    if differs(wanted.get("state"), describe(path)):
+    now = describe(path)
+    if not now["exists"]:
+        return unknown(NOT_SEEN.format(now["reason"]))
+    if differs(wanted.get("state"), now):
         return unknown(CHANGED_SINCE)
     before = look(path, most=MOST_ENTRIES)
     if before.is_directory and before.mtime > wanted.get("began", before.mtime):
@@ -109,7 +113,7 @@ def contents(path: str, tag: str | None, deadline: float | None) -> dict[str, An
 
 def differs(state: dict[str, Any] | None, now: dict[str, Any]) -> bool:
     """Whether an image is another one than when the run began; of a folder only its own inode counts here."""
-    keys = STATE if now.get("type") == "file" else STATE[:2]
+    keys = STATE if now.get("type") == "file" else STATE[:1]
     return state is not None and any(now.get(name) != state.get(name) for name in keys)
 
 

@@ -37,27 +37,28 @@ def tell(
     cache_dir: str, events: Iterable[Mapping[str, Any]], *, journal: Journal, reason: str | None, seconds: float
 ) -> None:
     """Write the fact, if these events of a run tell of images; with a `reason` none is looked at."""
-    wanted = images_of(events)
+    wanted = images_of(events, node=journal.node)
     if wanted:
         images = found(wanted, cache_dir, reason=reason, seconds=seconds)
         journal.write("fact", kind="image", value={"images": images})
 
 
-def images_of(events: Iterable[Mapping[str, Any]]) -> Images:
+def images_of(events: Iterable[Mapping[str, Any]], *, node: str | None = None) -> Images:
     """The images that `container` facts tell of, each once: `image`, `path`, `state`, `began` (ns), `nodes`, `argv`.
 
-    The latest fact of a node counts. Facts come from a log: nothing in them is trusted."""
+    The latest fact of a node counts, and of several nodes that of `node`, which is to read the images. Facts come from
+    a log: nothing in them is trusted."""
     ordered = sorted((event for event in events if type(event.get("time")) is int), key=lambda event: event["time"])
     argv: list[Any] = next((event["argv"] for event in ordered if type(event.get("argv")) is list), [])
     facts = {event.get("node"): event for event in ordered if event.get("kind") == "container"}
     began = ordered[0]["time"] if ordered else 0
     images: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for node, event in facts.items():
-        for one in containers(event.get("value")):
+    for name in sorted(facts, key=lambda name: name != node):
+        for one in containers(facts[name].get("value")):
             image = {"image": one["image"], "runtime": one.get("runtime"), "path": one.get("path"), "state": one}
             image |= {"began": began, "argv": [str(word) for word in argv], "nodes": []}
             known = images.setdefault((one.get("path") or (one.get("runtime"), one["image"]),), image)
-            known["nodes"].append((node, one))
+            known["nodes"].append((name, one))
     return list(images.values())[:MOST]
 
 

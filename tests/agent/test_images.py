@@ -148,6 +148,28 @@ def test_nodes_that_saw_different_files(tmp_path: Path) -> None:
     assert fact["identity"] and fact["other_on"] == ["n2"]
 
 
+def test_nodes_number_devices_and_keep_copies_each_in_its_own_way(tmp_path: Path) -> None:
+    one = an_image(tmp_path / "x.sqfs")
+    assert found(events(one | {"device": 99}), tmp_path / "cache")[0]["identity"]
+    told = events(one | {"inode": 99}, node="n0") + events(one, node="n1")[1:]
+    assert [images.images_of(told, node=name)[0]["state"]["inode"] for name in ("n0", "n1", None)] == [
+        99,
+        one["inode"],
+        99,
+    ]
+    journal = Journal(str(tmp_path / "log"), "n1")
+    images.tell(str(tmp_path / "c"), told, journal=journal, reason=None, seconds=60)
+    (event,) = frame.scan((tmp_path / "log").read_bytes())
+    assert event["value"]["images"][0]["identity"]
+
+
+def test_an_image_that_this_node_does_not_have(tmp_path: Path) -> None:
+    one = an_image(tmp_path / "x.sqfs")
+    (tmp_path / "x.sqfs").unlink()
+    (fact,) = found(events(one), tmp_path / "cache")
+    assert fact["reason"] == images.NOT_SEEN.format("No such file or directory")
+
+
 def test_the_latest_fact_of_a_node_counts(tmp_path: Path) -> None:
     one = an_image(tmp_path / "x.sqfs")
     assert len(images.images_of(events(one | {"path": "/old"}, time=2) + events(one, time=9))) == 1

@@ -226,10 +226,23 @@ def test_the_launcher_alone_inside(place: Place, apptainer: str, sif: Path) -> N
     assert place.call(place.hpcprov, "settle", "last").stdout == "nothing left to do\n"
 
 
+def lent(installed: Path) -> list[str]:
+    """What to bind into an image for a Python with hpcprov: this machine's own, and what it lies in."""
+    prefixes = {str(installed.parent), str(Path(os.path.realpath(sys.executable)).parents[1]), str(ROOT)}
+    return ["/usr", "/lib", "/lib64", "/bin", "/etc", *sorted(prefixes)]
+
+
+def test_launcher_and_agent_inside_podman(place: Place, podman: str, oci_image: str, installed: Path) -> None:
+    binds = [word for path in (*lent(installed), place.cwd) for word in ("-v", f"{path}:{path}")]
+    env = ["-e", f"HPCPROV_DIR={place.cwd}/.hpcprov", "-w", str(place.cwd)]
+    place.call(podman, *PODMAN_RUN, *binds, *env, oci_image, place.hpcprov, "exec", "--", "/bin/sleep", "0.1")
+    (container,) = containers(place.record(), "inside")
+    assert container["runtime"] == "podman" and container["sign"] == "file" and container["image"] == "unknown"
+
+
 def test_launcher_and_agent_inside(place: Place, apptainer: str, sif: Path, installed: Path) -> None:
     """Python and hpcprov bound into the image; its file is not visible inside at first, then it is."""
-    prefixes = {str(installed.parent), str(Path(os.path.realpath(sys.executable)).parents[1]), str(ROOT)}
-    binds = [word for path in ("/usr", "/lib", "/lib64", "/bin", "/etc", *prefixes, place.cwd) for word in ("-B", path)]
+    binds = [word for path in (*lent(installed), place.cwd) for word in ("-B", path)]
     command = [apptainer, "exec", "-c", *binds, "--pwd", place.cwd]
     inside = ["--env", f"HPCPROV_DIR={place.cwd}/.hpcprov", sif, place.hpcprov, "exec", "--", "/bin/sleep", "0.1"]
     place.call(*command, *inside)
