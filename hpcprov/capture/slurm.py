@@ -3,8 +3,8 @@
     ask(Job("alps", "4711", restarts=0, began=None, step="0"))
     -> Answer(True, "job 4711 has ended: TIMEOUT", [("sacct", {"state": "TIMEOUT", ...}), ("scontrol", {...})])
 
-Nothing here raises or waits long: each program has 5 s, and one that did not answer in that time is not asked again by
-this process. slurmctld is a service that all of a cluster's jobs share: answers are kept for a few seconds.
+Nothing here raises or waits long: each program has 5 s, and one that did not answer in that time, or at all, is not
+asked again by this process. All of a cluster's jobs share one slurmctld: answers are kept for a few seconds.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Slurm:
         """What Slurm says of one start of a job and of its step."""
         if NUMBER.fullmatch(job.job_id) is None:
             return Answer(None, f"{job.job_id!a} is no job of Slurm's", [])
+        self.cluster()  # it tells whether slurmctld answers at all
         if not (self.has("scontrol") or self.has("sacct")):
             return Answer(None, "neither scontrol nor sacct answers here", [])
         if job.cluster == NAMELESS:
@@ -102,13 +103,16 @@ class Slurm:
         return scrubbed(found | {"steps": steps, "restarts": job.restarts})
 
     def sacct(self, job: Job, which: str) -> str:
+        elsewhere = self.elsewhere(job)
         words = ["--duplicates", "--parsable2", "--noheader", f"--delimiter={self.separator}", "--jobs", which]
         for _ in range(2):
             names = ",".join(sacct.fields(old=self.old_sacct))
             try:
-                return self.run("sacct", *self.elsewhere(job), *words, "--format", names)
+                return self.run("sacct", *elsewhere, *words, "--format", names)
             except ProgramFailed as error:
                 if "Invalid field" not in error.message or self.old_sacct:
+                    if not elsewhere:
+                        self.silent.add("sacct")  # it knows no job and no accounting: the same for every job
                     return ""
                 self.old_sacct = True
         return ""
@@ -143,10 +147,11 @@ class Slurm:
         return [] if here is None or here.lower() == job.cluster.lower() else ["--clusters", job.cluster]
 
     def cluster(self) -> str | None:
-        """The cluster whose slurmctld answers here."""
+        """The cluster whose slurmctld answers here; None, and scontrol is not asked again, when none does."""
         try:
             return scontrol.cluster(self.run("scontrol", "show", "config"))
         except ProgramFailed:
+            self.silent.add("scontrol")
             return None
 
     def job(self, job: Job) -> dict[str, Any] | None:

@@ -48,8 +48,8 @@ def is_over(run_id: str, group: Group, directory: str) -> bool:
 def tell_all(store: Store, places: list[str]) -> list[Settled]:
     """Tell the wholes of these records, each once, of their parts; what became of those that were settled by it."""
     found: list[Settled] = []
-    touched = dict.fromkeys(whole for place in places for whole in _tell(store, place))
-    for whole in touched:
+    heard: dict[str, Heard] = {}
+    for whole in dict.fromkeys(whole for place in places for whole in _tell(store, place, heard)):
         try:
             record = find.find_record(store, whole)
             if record is not None:
@@ -71,13 +71,26 @@ def explained(store: Store, directory: str, record: model.Record) -> model.Recor
         return record  # what is there is true; another's store may not be written to
 
 
-def _tell(store: Store, place: str) -> list[str]:
+class Heard:
+    """What a whole knows already: the ids of its parts, and whether a job's scheduler facts are among it."""
+
+    def __init__(self, store: Store, whole: str) -> None:
+        place = _place(store, whole)
+        events = [event for log in (read_run(place) if place is not None else []) for event in log.events]
+        self.parts = {event["run"] for event in events if event["event"] == "part"}
+        self.described = any(event["event"] == "fact" and event["kind"] == "scheduler" for event in events)
+
+
+def _tell(store: Store, place: str, heard: dict[str, Heard]) -> list[str]:
     """The wholes that were told just now of the run with this record."""
     found = []
     try:
         record = _load(place)
         for kind, whole in _wholes(store, record):
-            if _write(store, kind, whole, record):
+            if whole not in heard:
+                heard[whole] = Heard(store, whole)
+            if not heard[whole].parts & {record["run"]["id"], record["run"]["given"]}:
+                _write(store, kind, whole, record, heard[whole])
                 found.append(whole)
     except (HpcprovError, OSError):
         pass  # a whole without one of its parts is still a record
@@ -97,19 +110,17 @@ def _place(store: Store, run_id: str) -> str | None:
     return directory if os.path.isdir(directory) else find.find_record(store, run_id)
 
 
-def _write(store: Store, kind: str, whole: str, record: model.Record) -> bool:
-    """Tell a whole of a run, and a job what its scheduler told the run; False when it knows the run. Raises OSError."""
-    place, run = _place(store, whole), record["run"]
-    known = [event for log in (read_run(place) if place is not None else []) for event in log.events]
-    if any(event["event"] == "part" and event["run"] in (run["id"], run["given"]) for event in known):
-        return False
-    (log, *_), node = _logs(record), record["nodes"][0]["node"] if record["nodes"] else "unknown"
+def _write(store: Store, kind: str, whole: str, record: model.Record, heard: Heard) -> None:
+    """Tell a whole of a run, and a job what its scheduler told the run. Raises OSError."""
+    run, (log, *_) = record["run"], _logs(record)
+    node = record["nodes"][0]["node"] if record["nodes"] else "unknown"
     start = {"time": moment.ns(run["start"])} if run["start"] else {}
-    place = place or store.run(whole)
+    place = _place(store, whole) or store.run(whole)
     membership.write(place, log, node, run | run["declared"], kind=kind, run=run["id"], **start)
-    if kind == "job" and not any(event["event"] == "fact" and event["kind"] == "scheduler" for event in known):
+    heard.parts.add(run["id"])
+    if kind == "job" and not heard.described:
         membership.describe(os.path.join(place, log), node, lowest(record["environment"]))
-    return True
+        heard.described = True
 
 
 def _logs(record: model.Record) -> list[str]:

@@ -186,6 +186,13 @@ def test_one_that_hangs_is_asked_once(tmp_path: Path) -> None:
     assert (tmp_path / "asked").read_text() == "\n"
 
 
+def test_one_that_has_no_slurmctld_or_accounting_is_not_asked_for_every_run(tmp_path: Path) -> None:
+    slurm = Slurm(commands(tmp_path, **dict.fromkeys(("scontrol", "sacct"), f"echo >>{tmp_path}/asked; exit 1")))
+    for number in range(20):
+        assert slurm.ask(Job("bed", str(number + 1))).over is None
+    assert (tmp_path / "asked").read_text() == "\n" * 2
+
+
 @pytest.mark.parametrize(
     "script",
     [

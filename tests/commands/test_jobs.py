@@ -28,8 +28,8 @@ ENV = {"SLURM_CLUSTER_NAME": "alps", "SLURM_JOB_ID": "17"}
 class Commands:
     """sacct and scontrol on PATH: `says(...)` decides what they print, `asked` counts calls."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.monkeypatch = folder, monkeypatch
         self.folder.mkdir()
         for name in ("sacct", "scontrol"):
             path = folder / name
@@ -42,7 +42,9 @@ class Commands:
         cells = [[f"'{row.get(name, '')}'" for name in sacct.fields()] for row in rows]
         lines = ["echo " + '"$s"'.join(line) for line in cells]
         (self.folder / "sacct.sh").write_text("\n".join([separator, *lines]))
-        (self.folder / "scontrol.sh").write_text(scontrol)
+        config = '[ "$2" = config ] && echo "ClusterName = alps" && exit'
+        (self.folder / "scontrol.sh").write_text(f"{config}\n{scontrol}")
+        self.monkeypatch.setattr(slurm, "_here", slurm.Slurm())  # another process, another time
 
     @property
     def asked(self) -> list[str]:
@@ -53,8 +55,7 @@ class Commands:
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     monkeypatch.setenv("PATH", f"{tmp_path}/slurm:/usr/bin:/bin")
-    monkeypatch.setattr(slurm, "FRESH", 0.0)
-    return Commands(tmp_path / "slurm")
+    return Commands(tmp_path / "slurm", monkeypatch)
 
 
 def row(job: str, state: str, **values: str) -> dict[str, str]:
