@@ -8,6 +8,7 @@ A run whose agent was killed, or never there, has not told its job or workflow o
 from __future__ import annotations
 
 import os
+import time
 
 from hpcprov.agent import membership
 from hpcprov.capture.slurm import ask
@@ -25,17 +26,22 @@ if TYPE_CHECKING:
     from hpcprov.merge.groups import Group
     from hpcprov.record.layout import Store
 
+PATIENCE = 5.0  # s for asking about the parts of jobs when they are settled
+
 
 def settle_all(store: Store) -> list[Settled]:
     """Settle every run that is over, and the jobs and workflows that had not been told of them."""
     outcomes = settle_stale(store, ask)
-    return outcomes + tell_all(store, [place for outcome in outcomes for place in outcome.records])
+    outcomes += tell_all(store, [place for outcome in outcomes for place in outcome.records])
+    explain_parts(store, [place for outcome in outcomes for place in outcome.records])
+    return outcomes
 
 
 def settle_one(store: Store, run_id: str) -> list[str]:
     """Settle one run; its record directories. Raises StillRunning, NoSuchRun, OSError."""
     places = settle_run(store, run_id, ask)
-    tell_all(store, places)
+    told = [place for outcome in tell_all(store, places) for place in outcome.records]
+    explain_parts(store, [*places, *told])
     return places
 
 
@@ -59,6 +65,23 @@ def tell_all(store: Store, places: list[str]) -> list[Settled]:
         except (HpcprovError, OSError):
             continue  # it may be running still; the next command that meets it settles it
     return found
+
+
+def explain_parts(store: Store, places: list[str]) -> None:
+    """Ask why the parts of jobs that are over now ended badly, for a few seconds: of the rest `show` asks."""
+    until = time.monotonic() + PATIENCE
+    for place in places:
+        try:
+            record = _load(place)
+            parts = {part["run"] for part in record["parts"]} if record["run"]["kind"] == "job" else set()
+            found = (
+                [path for path in find.record_directories(store) if os.path.basename(path) in parts] if parts else []
+            )
+            for path in found:
+                if time.monotonic() < until:
+                    explained(store, path, _load(path))
+        except (HpcprovError, OSError):
+            continue
 
 
 def explained(store: Store, directory: str, record: model.Record) -> model.Record:

@@ -188,8 +188,8 @@ def test_an_epilog_settles_what_was_killed(site: Site) -> None:
     site.slurm.run(["scancel", job])
     site.slurm.ended(job)
     until(lambda: settles(site, job), lambda: site.run(site.hpcprov, "settle", "--job", job).stdout)
-    until(lambda: site.record(job)["run"]["status"] == "cancelled", lambda: str(site.record(job)["run"]))
-    assert site.record(f"{job}.0")["run"]["status"] == "cancelled"
+    assert {run["status"] for run in site.runs()} == {"cancelled"}
+    assert site.record(job)["run"]["status"] == site.record(f"{job}.0")["run"]["status"] == "cancelled"
 
 
 def settles(site: Site, job: str) -> bool:

@@ -146,6 +146,14 @@ def test_a_run_that_ended_badly_is_asked_about_once(call: Call, store: Store, co
     assert len([line for line in commands.asked if "17.0,17" in line]) == asked
 
 
+def test_who_settles_a_job_asks_why_its_steps_ended(call: Call, job: Store, commands: Commands) -> None:
+    step(2, code=1, elsewhere=False).write(job.run("slurm-alps-17.2.0"))
+    commands.says(row("17", "TIMEOUT"), row("17.2", "CANCELLED"), scontrol="exit 1")
+    statuses = {run["id"]: run["status"] for run in json.loads(call("runs", "--json")[1])}
+    assert statuses["slurm-alps-17"] == statuses["slurm-alps-17.1.0"] == "timed out"
+    assert "sacct" in call("show", "17.2")[1]
+
+
 def test_an_epilog_never_fails(call: Call, store: Store, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call("settle", "--job", "17") == (0, "", "")
     step(0, elsewhere=False).write(store.run("slurm-alps-17.0.0"))
