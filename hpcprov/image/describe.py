@@ -7,6 +7,7 @@ describe(image)["built"]     ->  {"with": "apptainer 1.4.5", "created": 17952475
 from __future__ import annotations
 
 from hpcprov.capture.container import sif
+from hpcprov.capture.container.sif_types import BLOB, PARTITION
 from hpcprov.image import definition, labels, signed
 from hpcprov.record.errors import HpcprovError
 
@@ -60,5 +61,5 @@ def built(image: Image, told: dict[str, str], source: str | None) -> dict[str, A
 def work(image: Image) -> int:
     """The bytes that `describe` reads at most: what is signed is read once more for each signature."""
     covered = [item.size for one in image.sif.signatures for item in signed.members(image.sif, one)]
-    read = [item.size for item in image.sif.objects if item.kind in (sif.PARTITION, sif.BLOB)]
+    read = [item.size for item in image.sif.objects if item.kind in (PARTITION, BLOB)]
     return sum(read) + sum(covered)

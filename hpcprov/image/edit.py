@@ -17,7 +17,8 @@ from __future__ import annotations
 import os
 from itertools import pairwise
 
-from hpcprov.capture.container.sif import DESCRIPTOR, GROUP, HEADER, JSON, METADATA_NAME, Object
+from hpcprov.capture.container.sif import DESCRIPTOR, GROUP, HEADER, METADATA_NAME, Object
+from hpcprov.capture.container.sif_types import JSON
 from hpcprov.record.errors import HpcprovError, UnreadableData
 
 TYPE_CHECKING = False

@@ -108,6 +108,7 @@ def from_image(image: Image) -> dict[str, str]:
     Raises OSError, UnreadableData.
     """
     from hpcprov.capture.container import sif
+    from hpcprov.capture.container.sif_types import DEFINITION
 
     found = {}
     if 0 < image.sif.created <= LAST_SECOND:
@@ -115,7 +116,7 @@ def from_image(image: Image) -> dict[str, str]:
     builder = built_with(sif.labels(image)["labels"] or {})
     if builder is not None:
         found[f"{OURS}built-with"] = builder
-    source = image.sif.first(sif.DEFINITION)
+    source = image.sif.first(DEFINITION)
     if source is not None:
         found[f"{OURS}definition"] = sif.digest(image, source)
     return shown(found)

@@ -17,6 +17,7 @@ import time
 
 from hpcprov.capture.container import sif
 from hpcprov.capture.container.sif import METADATA_LIMIT, Image, Object
+from hpcprov.capture.container.sif_types import ROOT_INDEX
 from hpcprov.capture.program import ask, find_program
 from hpcprov.image.edit import with_metadata
 from hpcprov.image.replace import replacement, write
@@ -94,7 +95,7 @@ def has_all(image: Image, labels: Mapping[str, str]) -> bool:
 
 def metadata(image: Image, labels: Mapping[str, str]) -> bytes:
     """The image's metadata with these labels: JSON as `apptainer inspect` reads it. Raises OSError, HpcprovError."""
-    if image.sif.first(sif.ROOT_INDEX) is not None:
+    if image.sif.first(ROOT_INDEX) is not None:
         hint = "label it when it is built, with %labels or LABEL"
         raise HpcprovError(f"{image.path}: the labels of an OCI-SIF are part of what identifies it", hint=hint)
     item = image.sif.metadata

@@ -22,12 +22,11 @@ from hpcprov.capture.container.sif import (
     DESCRIPTOR,
     HEADER,
     METADATA_NAME,
-    PARTITION,
-    SIGNATURE,
     Object,
     blocks,
     data,
 )
+from hpcprov.capture.container.sif_types import PARTITION, SIGNATURE
 from hpcprov.record.errors import HpcprovError, UnreadableData
 
 TYPE_CHECKING = False

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from hpcprov.capture.container import sif
+from hpcprov.capture.container.sif_types import PARTITION, SBOM, SIGNATURE
 from tests.require import require
 
 LABEL = "import sys; from hpcprov.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -189,11 +190,11 @@ def listed(image: sif.Sif) -> str:
 
 def kind(item: sif.Object) -> str:
     about = item.about
-    if item.kind == sif.PARTITION:
+    if item.kind == PARTITION:
         return f"FS ({about['file_system']}/{role(about)}/{about['arch']})"
-    if item.kind == sif.SIGNATURE:
+    if item.kind == SIGNATURE:
         return f"Signature ({about['hash']})"
-    return f"SBOM ({about['format']})" if item.kind == sif.SBOM else item.type
+    return f"SBOM ({about['format']})" if item.kind == SBOM else item.type
 
 
 def role(about: dict[str, Any]) -> str:
@@ -213,9 +214,9 @@ def details(item: sif.Object) -> list[str]:
     """Lines of `apptainer sif info`."""
     lines = [f"ID: {item.id}", f"Group ID: {item.group or 'NONE'}", f"Offset: {item.offset}", f"Size: {item.size}"]
     lines += [f"Name: {item.name}"] if item.name else []
-    if item.kind == sif.PARTITION:
+    if item.kind == PARTITION:
         lines += [f"Partition Type: {role(item.about)}", f"Architecture: {item.about['arch']}"]
-    if item.kind == sif.SIGNATURE:
+    if item.kind == SIGNATURE:
         lines += [f"Hash Type: {item.about['hash']}", f"Entity: {item.about['fingerprint']}"]
     return lines
 

@@ -12,7 +12,7 @@ from image import build
 from merge.build import Launch
 
 from hpcprov.capture.container import sif
-from hpcprov.commands.image import uses
+from hpcprov.commands.image_users import uses
 from hpcprov.record.layout import Store
 
 from .conftest import Call, publish

@@ -17,6 +17,18 @@ import os
 import struct
 from contextlib import contextmanager
 
+from hpcprov.capture.container.sif_types import (
+    BLOB,
+    DEFINITION,
+    LABELS,
+    PARTITION,
+    ROOT_INDEX,
+    SIGNATURE,
+    TYPES,
+    about,
+    architecture,
+    text,
+)
 from hpcprov.capture.reading import BLOCK, open_regular
 from hpcprov.record.errors import UnreadableData
 
@@ -37,35 +49,6 @@ DEFINITION_LIMIT = 1 << 20
 METADATA_LIMIT = 1 << 22
 GROUP = 0xF0000000
 METADATA_NAME = "inspect-metadata.json"
-
-DEFINITION, ENVIRONMENT, LABELS, PARTITION, SIGNATURE, JSON, GENERIC, CRYPTO, SBOM, ROOT_INDEX, BLOB = range(
-    0x4001, 0x400C
-)
-# As `apptainer sif list` writes them.
-TYPES = {
-    DEFINITION: "Def.FILE",
-    ENVIRONMENT: "Env.Vars",
-    LABELS: "JSON.Labels",
-    PARTITION: "FS",
-    SIGNATURE: "Signature",
-    JSON: "JSON.Generic",
-    GENERIC: "Generic/Raw",
-    CRYPTO: "Cryptographic Message",
-    SBOM: "SBOM",
-    ROOT_INDEX: "OCI.RootIndex",
-    BLOB: "OCI.Blob",
-}
-FILE_SYSTEMS = ("unknown", "Squashfs", "Ext3", "Archive", "Raw", "Encrypted squashfs")
-PARTITIONS = ("unknown", "system", "primary", "data", "overlay")
-HASHES = ("unknown", "SHA-256", "SHA-384", "SHA-512", "BLAKE2s_256", "BLAKE2b_256")
-ARCHITECTURES = (
-    "unknown", "386", "amd64", "arm", "arm64", "ppc64", "ppc64le", "mips", "mipsle", "mips64", "mips64le", "s390x",
-    "riscv64",
-)  # fmt: skip
-SBOM_FORMATS = (
-    "unknown", "cyclonedx-json", "cyclonedx-xml", "github-json", "spdx-json", "spdx-rdf", "spdx-tag-value",
-    "spdx-yaml", "syft-json",
-)  # fmt: skip
 
 
 class Object:
@@ -92,7 +75,7 @@ class Object:
         self.link = link & ~GROUP & 0xFFFFFFFF or None
         self.linked_to_group = link & GROUP == GROUP
         self.name = name.rstrip(b"\0").decode("utf-8", "surrogateescape")
-        self.about: dict[str, Any] = ABOUT.get(self.kind, nothing)(self.extra)
+        self.about: dict[str, Any] = about(self.kind, self.extra)
 
     @property
     def type(self) -> str:
@@ -383,55 +366,6 @@ def manifest(image: Image, pulse: Callable[[int], None] | None) -> str:
     return str(named[0]) if len(named) == 1 else digest(image, index, pulse)
 
 
-def text(raw: bytes) -> str:
-    """Text that is padded with NUL."""
-    return raw.rstrip(b"\0").decode("utf-8", "surrogateescape")
-
-
 def dashed(digits: str) -> str:
     """A UUID as it is written."""
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-
-
-def architecture(raw: bytes) -> str:
-    """`02` -> amd64."""
-    code = raw.rstrip(b"\0")
-    return word(ARCHITECTURES, int(code)) if code.isdigit() else "unknown"
-
-
-def word(words: tuple[str, ...], number: int) -> str:
-    """The name of a number in one of the tables above."""
-    return words[number] if 0 <= number < len(words) else "unknown"
-
-
-def nothing(extra: bytes) -> dict[str, Any]:
-    """Types that say nothing more of themselves."""
-    return {}
-
-
-def partition_extra(extra: bytes) -> dict[str, Any]:
-    file_system, role, arch = struct.unpack_from("<ii3s", extra)
-    return {"file_system": word(FILE_SYSTEMS, file_system), "role": word(PARTITIONS, role), "arch": architecture(arch)}
-
-
-def signature_extra(extra: bytes) -> dict[str, Any]:
-    """The key's fingerprint, upper-case hexadecimal, is None for a key without one (PEM)."""
-    number, fingerprint = struct.unpack_from("<i20s", extra)
-    return {"hash": word(HASHES, number), "fingerprint": fingerprint.hex().upper() if any(fingerprint) else None}
-
-
-def sbom_extra(extra: bytes) -> dict[str, Any]:
-    return {"format": word(SBOM_FORMATS, struct.unpack_from("<i", extra)[0])}
-
-
-def blob_extra(extra: bytes) -> dict[str, Any]:
-    return {"digest": text(extra.partition(b"\0")[0])}
-
-
-ABOUT: dict[int, Callable[[bytes], dict[str, Any]]] = {
-    PARTITION: partition_extra,
-    SIGNATURE: signature_extra,
-    SBOM: sbom_extra,
-    ROOT_INDEX: blob_extra,
-    BLOB: blob_extra,
-}
