@@ -80,6 +80,13 @@ class Observer:
         else:
             facts.write(journal, "resources", self.sampler.summary)
 
+    def doubts(self, start: Mapping[str, Any]) -> list[str]:
+        """What looks wrong in how the ranks were started, a line each."""
+        from hpcprov.capture import worlds
+
+        found = worlds.apart(start, os.environ, executables=self.seen["executables"], libraries=self.seen["libraries"])
+        return [found] if found else []
+
     def container(self, journal: Journal) -> dict[str, Any]:
         """The containers that were told when the run began, with those that were seen."""
         from hpcprov.capture.container.seen import joined

@@ -56,8 +56,8 @@ def end(root: str, run_id: str, ranks: Node, opening: Opening, observer: Observe
         opening.wait(PATIENCE)
         opening.look_again()
         observer.write(journal, opening.first)
-        for change in opening.changes():
-            journal.write("problem", text=change)
+        for text in [*opening.changes(), *observer.doubts(opening.first)]:
+            journal.write("problem", text=text)
         finish.finish(root=root, run_id=run_id, ranks=ranks, starts=opening.starts)
         opening.wait_for_scheduler()
     finally:

@@ -118,7 +118,20 @@ def test_open_mpi_with_pmix(site: Site, open_mpi: Mapping[str, str]) -> None:
     """The application runs under Debian's Python, which knows nothing of hpcprov."""
     command = ("srun", "--mpi=pmix", "-N2", "-n4", *WRAP, DEBIAN_PYTHON, "-c", HELLO)
     assert lines(site.run(*command, env=open_mpi).stdout) == hello(4)
-    assert_whole(only(site), site, nodes=2, ranks=4)
+    record = only(site)
+    assert_whole(record, site, nodes=2, ranks=4)
+    assert not [one for one in record["problems"] if "world of its own" in one["text"]]
+
+
+def test_tasks_that_mpi_was_not_told_of(site: Site) -> None:
+    """`--mpi=none`: worlds of one rank each, status 0, wrong results. The record asks; the job is left as it is.
+
+    Debian's Open MPI refuses to start there, and says so itself.
+    """
+    command = ("srun", "--mpi=none", "-N2", "-n4", *WRAP, "python", "-c", f"{HELLO}; import time; time.sleep(1)")
+    assert lines(site.run(*command).stdout) == ["rank 0 of 1"] * 4
+    (text,) = {one["text"] for one in only(site)["problems"] if "world of its own" in one["text"]}
+    assert "its 4 tasks, and libmpi.so." in text
 
 
 @pytest.mark.parametrize("allocate", ["salloc", "sbatch"])
