@@ -7,6 +7,8 @@ ranks      4 of 4 on 1 node, started by mpich
 
 from __future__ import annotations
 
+import collections
+
 from hpcprov.commands import later
 from hpcprov.commands.screen import count, cut, duration, size, when, words
 from hpcprov.commands.surroundings import artifacts, said, surroundings, where
@@ -26,6 +28,7 @@ INDENT = 11
 MOST_RANK_LINES = 8
 MOST_PROBLEMS = 6
 MOST_PARTS = 40
+MOST_RECORDS = 1000  # of parts, looked into for how they ended
 
 
 def render(
@@ -110,17 +113,23 @@ def what(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
 
 
 def part_lines(parts: list[dict[str, Any]], records: Mapping[str, Record], screen: Screen) -> Iterator[str]:
-    """The parts of a job or workflow in order of time, each with its end as far as its record is at hand."""
-    shown = parts[:MOST_PARTS]
-    width = max((len(printable(part["run"])) for part in shown), default=0)
-    for part in shown:
-        record = records.get(part["run"])
-        word, took = (record["run"]["status"], record["run"]["duration_s"]) if record else ("no record", None)
-        run = f"{printable(part['run']):<{width}}"
-        facts = f"{screen.status(word)}{' ' * max(0, 13 - len(word))}  {duration(took):>10}"
-        yield f"{run}  {facts}  {cut(part['name'] or words(part['argv']), max(24, screen.width - width - 40))}"
-    if len(parts) > len(shown):
-        yield f"... and {len(parts) - len(shown):,} more"
+    """The parts of a job or workflow in order of time, each with its end as far as its record is at hand; of many those
+    that did not complete, and how the others ended."""
+    ends = [records[part["run"]]["run"]["status"] if part["run"] in records else "no record" for part in parts]
+    chosen = [k for k in range(len(parts)) if len(parts) <= MOST_PARTS or ends[k] not in ("completed", "no record")]
+    width = max((len(printable(parts[k]["run"])) for k in chosen[:MOST_PARTS]), default=0)
+    for k in chosen[:MOST_PARTS]:
+        yield _part_line(parts[k], records.get(parts[k]["run"]), width, screen)
+    rest = collections.Counter(ends[k] for k in sorted({*range(len(parts))} - {*chosen[:MOST_PARTS]}))
+    if rest:
+        yield f"... and {', '.join(f'{number:,} {word}' for word, number in rest.most_common())}"
+
+
+def _part_line(part: dict[str, Any], record: Record | None, width: int, screen: Screen) -> str:
+    word, took = (record["run"]["status"], record["run"]["duration_s"]) if record else ("no record", None)
+    end = f"{screen.status(word)}{' ' * max(0, 13 - len(word))}  {duration(took):>10}"
+    what = cut(part["name"] or words(part["argv"]), max(24, screen.width - width - 40))
+    return f"{printable(part['run']):<{width}}  {end}  {what}"
 
 
 def who_and_when(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:

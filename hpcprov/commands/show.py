@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 def parts_of(store: Store, record: model.Record) -> dict[str, model.Record]:
     """The records of the first parts of a job or workflow, by run id."""
-    wanted = {part["run"] for part in record["parts"][: page.MOST_PARTS]}
+    wanted = {part["run"] for part in record["parts"][: page.MOST_RECORDS]}
     places = {os.path.basename(path): path for path in find.record_directories(store)} if wanted else {}
     places |= {run_id: store.run(run_id) for run_id in find.run_ids(store)} if wanted else {}
     found = {}

@@ -12,7 +12,9 @@ HEAVY = {
     "dataclasses", "typing", "pathlib", "logging", "importlib.metadata", "subprocess", "threading", "re", "json",
     "hashlib", "shlex", "pwd", "grp", "psutil", "socket", "inspect", "tempfile", "shutil",
 }  # fmt: skip
-ALLOWED = {"python_packages": {"re"}, "software": {"re"}}
+# Slurm is asked by settling commands, and by one agent of a job in a thread that nobody waits for.
+OF_SLURM = {"scontrol": {"re"}, "sacct": {"re"}, "slurm": {"re", "typing"}}
+ALLOWED = {"python_packages": {"re"}, "software": {"re"}} | OF_SLURM
 FOLDER = Path(__file__).parents[2] / "hpcprov" / "capture"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "sampler"))
 

@@ -102,6 +102,15 @@ def test_a_job_is_shown_with_its_steps_and_a_step_with_its_job(call: Call, job: 
     assert call("log", "17")[1].count("exec ./model -v") == 2
 
 
+def test_of_many_steps_those_are_shown_that_did_not_complete(call: Call, store: Store, commands: Commands) -> None:
+    for number in range(60):
+        step(number, code=int(number == 55), elsewhere=False).write(store.run(f"slurm-alps-17.{number}.0"))
+    commands.says(row("17", "COMPLETED"), scontrol="exit 1")
+    call("runs")
+    runs = [line for line in call("show", "17")[1].splitlines() if line.startswith(("runs", " " * 11))]
+    assert "slurm-alps-17.55.0  failed" in runs[0] and runs[1].strip() == "... and 59 completed"
+
+
 def test_runs_of_a_job_and_of_a_kind(call: Call, job: Store) -> None:
     def listed(*words: str) -> list[str]:
         return [run["id"] for run in json.loads(call("runs", "--json", *words)[1])]
