@@ -11,7 +11,7 @@ PRIVATE=/opt/hpcprov-bed POLICY=/usr/sbin/policy-rc.d
 WORK=$(mktemp -d)
 PACKAGES=(slurm-wlm slurmdbd mariadb-server munge libpmi0 libpmi2-0 libpmix2 openmpi-bin python3-mpi4py
   environment-modules tcl lua5.3 lua-filesystem lua-json lua-posix lua-term
-  podman runc charliecloud-runtime squashfs-tools squashfuse busybox-static gcc libc6-dev)
+  podman runc charliecloud-runtime squashfs-tools squashfuse busybox-static gcc libc6-dev openssl)
 export DEBIAN_FRONTEND=noninteractive
 
 main() {
