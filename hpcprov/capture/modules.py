@@ -11,7 +11,6 @@ table that Lmod 8 keeps in the environment.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import os
 import re
@@ -124,8 +123,8 @@ def module_table(environ: Mapping[str, str]) -> str | None:
             break
         pieces.append(piece)
     try:
-        return base64.b64decode("".join(pieces), validate=True).decode("utf-8", "surrogateescape") or None
-    except (binascii.Error, ValueError):
+        return binascii.a2b_base64("".join(pieces), strict_mode=True).decode("utf-8", "surrogateescape") or None
+    except ValueError:  # binascii.Error is one
         return None
 
 
