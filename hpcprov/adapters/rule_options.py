@@ -1,12 +1,14 @@
 """What a rule's job is recorded with: options of `hpcprov exec` from its inputs, outputs, wildcards, parameters.
 
-Standard library only, and nothing else of hpcprov: the rule wrapper imports this in whatever Python a rule runs in.
+Standard library only: the rule wrapper imports this in whatever Python a rule runs in.
 
     rule_options("map", input=["a.csv"], output=["b.csv"], wildcards={"sample": "a"})
     -> ["--name=map", "--tag=rule=map", "--tag=wildcards.sample=a", "--input=a.csv", "--output=b.csv"]
 """
 
 from __future__ import annotations
+
+from hpcprov.capture.redact import scrub_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ def rule_options(
     for word, found in paths.items():
         if len(found) > MOST_PATHS:
             tags[f"{word}s_left_out"] = str(len(found) - MOST_PATHS)
-    words = [f"--tag={clean(key)}={cut(value)}" for key, value in list(tags.items())[:MOST_TAGS]]
+    # The launcher scrubs tags too, but everybody on the node can read its command line.
+    words = [f"--tag={scrub_word(f'{clean(key)}={cut(value)}')}" for key, value in list(tags.items())[:MOST_TAGS]]
     declared = [f"--{word}={path}" for word, found in paths.items() for path in found[:MOST_PATHS] if is_word(path)]
     return [f"--name={cut(rule) or 'rule'}", *words, *declared]
 

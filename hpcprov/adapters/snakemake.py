@@ -61,6 +61,7 @@ class Observer:
         self.snapshot_due = FIRST_SNAPSHOT
         self.files: dict[str, str | None] = {}
         self.stored: set[str] = set()
+        self.before: dict[str, str | None] = {}
         self.lock = threading.RLock()
 
     def filter(self, record: LogRecord) -> bool:
@@ -105,9 +106,10 @@ class Observer:
         store = own_store(os.environ, os.getcwd())
         self.run = OwnRun(store, kind="workflow", argv=sys.argv, name=workflow_name(snakefile), beat=self.beat)
         self.cards = JobCards(os.path.join(os.getcwd(), ".snakemake", "hpcprov", self.run.id))
-        os.environ["HPCPROV_WORKFLOW"] = self.run.id
-        os.environ["HPCPROV_DIR"] = os.path.abspath(store.root)
-        os.environ["HPCPROV_JOBS"] = self.cards.directory
+        names = {"HPCPROV_WORKFLOW": self.run.id, "HPCPROV_DIR": os.path.abspath(store.root)}
+        names["HPCPROV_JOBS"] = self.cards.directory
+        self.before = {name: os.environ.get(name) for name in names}
+        os.environ.update(names)
 
     def job_info(self, record: LogRecord) -> None:
         """A job is about to start, or to be submitted."""
@@ -119,8 +121,19 @@ class Observer:
         job.output = paths(own.output if own is not None else getattr(record, "output", None))
         job.facts = job_facts(record, own)
         self.table.started(number)
-        if self.cards is not None and own is not None and isinstance(command, str):
+        if own is not None and isinstance(command, str):
+            self.leave_card(own, number, command)
+
+    def leave_card(self, own: Any, number: int, command: str) -> None:
+        """Tell hpcprov's shell what a job's command is to be recorded with; without a card it records the command."""
+        if self.cards is None:
+            return
+        try:
             self.cards.put(number, shell_command(own, command), card(own, number))
+        # A full disk, or a Snakemake that names things differently.
+        except Exception as error:
+            self.cards = None
+            say(f"the shell is not told of rules, inputs and outputs: {reason(error)}")
 
     def job_started(self, record: LogRecord) -> None:
         self.error = False
@@ -261,8 +274,11 @@ class Observer:
             return
         if self.cards is not None:
             self.cards.close()
-        for name in ("HPCPROV_WORKFLOW", "HPCPROV_JOBS"):
-            os.environ.pop(name, None)
+        for name, value in self.before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
         try:
             with self.lock:
                 self.run = run

@@ -158,6 +158,37 @@ def test_what_a_workflow_is_made_of(plain: Workflow) -> None:
     assert config["path"].endswith("/config.yaml") and told["config"]["digest"].startswith("sha256:")
     assert told["counts"] == dict.fromkeys(STATES, 0) | {"completed": 4}
     assert "hunter2" not in json.dumps(whole)
+    document = (ROOT / "docs" / "facts.md").read_text().partition("## workflow")[2].partition("\n## ")[0]
+    names = {*told, *told["rules"][0], *(key for job in told["jobs"] for key in job), *told["config"]}
+    assert {name for name in names if f"`{name}`" not in document} == set()
+
+
+def test_quiet_elsewhere_and_with_a_checkpoint(workflow: Workflow) -> None:
+    """Nothing is printed, the working directory is another, and jobs come up while the workflow runs."""
+    place = workflow.cwd / "elsewhere"
+    (place / ".hpcprov").mkdir(parents=True)
+    workflow.write("""
+        def found(wildcards):
+            folder = checkpoints.split.get().output[0]
+            return expand("sorted/{k}.txt", k=glob_wildcards(f"{folder}/{{k}}.txt").k)
+        rule all:
+            input: found
+        checkpoint split:
+            output: directory("parts")
+            shell: "mkdir {output}; touch {output}/1.txt {output}/2.txt"
+        rule order:
+            input: "parts/{k}.txt"
+            output: "sorted/{k}.txt"
+            shell: "sort {input} > {output}"
+    """)
+    printed = workflow.snakemake(*USE_SHELL, "--quiet", "all", "--directory", place)
+    assert "hpcprov" not in printed
+    assert list(workflow.store.iterdir()) == []
+    workflow.store = place / ".hpcprov"
+    workflow.env["HPCPROV_DIR"] = str(workflow.store)
+    (whole, *rules) = workflow.records()
+    assert statuses(whole) == {"all": "completed", "split": "completed", "order 1": "completed", "order 2": "completed"}
+    assert len(rules) == 3 and all(len(job["runs"]) == (job["rule"] != "all") for job in jobs(whole).values())
 
 
 def test_up_to_date_jobs_are_cached(plain: Workflow) -> None:
@@ -348,6 +379,17 @@ def test_nothing_of_hpcprov_fails_the_workflow(plain: Workflow) -> None:
     lines = [line for line in printed.splitlines() if line.startswith("hpcprov:")]
     assert len(lines) == 1 and "not recorded" in lines[0], printed
     assert (plain.cwd / "out" / "all.txt").exists()
+
+
+def test_without_cards_commands_are_recorded(plain: Workflow) -> None:
+    (plain.cwd / ".snakemake").mkdir()
+    (plain.cwd / ".snakemake" / "hpcprov").write_text("not a directory")
+    printed = plain.snakemake(*USE_SHELL)
+    assert printed.count("hpcprov:") == 1 and "the shell is not told" in printed
+    whole, *rules = plain.records()
+    assert whole["run"]["status"] == "completed" and {run["run"]["name"] for run in rules} == {None}
+    # The commands tell whose runs they are.
+    assert [len(job["runs"]) for job in jobs(whole).values()].count(1) == 3
 
 
 def test_a_workflow_that_cannot_begin(plain: Workflow) -> None:
