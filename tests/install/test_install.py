@@ -86,6 +86,8 @@ def test_wheel_holds_no_sources_of_the_launcher(wheel: Path) -> None:
         and "allowlist.txt" in names
         and "secrets.txt" in names
     )
+    assert "snakemake_logger_plugin_hpcprov/__init__.py" in names
+    assert "share/hpcprov/workflows/shell/bash" in names and "share/hpcprov/workflows/wrapper/wrapper.py" in names
     assert "launcher.h" not in names and "main.c" not in names
 
 
