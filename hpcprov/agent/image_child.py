@@ -16,7 +16,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from hpcprov.agent.image_cache import cached, keep
+from hpcprov.agent.image_cache import cached, is_newer, keep
 from hpcprov.agent.images import NOT_SEEN
 from hpcprov.capture.container.content import content
 from hpcprov.capture.container.image import STATE, describe
@@ -77,7 +77,7 @@ def looked_at(wanted: dict[str, Any], cache_dir: str | None, deadline: float | N
     if differs(wanted.get("state"), now):
         return unknown(CHANGED_SINCE)
     before = look(path, most=MOST_ENTRIES)
-    if before.is_directory and before.mtime > wanted.get("began", before.mtime):
+    if is_newer(before, wanted.get("began", before.mtime), cache_dir):
         return unknown(CHANGED_SINCE)
     known = cached(cache_dir, before, tag)
     if known is not None:

@@ -139,14 +139,15 @@ def of_runtime(image: Mapping[str, Any]) -> dict[str, Any]:
 
 def in_cache(image: Mapping[str, Any], cache_dir: str | None) -> dict[str, Any] | None:
     """What the cache knows of a file that is still the one that the run began with. Raises OSError, HpcprovError."""
-    from hpcprov.agent.image_cache import cached
+    from hpcprov.agent.image_cache import cached, is_newer
     from hpcprov.capture.container.image import STATE, describe
     from hpcprov.signature.snapshot import look
 
     now = describe(image["path"])
     if any(now.get(key) != image["state"].get(key) for key in STATE):
         return None
-    return cached(cache_dir, look(image["path"]), tag(image))
+    seen = look(image["path"])
+    return None if is_newer(seen, image["began"], cache_dir) else cached(cache_dir, seen, tag(image))
 
 
 def tag(image: Mapping[str, Any]) -> str | None:

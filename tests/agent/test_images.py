@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from hpcprov.agent import image_child, images
+from hpcprov.agent import image_cache, image_child, images
 from hpcprov.agent.journal import Journal
 from hpcprov.capture.container.image import describe
 from hpcprov.record import frame
 
 OLD = time.time() - 100
+NOW = time.time_ns()
 
 
 def an_image(path: Path, content: bytes = b"hsqs" + bytes(1000)) -> dict[str, Any]:
@@ -30,8 +31,14 @@ def an_image(path: Path, content: bytes = b"hsqs" + bytes(1000)) -> dict[str, An
 
 def events(*containers: dict[str, Any], node: str = "n1", time: int = 5) -> list[dict[str, Any]]:
     return [
-        {"event": "start", "time": 1, "argv": ["ch-run", "x"]},
-        {"event": "fact", "kind": "container", "time": time, "node": node, "value": {"containers": list(containers)}},
+        {"event": "start", "time": NOW, "argv": ["ch-run", "x"]},
+        {
+            "event": "fact",
+            "kind": "container",
+            "time": NOW + time,
+            "node": node,
+            "value": {"containers": list(containers)},
+        },
     ]
 
 
@@ -80,13 +87,25 @@ def test_an_image_that_was_changed(tmp_path: Path) -> None:
     assert fact["identity"] is None and fact["reason"] == image_child.CHANGED_SINCE
 
 
-def test_a_folder_that_was_changed(tmp_path: Path) -> None:
-    (tmp_path / "image").mkdir()
-    (tmp_path / "image/a").write_text("a")
-    container = {"runtime": "ch-run", "how": "argv", "image": "image"} | describe(str(tmp_path / "image"))
-    before, after = time.time_ns() + 10**9, time.time_ns() - 10**12
-    assert found(events(container, time=before)[1:], tmp_path / "cache")[0]["identity"]["of"] == "directory tree"
-    assert found(events(container, time=after)[1:], tmp_path / "cache")[0]["reason"] == image_child.CHANGED_SINCE
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_an_image_that_is_newer_than_its_run(tmp_path: Path, kind: str) -> None:
+    """Its state was looked at after the change: only the times tell."""
+    image = tmp_path / "image"
+    if kind == "folder":
+        image.mkdir()
+    (image / "a" if kind == "folder" else image).write_text("a")
+    container = {"runtime": "ch-run", "how": "argv", "image": "image"} | describe(str(image))
+    now = time.time_ns()
+    for began, reason in ((now + 10**9, None), (now - 10**9, image_child.CHANGED_SINCE)):
+        (fact,) = found(events(container, time=began - NOW)[1:], tmp_path / "cache")
+        assert fact.get("reason") == reason
+
+
+def test_clocks_are_compared_where_that_can_be(tmp_path: Path) -> None:
+    assert image_cache.clock_ahead(str(tmp_path), os.stat(tmp_path).st_dev) == 0
+    assert image_cache.clock_ahead(str(tmp_path), os.stat("/proc").st_dev) is None
+    assert image_cache.clock_ahead("/proc/nowhere", 1) is None and image_cache.clock_ahead(None, 1) is None
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_with_too_many_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +120,7 @@ def test_time_that_is_too_short(tmp_path: Path) -> None:
     container = an_image(tmp_path / "x.sqfs")
     with open(tmp_path / "x.sqfs", "r+b") as file:
         file.truncate(50 << 30)
+    os.utime(tmp_path / "x.sqfs", (OLD, OLD))
     told = events(container | describe(str(tmp_path / "x.sqfs")))
     began = time.monotonic()
     (fact,) = found(told, tmp_path / "cache", seconds=1)
@@ -136,6 +156,7 @@ def test_an_archive_that_wants_all_memory(tmp_path: Path) -> None:
     container = an_image(tmp_path / "x.tar", member.tobuf(format=tarfile.USTAR_FORMAT))
     with open(tmp_path / "x.tar", "r+b") as file:
         file.truncate(2 << 30)
+    os.utime(tmp_path / "x.tar", (OLD, OLD))
     told = events(container | describe(str(tmp_path / "x.tar")) | {"image": "oci-archive:x.tar"})
     (fact,) = found(told, tmp_path / "cache", seconds=20)
     assert fact["identity"] is None and "memory" in fact["reason"]

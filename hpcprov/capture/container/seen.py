@@ -28,29 +28,36 @@ UNPACKED = "Apptainer has unpacked it into a temporary folder, which does not te
 
 
 class Watch:
-    """Containers seen so far; each mount namespace is looked at until its runtime has shown itself."""
+    """Containers seen so far; each mount namespace is looked at until a process in it has told its image."""
 
     def __init__(self) -> None:
         self.own = namespace("self")
-        self.known: set[str] = set()
-        self.containers: Containers = []
+        self.found: dict[str, dict[str, Any]] = {}
         self.looks = 0
+
+    @property
+    def containers(self) -> Containers:
+        """Each container once, in the order in which they were seen."""
+        distinct: Containers = []
+        for fact in self.found.values():
+            if fact not in distinct:
+                distinct.append(fact)
+        return distinct[:MOST]
 
     def look(self, pids: Iterable[int]) -> None:
         """Look at these processes; one that has ended, or belongs to another user, is not missed."""
         for pid in pids:
             place = namespace(pid)
-            if place is None or place == self.own or place in self.known or self.looks >= MOST_LOOKS:
+            if place in (None, self.own) or self.is_told(place) or self.looks >= MOST_LOOKS:
                 continue
             self.looks += 1
             fact = seen(pid)
-            if fact is not None:
-                self.known.add(place)
-                self.add(fact)
+            if fact is not None and place is not None:
+                self.found[place] = fact
 
-    def add(self, fact: dict[str, Any]) -> None:
-        if fact not in self.containers and len(self.containers) < MOST:
-            self.containers.append(fact)
+    def is_told(self, place: str | None) -> bool:
+        """Whether a namespace's image is known: a runtime sets its variables only when it starts the application."""
+        return self.found.get(str(place), {}).get("image", "unknown") != "unknown"
 
 
 def seen(pid: int) -> dict[str, Any] | None:
