@@ -119,7 +119,7 @@ def test_steps(examples: Examples) -> None:
     (used,) = records[2]["artifacts"]["used"]
     assert used["signature"]["digest"] == made["heat-50.zarr"]
     job = site.record(f"slurm-{examples.slurm.cluster}-{examples.jobs['steps']}")
-    assert [part["run"] for part in job["parts"]] == sorted(one["run"]["id"] for one in records)
+    assert sorted(part["run"] for part in job["parts"]) == sorted(one["run"]["id"] for one in records)
     assert (job["run"]["status"], job["run"]["name"]) == ("completed", "heat-steps")
 
 
@@ -213,10 +213,11 @@ def test_a_module_records_what_is_started_by_srun(
     init = request.getfixturevalue(f"modules_{kind}")
     root = tmp_path / "opt"
     root.mkdir()
-    (root / "bin").symlink_to(installed)
+    for entry in installed.parent.iterdir():  # pyvenv.cfg too, without which its Python finds no packages
+        (root / entry.name).symlink_to(entry)
     (root / "slurm").symlink_to(SLURM)
     site = place(slurm, installed, tmp_path / "user")
-    script = f"#!/bin/bash\nsource {init}\nmodule use {SLURM}/modulefiles\nmodule load hpcprov/0.1\n"
+    script = f"#!/bin/bash\nset -e\nsource {init}\nmodule use {SLURM}/modulefiles\nmodule load hpcprov/0.1\n"
     script += f"srun {HEAT}\nHPCPROV=off srun {HEAT}\nmodule unload hpcprov/0.1\nsrun {HEAT}\n"
     job = site.submit(script, env={"HPCPROV_ROOT": str(root)})
     assert slurm.ended(job)["ExitCode"] == "0:0", site.output(job)
@@ -241,6 +242,22 @@ def test_the_wrapper_knows_every_option_of_this_srun(site: Site, tmp_path: Path)
     path = f"{SLURM}/bin:{printing.parent}:{site.bin}:/usr/bin:/bin"
     unknown = {name for name in options if "not known" in stderr_of(path, f"--{name}")}
     assert unknown == set()
+
+
+def test_copies_of_the_wrapper_do_not_call_each_other(tmp_path: Path) -> None:
+    """A module and the task prolog may each put one on PATH."""
+    for folder in ("a", "b", "real"):
+        (tmp_path / folder).mkdir()
+    for folder in ("a", "b"):
+        shutil.copy(SLURM / "bin/srun", tmp_path / folder)
+    (tmp_path / "real/srun").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "real/srun").chmod(0o755)
+    (tmp_path / "real/hpcprov").symlink_to("/bin/true")
+    path = ":".join([*(str(tmp_path / name) for name in ("a", "b", "real", "a")), "/usr/bin", "/bin"])
+    done = subprocess.run(["srun", "-n2", "x"], env={"PATH": path}, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == (f"-n2 {tmp_path}/real/hpcprov exec -- x\n", "")
+    without = subprocess.run(["srun", "x"], env={"PATH": f"{tmp_path}/a:/usr/bin-x"}, capture_output=True, timeout=60)
+    assert without.returncode == 127
 
 
 def stderr_of(path: str, option: str) -> str:
