@@ -200,8 +200,10 @@ def test_an_epilog_that_finds_nothing_or_nobody_succeeds(prepared: Slurm, instal
     job = site.submit("#!/bin/sh\nexit 3\n", env={"HPCPROV_DIR": ""})
     prepared.ended(job)
     until(lambda: ended(prepared, job) == ["0"], lambda: prepared.about(job))
-    for env in ({}, {"SLURM_JOB_USER": "nobody-of-that-name", "SLURM_JOB_WORK_DIR": "/no/where", "SLURM_JOB_ID": "1"}):
-        done = subprocess.run([SLURM / "epilog.sh"], env={"PATH": prepared.env["PATH"], **env}, capture_output=True)
+    strange = {"SLURM_JOB_USER": "nobody-of-that-name", "SLURM_JOB_WORK_DIR": "/no/where", "SLURM_JOB_ID": "1"}
+    launcher = {"HPCPROV_LAUNCHER": site.hpcprov}
+    for env in ({}, strange, strange | launcher, strange | launcher | {"SLURM_JOB_USER": "root"}):  # without a PATH
+        done = subprocess.run(["/bin/bash", SLURM / "epilog.sh"], env=env, capture_output=True)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert not site.store.exists()
 
