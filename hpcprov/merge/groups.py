@@ -10,6 +10,7 @@ launch and has its own log: those belong together as long as their ranks differ.
 from __future__ import annotations
 
 from hpcprov.merge import whole
+from hpcprov.record import layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Group:
         times = [event["launch_time"] for event in starts if "launch_time" in event]
         self.logs = logs
         self.units = {log.unit for log in logs}
-        self.nodes = {log.node for log in logs}
+        self.nodes = {log.node for log in logs} - {layout.SETTLER}
         self.n = logs[0].n
         self.ranks = {event["rank"] for event in starts}
         self.whole = whole.kind(starts, parts) != whole.COMMAND
@@ -51,8 +52,8 @@ class Group:
 
     def takes(self, other: Group) -> bool:
         """Could `other` be a part of the same launch?"""
-        if self.units & other.units:
-            return True
+        if self.units & other.units or not (self.nodes and other.nodes):
+            return True  # a settling process's log is part of whatever lies beside it
         if self.whole and other.whole:  # its parts may begin days apart
             return not (self.began and other.began) or bool(self.began & other.began)
         if self.ranks & other.ranks or (self.nodes & other.nodes and not (self.self_launched and other.self_launched)):

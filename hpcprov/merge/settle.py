@@ -95,8 +95,11 @@ def _testify(directory: str, run_id: str, group: Group, answer: Answer | None) -
         return
     record = compose(group, run_id=run_id)
     events = jobs.new_words(answer, record["witnesses"]) if lacks_witness(record) else []
-    if events:
-        settler.append(directory, events)
+    try:
+        if events:
+            settler.append(directory, events)
+    except FileNotFoundError:
+        return  # another process has merged the run, and asked as well
 
 
 def _try(store: Store, run_id: str, ask: Ask | None) -> Settled:

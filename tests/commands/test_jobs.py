@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from record_check import check_record
 
 from hpcprov.capture import sacct, slurm
 from hpcprov.commands.choose import choose
-from hpcprov.merge.find import find_record, run_ids
+from hpcprov.merge.find import find_record, record_directories, run_ids
 from hpcprov.record.errors import AmbiguousRun, NoSuchRun
 from hpcprov.record.layout import Store
 
@@ -161,6 +163,21 @@ def test_who_settles_a_job_asks_why_its_steps_ended(call: Call, job: Store, comm
     statuses = {run["id"]: run["status"] for run in json.loads(call("runs", "--json")[1])}
     assert statuses["slurm-alps-17"] == statuses["slurm-alps-17.1.0"] == "timed out"
     assert "sacct" in call("show", "17.2")[1]
+
+
+def test_several_who_settle_at_once_make_one_record(store: Store, commands: Commands, tmp_path: Path) -> None:
+    commands.says(*(row(f"{n}", "TIMEOUT") for n in range(1, 16)), scontrol="exit 1")
+    for number in range(1, 16):
+        own = step(0, job=str(number), elsewhere=False)
+        own.events.pop()
+        own.write(store.run(f"slurm-alps-{number}.0.0"))
+    words = [sys.executable, "-m", "hpcprov", "runs", "--json"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    those = [subprocess.Popen(words, cwd=tmp_path, text=True, **pipes) for _ in range(5)]  # type: ignore[call-overload]
+    told = [one.communicate(timeout=100) for one in those]
+    assert [err for _, err in told] == [""] * 5 and [one.returncode for one in those] == [0] * 5
+    found = {os.path.basename(path) for path in record_directories(store)}
+    assert found == {f"slurm-alps-{n}{end}" for n in range(1, 16) for end in ("", ".0.0")} and run_ids(store) == []
 
 
 def test_an_epilog_never_fails(call: Call, store: Store, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
