@@ -101,10 +101,16 @@ def choose(store: Store, text: str) -> Run:
 def every_run(store: Store) -> Iterator[Run]:
     """All runs: those in progress, then the finished ones, newest day first. What is damaged is left out, and told."""
     unread: list[str] = []
+    listed: set[str] = set()
     for directory in [store.run(run_id) for run_id in find.run_ids(store)]:
-        yield from _opened(store, directory, unread)
+        for run in _opened(store, directory, unread):
+            listed |= {directory, run.directory}
+            yield run
     for directory in find.record_directories(store):
-        yield from _opened(store, directory, unread)
+        # Another process may have merged a run that was listed as one in progress.
+        before = store.run(os.path.basename(directory))
+        if directory not in listed and (before not in listed or os.path.isdir(before)):
+            yield from _opened(store, directory, unread)
     tell_unread(unread)
 
 

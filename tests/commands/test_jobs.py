@@ -175,6 +175,8 @@ def test_several_who_settle_at_once_make_one_record(store: Store, commands: Comm
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     those = [subprocess.Popen(words, cwd=tmp_path, text=True, **pipes) for _ in range(5)]  # type: ignore[call-overload]
     told = [one.communicate(timeout=100) for one in those]
+    listed = [[run["id"] for run in json.loads(out)] for out, _ in told]
+    assert all(len(ids) == len(set(ids)) for ids in listed)
     assert [err for _, err in told] == [""] * 5 and [one.returncode for one in those] == [0] * 5
     found = {os.path.basename(path) for path in record_directories(store)}
     assert found == {f"slurm-alps-{n}{end}" for n in range(1, 16) for end in ("", ".0.0")} and run_ids(store) == []
