@@ -255,6 +255,18 @@ def test_an_image_that_was_unpacked() -> None:
     assert seen.joined([], [bare]) == [bare]
 
 
+def test_a_container_is_looked_at_until_it_tells_its_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runtime enters the image before it sets its variables."""
+    told = [None, {"image": "unknown"}, {"image": "/x.sif"}, {"image": "/never/asked"}]
+    monkeypatch.setattr(seen, "namespace", lambda pid: "ours" if pid == "self" else f"mnt:{pid}")
+    monkeypatch.setattr(seen, "seen", lambda pid: told.pop(0))
+    watch = seen.Watch()
+    for known in ([], [{"image": "unknown"}], [{"image": "/x.sif"}], [{"image": "/x.sif"}]):
+        watch.look([7])
+        assert watch.containers == known
+    assert len(told) == 1
+
+
 def test_our_own_processes_are_in_no_other_container() -> None:
     watch = seen.Watch()
     watch.look([os.getpid(), 1, 0, 2**22 - 1])

@@ -23,6 +23,7 @@ from .conftest import ROOT, Site, until
 #: podman wants less of limits and networks than some machines give.
 PODMAN_RUN = ("--runtime", "runc", "run", "--rm", "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096",
               "--network=none")  # fmt: skip
+BAKED = "localhost/hpcprov-test-baked:1"
 OLD = time.time() - 100
 
 
@@ -34,7 +35,7 @@ class Place:
         foreign = ("HPCPROV", "SLURM_", "PMI", "APPTAINER", "SINGULARITY", "CH_")
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         self.env |= images.environment() | {"PATH": f"{installed}:{os.environ['PATH']}"}
-        self.env |= {"HPCPROV_DIR": str(cwd / ".hpcprov")}
+        self.env |= {"HPCPROV_DIR": str(cwd / ".hpcprov"), "APPTAINER_CACHEDIR": str(cwd / "cache")}
 
     def call(self, *argv: object, check: int | None = 0, **env: str) -> subprocess.CompletedProcess[str]:
         words = [str(word) for word in argv]
@@ -97,14 +98,15 @@ def sif(apptainer: str, sandbox: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def oci_image(podman: str, sandbox: Path) -> str:
+def oci_image(podman: str, sandbox: Path) -> Iterator[str]:
     """A reference that podman knows."""
     containerfile = sandbox.parent / "Containerfile"
     containerfile.write_text("FROM scratch\nCOPY . /\nLABEL org.opencontainers.image.version=1.2\n")
     name = "localhost/hpcprov-test:1"
     command = [podman, "build", "--isolation", "chroot", "-q", "-t", name, "-f", str(containerfile), str(sandbox)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
-    return name
+    yield name
+    subprocess.run([podman, "rmi", "-f", name, BAKED], capture_output=True, timeout=120)
 
 
 @pytest.fixture(scope="session")
@@ -296,7 +298,7 @@ def test_an_oci_image_with_the_launcher(
     place: Place, podman: str, charliecloud: str, oci_image: str, bakery: Callable[[str], Path]
 ) -> None:
     file = bakery("Containerfile")
-    name = "localhost/hpcprov-test-baked:1"
+    name = BAKED
     command = [podman, "build", "--isolation", "chroot", "-q", "--build-arg", f"BASE={oci_image}", "-t", name]
     place.call(*command, "-f", file, file.parent)
     store = ["-e", f"HPCPROV_DIR={place.cwd}/.hpcprov", "-v", f"{place.cwd}:{place.cwd}", "-w", str(place.cwd)]
