@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     from hpcprov.merge.ranks import Event
 
-# sacct(1), "JOB STATE CODES". REQUEUED, REVOKED and the like say what became of the job, not why this start ended.
+# sacct(1), "JOB STATE CODES". REVOKED and the like say what became of the job, not why this start ended.
 WORDS = {
     "TIMEOUT": "timed out",
     "DEADLINE": "timed out",
     "CANCELLED": "cancelled",
+    "REQUEUED": "cancelled",
     "OUT_OF_MEMORY": "out of memory",
     "PREEMPTED": "preempted",
     "NODE_FAIL": "node lost",
@@ -32,7 +33,7 @@ WORDS = {
     "COMPLETED": "completed",
 }
 # A step that is ended because of its job is CANCELLED, or FAILED by the signal; the job's state then says why.
-OF_THE_JOB = ("TIMEOUT", "DEADLINE", "PREEMPTED", "NODE_FAIL", "OUT_OF_MEMORY", "CANCELLED")
+OF_THE_JOB = ("TIMEOUT", "DEADLINE", "PREEMPTED", "NODE_FAIL", "OUT_OF_MEMORY", "CANCELLED", "REQUEUED")
 # Signals of a process's own faults: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS.
 FAULTS = frozenset((4, 5, 6, 7, 8, 11, 31))
 # Seconds: steps end a little before their job is told to have ended, and are killed at most this long after its order.
@@ -76,24 +77,26 @@ def judged(
     cause = cause or {"text": "how it ended is unknown"}
     # A rank that nobody asked to end has failed by itself, whatever became of the job then.
     by_itself = "asked" not in cause and (word == "failed" or cause.get("signal") in FAULTS)
-    said = next((found for one in told if (found := _verdict(one, step, by_itself)) is not None), None)
-    if said is None:
+    verdict = next((found for one in told if (found := _verdict(one, step, by_itself)) is not None), None)
+    if verdict is None:
         return word, cause
+    said, found = verdict
     text = f"{said['source']}: {said['state']}"
     text += f", exit code {said['exit_code']}" if said["exit_code"] else ""
     text += f", by user {said['by']}" if said["by"] else ""
-    found = WORDS[said["state"]]
     if step is None:
         return found, cause | {"text": text, "witness": said}
     if mpi and word == "incomplete" and found == "cancelled" and not any(_of_the_job(one["value"]) for one in told):
-        found, text = "failed", f"{text}: MPI_Abort ends a step like this, and so does scancel of the step"
-    return _word(word, found, by_itself), cause | {"text": f"{cause['text']}; {text}", "witness": said}
+        word, text = "failed", f"{text}: MPI_Abort ends a step like this, and so does scancel of the step"
+    else:
+        word = _word(word, found, by_itself, said["exit_code"])
+    return word, cause | {"text": f"{cause['text']}; {text}", "witness": said}
 
 
-def _word(word: str, found: str, by_itself: bool) -> str:
+def _word(word: str, found: str, by_itself: bool, exit_code: str | None) -> str:
     """The scheduler's word, except where it knows no more of a step than the ranks do."""
     if word == "incomplete" and found == "failed":
-        return found
+        return "signalled" if exit_code and exit_code.startswith("0:") else found
     return word if found in ("failed", "completed") or (found == "cancelled" and by_itself) else found
 
 
@@ -102,17 +105,21 @@ def _of_the_job(job: dict[str, Any]) -> bool:
     return type(job.get("state")) is str and job["state"] in OF_THE_JOB
 
 
-def _verdict(witness: dict[str, Any], step: str | None, by_itself: bool) -> dict[str, Any] | None:
-    """State, exit code and user of the job or, where that is known, of its step; None when there is no final word."""
+def _verdict(witness: dict[str, Any], step: str | None, by_itself: bool) -> tuple[dict[str, Any], str] | None:
+    """State, exit code and user of the job or, where that is known, of its step, and what that means; None when there
+    is no final word."""
     job = witness["value"]
     one = _step_of(job, step)
-    if one is not job and not by_itself and _ended_with_job(one, job):
+    with_job = one is job or (not by_itself and _ended_with_job(one, job))
+    if with_job:
         one = one | {"state": job.get("state"), "by": job.get("by")}
     if type(one.get("state")) is not str or one["state"] not in WORDS:
         return None
-    return {"source": witness["source"], "state": one["state"]} | {
-        key: one[key] if type(one.get(key)) is str else None for key in ("exit_code", "by")
-    }
+    told = {key: one[key] if type(one.get(key)) is str else None for key in ("exit_code", "by")}
+    # Slurm calls every step CANCELLED that a signal ended; of one that somebody cancelled it says who.
+    signalled = one["state"] == "CANCELLED" and not with_job and told["by"] is None
+    found = "failed" if signalled else WORDS[one["state"]]
+    return {"source": witness["source"], "state": one["state"]} | told, found
 
 
 def _step_of(job: dict[str, Any], step: str | None) -> dict[str, Any]:

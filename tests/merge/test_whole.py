@@ -197,13 +197,15 @@ WITNESSED = [
     (9, "OUT_OF_MEMORY", "OUT_OF_MEMORY", "out of memory"),
     (15, "PREEMPTED", "CANCELLED", "preempted"),
     (15, "NODE_FAIL", "CANCELLED", "node lost"),
-    (9, "COMPLETED", "CANCELLED", "cancelled"),
+    (9, "COMPLETED", "CANCELLED", "signalled"),
     (9, "FAILED", "FAILED", "signalled"),
     (None, "FAILED", "FAILED", "failed"),
     (None, "TIMEOUT", "FAILED", "failed"),
     (None, "CANCELLED", "CANCELLED", "failed"),
     (None, "FAILED", "OUT_OF_MEMORY", "out of memory"),
     (9, "REQUEUED", "RUNNING", "signalled"),
+    (15, "REQUEUED", "CANCELLED", "cancelled"),
+    (None, "REQUEUED", "FAILED", "failed"),
 ]
 
 
@@ -246,6 +248,15 @@ def test_a_crash_stands_whatever_became_of_the_step(job: str) -> None:
     value = {"state": job, "steps": [{"id": "17.0", "state": "CANCELLED"}]}
     run = fold(normal(step(killed=11).add("witness", 99, source="sacct", value=value)), run_id="x")["run"]
     assert run["status"] == "signalled"
+
+
+@pytest.mark.parametrize(("code", "word"), [("0:9", "signalled"), ("3:0", "failed"), (None, "failed")])
+def test_a_step_that_nobody_cancelled(code: str | None, word: str) -> None:
+    """Slurm's accounting calls a step CANCELLED when a signal ended it; when somebody did, it names the user."""
+    value = {"state": "FAILED", "steps": [{"id": "17.0", "state": "CANCELLED" if word == "signalled" else "FAILED"}]}
+    value["steps"][0] |= {} if code is None else {"exit_code": code}
+    launch = Launch().start().env(**STEP).add("witness", 99, source="sacct", value=value)
+    assert check_folded(fold(normal(launch), run_id="x"))["run"]["status"] == word
 
 
 def test_a_step_that_completed_has_completed() -> None:
