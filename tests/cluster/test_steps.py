@@ -15,6 +15,8 @@ import pytest
 from .bed.slurm import Slurm, until
 from .conftest import Site
 
+# The jobs are submitted before the first test, whichever it is, and looked at last.
+pytestmark = pytest.mark.usefixtures("jobs")
 WRAP = ("hpcprov", "exec", "--hash", "off", "--")
 DATA = """
 import h5py, numpy, zarr
@@ -27,7 +29,7 @@ numpy.save("field.npy", numbers)
 
 
 class Job(NamedTuple):
-    """A job of a user of its own, submitted before the first test looks at any."""
+    """A job in a directory of its own, and its id."""
 
     site: Site
     id: str
@@ -36,7 +38,7 @@ class Job(NamedTuple):
         assert self.site.slurm.ended(self.id)["ExitCode"] == "0:0", self.site.slurm.about(self.id)
 
     def records(self) -> dict[str, dict[str, Any]]:
-        """All records of the user, by their ids."""
+        """All records of that directory's store, by their ids."""
         self.ended()
         found = {run["id"]: self.site.record(run["id"]) for run in self.site.runs()}
         assert {record["run"]["status"] for record in found.values()} == {"completed"}
@@ -92,31 +94,11 @@ def parts(record: Mapping[str, Any]) -> list[str]:
     return sorted(part["run"] for part in record["parts"])
 
 
-def test_a_step_knows_the_command_that_started_it(jobs: Mapping[str, Job]) -> None:
-    """`hpcprov exec` around srun in the batch script, and again inside."""
-    found, job = jobs["around srun"].records(), jobs["around srun"].id
-    step = found[f"slurm-bed-{job}.0.0"]
-    outside = found[step["run"]["parent"]["run"]]
-    assert (outside["run"]["argv"][0], outside["ranks"]["count"]) == ("srun", 1)
-    assert parts(found[f"slurm-bed-{job}"]) == sorted([outside["run"]["id"], step["run"]["id"]])
-
-
 def test_sixty_four_ranks_are_one_record(site: Site) -> None:
     site.run("srun", "-N4", "-n64", "--overcommit", "--mem=200", *WRAP, "true")
     (record,) = [site.record(run["id"]) for run in site.runs() if run["kind"] == "command"]
     assert (record["run"]["status"], record["ranks"]["count"], record["ranks"]["missing"]) == ("completed", 64, [])
     assert [node["node"] for node in record["nodes"]] == site.slurm.nodes
-
-
-def test_the_environment_has_one_variable_more(jobs: Mapping[str, Job]) -> None:
-    site, job = jobs["environments"]
-    jobs["environments"].ended()
-    for rank in range(2):
-        bare, wrapped = (environment(site.cwd / f"seen.{step}.{rank}") for step in range(2))
-        assert set(wrapped) - set(bare) == {"HPCPROV_RUN"} and set(bare) <= set(wrapped)
-        assert wrapped["HPCPROV_RUN"] == f"slurm-bed-{job}.1.0/{rank}"
-        differ = {name for name in bare if bare[name] != wrapped[name]}
-        assert all(name.startswith(("SLURM_", "SRUN_")) for name in differ), differ
 
 
 def environment(file: Path) -> dict[str, str]:
@@ -160,6 +142,26 @@ def test_hashing_is_shared_out_between_nodes(site: Site) -> None:
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr.count("4 ranks were launched, but each is alone in its MPI world") == 1
     assert "srun --mpi=pmi2" in refused.stderr
+
+
+def test_the_environment_has_one_variable_more(jobs: Mapping[str, Job]) -> None:
+    site, job = jobs["environments"]
+    jobs["environments"].ended()
+    for rank in range(2):
+        bare, wrapped = (environment(site.cwd / f"seen.{step}.{rank}") for step in range(2))
+        assert set(wrapped) - set(bare) == {"HPCPROV_RUN"} and set(bare) <= set(wrapped)
+        assert wrapped["HPCPROV_RUN"] == f"slurm-bed-{job}.1.0/{rank}"
+        differ = {name for name in bare if bare[name] != wrapped[name]}
+        assert all(name.startswith(("SLURM_", "SRUN_")) for name in differ), differ
+
+
+def test_a_step_knows_the_command_that_started_it(jobs: Mapping[str, Job]) -> None:
+    """`hpcprov exec` around srun in the batch script, and again inside."""
+    found, job = jobs["around srun"].records(), jobs["around srun"].id
+    step = found[f"slurm-bed-{job}.0.0"]
+    outside = found[step["run"]["parent"]["run"]]
+    assert (outside["run"]["argv"][0], outside["ranks"]["count"]) == ("srun", 1)
+    assert parts(found[f"slurm-bed-{job}"]) == sorted([outside["run"]["id"], step["run"]["id"]])
 
 
 def ids_of_tasks(site: Site, array: str) -> dict[str, str]:
