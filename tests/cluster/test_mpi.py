@@ -78,9 +78,8 @@ def ranks_by_node(record: Mapping[str, Any]) -> dict[str, list[int]]:
 
 
 def steps(site: Site) -> list[dict[str, Any]]:
-    """The records of what ran, without those of the jobs that they ran in; oldest first."""
-    records = [site.record(run["id"]) for run in reversed(site.runs())]
-    return [record for record in records if record["run"].get("kind") != "job"]
+    """The records of what ran, without those of the jobs that they ran in, which may not be over; oldest first."""
+    return [site.record(run["id"]) for run in reversed(site.runs()) if run["kind"] == "command"]
 
 
 def only(site: Site) -> dict[str, Any]:
