@@ -13,8 +13,9 @@ import os
 import re
 import time
 
-from hpcprov.capture import redact, sacct, scontrol
+from hpcprov.capture import sacct, scontrol
 from hpcprov.capture.program import ProgramFailed, ProgramTimeout, bounded, find_program, stream
+from hpcprov.capture.slurm_words import ENDS, GOING_ON, SLACK, chosen, scrubbed, verdict, without
 from hpcprov.record.job import Answer, Job
 
 TYPE_CHECKING = False
@@ -25,23 +26,15 @@ if TYPE_CHECKING:
 PATIENCE = 5.0  # s for each program
 FRESH = 5.0  # s for which an answer is kept
 MOST_BYTES = 32 << 20
+MOST_KEPT = 1 << 20
 MOST_SCRIPT = 64 << 20
 NUMBER = re.compile(r"[0-9]{1,10}")
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 # Variables that make Slurm's commands load other code, or answer for other clusters or in another form.
 UNWANTED = ("LD_PRELOAD", "LD_AUDIT", "SLURM_CLUSTERS", "SACCT_FEDERATION", "SACCT_LOCAL", "SACCT_FORMAT",
             "SCONTROL_FEDERATION", "SCONTROL_LOCAL", "SCONTROL_ALL", "SCONTROL_FUTURE")  # fmt: skip
-# squeue(1), "JOB STATE CODES": those after which a job, or this start of it, goes on.
-GOING_ON = frozenset(("PENDING", "RUNNING", "SUSPENDED", "CONFIGURING", "COMPLETING", "RESIZING", "SIGNALING",
-                      "STAGE_OUT", "STOPPED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "POWER_UP_NODE",
-                      "EXPEDITING", "UPDATE_DB"))  # fmt: skip
 REQUEUED = "REQUEUED"
 NAMELESS = "cluster"  # what the launcher writes where no variable tells the cluster's name
-# Clocks of nodes, slurmctld and slurmdbd differ, and a start is told in whole seconds.
-SLACK = 60
-ENDS = ("state", "exit_code", "reason", "end")
-UNSETTLED = (*ENDS, "job_name")
-SECRET = ("job_name", "submit_line", "script", "work_dir")
 
 
 class Slurm:
@@ -183,7 +176,8 @@ class Slurm:
             self.stream(list(command), bounded(program, blocks.append, MOST_BYTES))
             output = b"".join(blocks)
             self.kept = {key: one for key, one in self.kept.items() if time.monotonic() - one[0] <= FRESH}
-            self.kept[command] = (time.monotonic(), output)
+            if len(output) <= MOST_KEPT:
+                self.kept[command] = (time.monotonic(), output)
         return output.decode("utf-8", "surrogateescape")
 
     def stream(self, command: list[str], consume: Callable[[bytes], object]) -> None:
@@ -198,55 +192,6 @@ class Slurm:
         except ProgramTimeout:
             self.silent.add(program)
             raise
-
-
-def chosen(starts: list[dict[str, Any]], job: Job) -> dict[str, Any] | None:
-    """The start that is meant: the one that began then, else the one after so many restarts."""
-    if job.began is not None:
-        near = [one for one in starts if abs(one.get("start", -SLACK - 1) - job.began) <= SLACK]
-        return min(near, key=lambda one: abs(one["start"] - (job.began or 0)), default=None)
-    return starts[job.restarts] if job.restarts < len(starts) else None
-
-
-def scrubbed(value: dict[str, Any]) -> dict[str, Any]:
-    """The same without the secrets that a command line or a name may hold."""
-    steps = [one | {"name": redact.scrub_word(one["name"])} if "name" in one else one for one in value.get("steps", [])]
-    words = {key: redact.scrub(value[key]) for key in SECRET if key in value}
-    return value | words | ({"steps": steps} if "steps" in value else {})
-
-
-def verdict(job: Job, told: Mapping[str, dict[str, Any]]) -> Answer:
-    """Whether the job, or its step, is over by what the sources say, sacct's words first.
-
-    A job whose time is over is TIMEOUT for sacct at once, but its processes may live until KillWait has passed:
-    slurmctld, which then says COMPLETING, knows better, except of a step that has ended.
-    """
-    if not told:
-        return Answer(None, f"Slurm tells nothing of job {job.job_id}", [])
-    for source, value in told.items():
-        if (word := step_state(value, job.step)) is not None and word not in GOING_ON:
-            return Answer(True, f"step {job.job_id}.{job.step} has ended: {word}", final(told, sure=source))
-    state = told.get("scontrol", told.get("sacct", {}))["state"]
-    if state in GOING_ON:
-        return Answer(False, f"job {job.job_id} is {state}", list(told.items()))
-    return Answer(True, f"job {job.job_id} has ended: {state}", final(told))
-
-
-def final(told: Mapping[str, dict[str, Any]], sure: str | None = None) -> list[tuple[str, dict[str, Any]]]:
-    """What need not be asked for again: words about a job that has ended, and of the `sure` source about its step."""
-    ended = {source for source, value in told.items() if value["state"] not in GOING_ON}
-    # Of a job that goes on accounting is late, and may still say PENDING.
-    words = {source: value if source in ended else without(value, UNSETTLED) for source, value in told.items()}
-    return [(source, value) for source, value in words.items() if source in ended or source == sure]
-
-
-def without(value: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    return {key: one for key, one in value.items() if key not in keys}
-
-
-def step_state(value: Mapping[str, Any], step: str | None) -> str | None:
-    """The state of a step, where it is told: of a job's own record its steps are not asked about."""
-    return next((one.get("state") for one in value.get("steps", ()) if step is not None), None)
 
 
 _here = Slurm()

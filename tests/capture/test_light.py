@@ -13,7 +13,7 @@ HEAVY = {
     "hashlib", "shlex", "pwd", "grp", "psutil", "socket", "inspect", "tempfile", "shutil",
 }  # fmt: skip
 # Slurm is asked by settling commands, and by one agent of a job in a thread that nobody waits for.
-OF_SLURM = {"scontrol": {"re"}, "sacct": {"re"}, "slurm": {"re", "typing"}}
+OF_SLURM = {"scontrol": {"re"}, "sacct": {"re"}, "slurm": {"re", "typing"}, "slurm_words": {"re", "typing"}}
 ALLOWED = {"python_packages": {"re"}, "software": {"re"}} | OF_SLURM
 FOLDER = Path(__file__).parents[2] / "hpcprov" / "capture"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "sampler"))

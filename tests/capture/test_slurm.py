@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcprov.capture import sacct, scontrol
-from hpcprov.capture.slurm import MOST_BYTES, Slurm, chosen, verdict
+from hpcprov.capture.slurm import MOST_BYTES, Slurm
+from hpcprov.capture.slurm_words import chosen, verdict
 from hpcprov.record.job import Job
 
 SAID = Path(__file__).parent / "slurm"
