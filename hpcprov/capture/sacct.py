@@ -96,17 +96,27 @@ def _values(cells: list[str], columns: list[tuple[str, Callable[[str], Any]]]) -
 
 
 def starts(found: Iterable[dict[str, Any]], job_id: str) -> list[dict[str, Any]]:
-    """The starts of one job, in the order in which they began; one that waits comes last."""
+    """The starts of one job, in the order in which they began; one that waits comes last.
+
+    The first component of a heterogeneous job stands for the job: it has the steps of the others too.
+    """
     groups: list[dict[str, Any]] = []
-    inside = False
+    seen: dict[str, int] = {}
+    steps: list[dict[str, Any]] = []
     for row in found:
-        number = str(row.get("id", ""))
-        if "." not in number:
-            inside = number == job_id
-            if inside:
-                groups.append(_job(row))
-        elif inside and number.startswith(f"{job_id}.") and len(groups[-1]["steps"]) < MOST_STEPS:
-            groups[-1]["steps"].append(_step(row))
+        number, _, step = str(row.get("id", "")).partition(".")
+        if step:
+            if number in seen and len(steps) < MOST_STEPS:
+                steps.append(_step(row))
+            continue
+        steps = []
+        if number == job_id:
+            groups.append(_job(row) | {"steps": steps})
+        elif _names(str(row.get("name_of_id", ""))).get("het_job_id") == job_id:
+            steps = groups[seen.get(number, 0)]["steps"] if seen.get(number, 0) < len(groups) else []
+        else:
+            continue
+        seen[number] = seen.get(number, 0) + 1
     return sorted(groups, key=lambda group: (group.get("start", 1 << 62), group.get("submit", 1 << 62)))
 
 

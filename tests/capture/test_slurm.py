@@ -96,6 +96,13 @@ def test_who_cancelled_and_which_task_and_component() -> None:
     assert (component["het_job_id"], component["het_offset"]) == ("15", "1")
 
 
+def test_the_first_component_has_the_steps_of_all() -> None:
+    """A step over two components has a row in each."""
+    (whole,), (second,) = starts("het", "15"), starts("het", "16")
+    assert [step["id"] for step in whole["steps"]] == ["15.batch", "15.0", "16.0"]
+    assert [step["id"] for step in second["steps"]] == ["16.0"]
+
+
 def test_each_start_of_a_requeued_job() -> None:
     first, second = starts("requeued", "4")
     assert states(first)[""] == "REQUEUED" and states(first)["0"] == "CANCELLED"
