@@ -19,7 +19,7 @@ import time
 from hashlib import sha256
 
 from hpcprov.adapters.job_cards import JobCards
-from hpcprov.adapters.job_table import Job, JobTable, short
+from hpcprov.adapters.job_table import MOST_JOBS, Job, JobTable, short
 from hpcprov.adapters.own_run import OwnRun, own_store
 from hpcprov.adapters.rule_options import cut, rule_options, text
 from hpcprov.capture import redact
@@ -61,6 +61,7 @@ class Observer:
         self.snapshot_due = FIRST_SNAPSHOT
         self.files: dict[str, str | None] = {}
         self.stored: set[str] = set()
+        self.detailed = 0
         self.before: dict[str, str | None] = {}
         self.lock = threading.RLock()
 
@@ -119,7 +120,9 @@ class Observer:
         command = getattr(record, "shellcmd", None)
         job.command = redact.scrub_word(command) if isinstance(command, str) else None
         job.output = paths(own.output if own is not None else getattr(record, "output", None))
-        job.facts = job_facts(record, own)
+        if self.detailed < MOST_JOBS:  # what is known of more is not listed, and need not be kept in memory
+            self.detailed += job.state == "not run"
+            job.facts = job_facts(record, own)
         self.table.started(number)
         if own is not None and isinstance(command, str):
             self.leave_card(own, number, command)
@@ -210,7 +213,7 @@ class Observer:
             number = graph.jobid(job)
             if number not in self.table.jobs:
                 known = self.table.add(Job(number, job.rule.name, output=paths(job.output)))
-                known.facts = {"wildcards": texts(job.wildcards_dict)}
+                known.facts = {"wildcards": texts(job.wildcards_dict)} if len(self.table.jobs) <= MOST_JOBS else {}
             if not graph.needrun(job) and self.table.jobs[number].state == "not run":
                 self.table.cached(number)
             edges |= {(earlier.rule.name, job.rule.name) for earlier in list(graph.job_dependencies(job))}
