@@ -116,10 +116,18 @@ class Site:
         return listed
 
     def record(self, run: str = "last") -> dict[str, Any]:
-        """One record, checked against the published schema."""
-        record: dict[str, Any] = json.loads(self.run(self.hpcprov, "show", run, "--json").stdout)
+        """One record, checked against the published schema, as soon as it is written: revision 0 is what `show` tells
+        of a run before."""
+        until(
+            lambda: self._shown(run)["revision"] > 0, lambda: f"{run} has no record yet: {self._shown(run)['problems']}"
+        )
+        record = self._shown(run)
         check_record(record)
         return record
+
+    def _shown(self, run: str) -> dict[str, Any]:
+        shown: dict[str, Any] = json.loads(self.run(self.hpcprov, "show", run, "--json").stdout)
+        return shown
 
 
 @pytest.fixture
