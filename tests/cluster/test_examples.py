@@ -32,8 +32,8 @@ def submit(site: Site, name: str, *options: str, **env: str) -> str:
 
 def steps(site: Site) -> list[dict[str, Any]]:
     """The records of the runs that are commands, oldest first."""
-    records = [site.record(run["id"]) for run in site.runs()]
-    return sorted((one for one in records if one["run"]["kind"] == "command"), key=lambda one: one["run"]["start"])
+    records = [site.record(run["id"]) for run in site.runs() if run["kind"] == "command"]
+    return sorted(records, key=lambda one: one["run"]["start"])
 
 
 def signatures(record: dict[str, Any]) -> dict[str, str]:
