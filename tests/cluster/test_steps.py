@@ -179,6 +179,8 @@ def test_a_heterogeneous_job_is_one_job(jobs: Mapping[str, Job]) -> None:
     assert [len(step["nodes"]) for step in steps] == [1, 1, 2]
     assert [step["run"]["part_of"]["job"] for step in steps] == [whole["run"]["id"]] * 3
     assert parts(whole) == [f"slurm-bed-{job}.{step}.0" for step in range(3)]
+    (sacct,) = (said["value"] for said in whole["witnesses"] if said["source"] == "sacct")
+    assert {step["id"].rpartition(".")[2] for step in sacct["steps"]} == {"batch", "0", "1", "2"}
     (rest,) = steps[2]["run"]["others"]
     assert (rest["argv"], rest["ranks"]) == (["echo", "both", "too"], [[1, 2]])
 
