@@ -10,6 +10,7 @@ import time
 
 from hpcprov.agent import declared, signing
 from hpcprov.agent.meeting import Meeting, events_of, take_ticket
+from hpcprov.agent.membership import end_of_job
 from hpcprov.agent.signing import HELPER
 from hpcprov.merge import publish
 from hpcprov.record.layout import Store
@@ -42,7 +43,7 @@ def finish(*, root: str, run_id: str, ranks: Node, starts: list[dict[str, Any]])
         return
     told = events_of(store.run(run_id))  # by now all nodes have told theirs
     begun = [event for event in told if event.get("event") in declared.EVENTS]
-    until = time.monotonic() + allowance(begun)
+    until = time.monotonic() + allowance(begun, end_of_job(store, os.environ))
     signing.sign(part, root=root, run_id=run_id, journal=journal, starts=begun, seconds=until - time.monotonic())
     if part != HELPER:
         identify_images(store, told, journal, until)
@@ -92,9 +93,8 @@ def declarations(run: str) -> list[dict[str, Any]]:
     return [event for event in events_of(run) if event.get("event") in declared.EVENTS]
 
 
-def allowance(starts: list[dict[str, Any]], environ: Mapping[str, str] = os.environ) -> float:
-    """Seconds for hashing: min(60 s + 10 % of the run's time, the job's end - 60 s)."""
+def allowance(starts: list[dict[str, Any]], end: int | None) -> float:
+    """Seconds for hashing: min(60 s + 10 % of the run's time, the job's end - 60 s). `end`: s since the epoch."""
     begun = min((start["time"] for start in starts if isinstance(start.get("time"), int)), default=time.time_ns())
     seconds = 60.0 + 0.1 * max(0.0, (time.time_ns() - begun) / 1e9)
-    end = environ.get("SLURM_JOB_END_TIME", "")
-    return min(seconds, float(end) - 60.0 - time.time()) if end.isdigit() else seconds
+    return seconds if end is None else min(seconds, end - 60.0 - time.time())

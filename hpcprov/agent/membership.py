@@ -83,6 +83,7 @@ class Membership:
                 journal.write("fact", kind="job", error="scontrol does not answer, or knows nothing of the job")
             else:
                 journal.write("fact", kind="job", value=found)
+                note_end(self.store, os.path.basename(os.path.dirname(path)), found.get("deadline"))
         finally:
             os.close(journal.fd)
 
@@ -131,6 +132,33 @@ def is_first_part(store: Store, directory: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def note_end(store: Store, job: str, deadline: object) -> None:
+    """Leave word for the job's later parts of when its time will be over: an empty directory of that name."""
+    try:
+        if type(deadline) is int:
+            os.mkdir(os.path.join(store.claims(job), "job", str(deadline)))
+    except OSError:
+        pass  # the job's record has been made, or the disk is full: they do without
+
+
+def end_of_job(store: Store, environ: Mapping[str, str]) -> int | None:
+    """When the job's time will be over, s since the epoch; None outside of jobs, and where nobody has told.
+
+    Slurm has told it in the environment since 23.02.
+    """
+    from hpcprov.merge.jobs import job_of_environment
+
+    told = [environ.get("SLURM_JOB_END_TIME", "")]
+    job = job_of_environment(environ)
+    if job is not None and not told[0]:
+        claims = store.claims(layout.job_id(job.cluster, job.job_id, job.restarts))
+        try:
+            told = os.listdir(os.path.join(claims, "job"))
+        except OSError:
+            return None
+    return max((int(text) for text in told if text.isascii() and text.isdigit() and len(text) < 12), default=None)
 
 
 def of_the_job(fact: dict[str, Any]) -> dict[str, Any]:

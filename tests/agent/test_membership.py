@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hpcprov.agent import membership
-from hpcprov.agent.membership import Membership, is_first
+from hpcprov.agent.membership import Membership, end_of_job, is_first
 from hpcprov.merge.read import read_run
 from hpcprov.record.layout import Store
 
@@ -87,6 +87,19 @@ def test_what_could_not_be_had_is_told(store: Store, tmp_path: Path) -> None:
     one.asking.join(30)
     (fact,) = [event for event in events(store, "slurm-alps-17", "fact") if event["kind"] == "job"]
     assert fact["error"] == "scontrol does not answer, or knows nothing of the job"
+
+
+def test_later_parts_know_when_the_jobs_time_will_be_over(store: Store, tmp_path: Path) -> None:
+    """Slurm 22.05 does not tell it in the environment, but slurmctld did tell the first part."""
+    path = scontrol(tmp_path / "bin", f"printf '{RUNNING}   StartTime=1795251600 EndTime=1795255200\\n'")
+    assert end_of_job(store, JOB) is None
+    one = member(store, **(JOB | path))
+    one.tell([START])
+    assert one.asking is not None
+    one.asking.join(30)
+    assert end_of_job(store, JOB) == 1_795_255_200
+    assert end_of_job(store, JOB | {"SLURM_JOB_END_TIME": "1795250000"}) == 1_795_250_000
+    assert end_of_job(store, {}) is None and end_of_job(store, JOB | {"SLURM_JOB_ID": "18"}) is None
 
 
 def test_restarts_and_workflows_have_records_of_their_own(store: Store) -> None:
