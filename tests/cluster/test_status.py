@@ -52,10 +52,6 @@ class Case(NamedTuple):
 
 # What happens by itself, or because the module does it to jobs of this name.
 CASES = {
-    "time limit": Case("srun $W ./ending.sh wait", "timed out", "TIMEOUT", "SIGTERM", (*SMALL, "-t1")),
-    "time limit, TERM ignored": Case(
-        "srun $W ./ending.sh ignore", "timed out", "TIMEOUT", "sacct: TIMEOUT", (*SMALL, "-t1"), None
-    ),
     "job cancelled": Case("srun $W ./ending.sh wait", "cancelled", "CANCELLED", "by user 0"),
     "step cancelled": Case("srun $W ./ending.sh wait; exit 0", "cancelled", "COMPLETED", "by user 0", rank=None),
     "out of memory": Case("srun $W ./ending.sh greedy", "out of memory", "FAILED", "want of memory"),
@@ -80,6 +76,11 @@ CASES = {
     ),
     "preempted, cancelled": Case("srun $W ./ending.sh wait", "preempted", "PREEMPTED", "PREEMPTED", ()),
     "node lost": Case("srun $W ./ending.sh wait", "node lost", "NODE_FAIL", "NODE_FAIL", (), rank=None),
+    # Looked at last, because Slurm takes longest for these.
+    "time limit": Case("srun $W ./ending.sh wait", "timed out", "TIMEOUT", "SIGTERM", (*SMALL, "-t1")),
+    "time limit, TERM ignored": Case(
+        "srun $W ./ending.sh ignore", "timed out", "TIMEOUT", "sacct: TIMEOUT", (*SMALL, "-t1"), None
+    ),
 }
 
 
@@ -169,7 +170,7 @@ def jobs(bed: Bed) -> dict[str, Both]:
         "node lost": (failing, "--no-requeue", "-N2"),
     }
     found = {}
-    for name, case in CASES.items():
+    for name, case in reversed(CASES.items()):
         options = case.options or places[name]
         where = () if name in places else (quiet,) if "-N2" in options else (f"-w{nodes[len(found) % 2]}",)
         found[name] = bed.both(case.script, *options, *where)
@@ -250,19 +251,6 @@ def assert_output_is_told(record: Mapping[str, Any], job: Job) -> None:
     assert artifact["state"] == "ok" and artifact["storage"]["digest"].startswith("blake3:"), artifact
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_how_it_ended_and_why(jobs: Mapping[str, Both], name: str) -> None:
-    case, (bare, wrapped) = CASES[name], jobs[name]
-    assert wrapped.row()["State"].split()[0] == bare.row()["State"].split()[0] == case.state
-    assert wrapped.told() == bare.told()
-    record = wrapped.record()
-    assert record["run"]["status"] == case.status, record["run"]["cause"]
-    cause = record["run"]["cause"]
-    assert case.text in cause["text"], (cause, record["witnesses"])
-    assert case.rank is None or cause["rank"] == case.rank, cause
-    assert_output_is_told(record, wrapped)
-
-
 @pytest.mark.parametrize(
     ("name", "status", "state", "text"),
     [
@@ -292,6 +280,19 @@ def test_both_starts_of_a_requeued_job(jobs: Mapping[str, Both], name: str, stat
     whole = job.site.record(f"slurm-bed-{job.id}-r1")
     assert whole["run"]["previous"] == f"slurm-bed-{job.id}"
     assert_output_is_told(record, job)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_how_it_ended_and_why(jobs: Mapping[str, Both], name: str) -> None:
+    case, (bare, wrapped) = CASES[name], jobs[name]
+    assert wrapped.row()["State"].split()[0] == bare.row()["State"].split()[0] == case.state
+    assert wrapped.told() == bare.told()
+    record = wrapped.record()
+    assert record["run"]["status"] == case.status, record["run"]["cause"]
+    cause = record["run"]["cause"]
+    assert case.text in cause["text"], (cause, record["witnesses"])
+    assert case.rank is None or cause["rank"] == case.rank, cause
+    assert_output_is_told(record, wrapped)
 
 
 def test_a_killed_launcher(jobs: Mapping[str, Both]) -> None:
