@@ -77,7 +77,7 @@ def judged(
     cause = cause or {"text": "how it ended is unknown"}
     # A rank that nobody asked to end has failed by itself, whatever became of the job then.
     by_itself = "asked" not in cause and (word == "failed" or cause.get("signal") in FAULTS)
-    verdict = next((found for one in told if (found := _verdict(one, step, by_itself)) is not None), None)
+    verdict = next(filter(None, (_verdict(one, step, by_itself) for one in told)), None)
     if verdict is None:
         return word, cause
     said, found = verdict
