@@ -57,7 +57,8 @@ class Watch:
 
     def is_told(self, place: str | None) -> bool:
         """Whether a namespace's image is known: a runtime sets its variables only when it starts the application."""
-        return self.found.get(str(place), {}).get("image", "unknown") != "unknown"
+        image: str = self.found.get(str(place), {}).get("image", "unknown")
+        return image != "unknown"
 
 
 def seen(pid: int) -> dict[str, Any] | None:
