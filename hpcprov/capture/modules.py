@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import binascii
 import os
-import re
 
 from hpcprov.capture.reading import digest_file, explain
 from hpcprov.record.errors import HpcprovError
@@ -37,7 +36,7 @@ AUTO_TAG, HIDDEN_TAG = "auto-loaded", "hidden-loaded"
 # the keys of a module in alphabetical order; stackDepth is 0 where the user loaded the module.
 TABLE_PIECE = "_ModuleTable{:03}_"
 MOST_PIECES = 4000
-TABLE_LINE = re.compile(r'^(?:fullName = "(?P<name>[^"\\\n]*)"|stackDepth = (?P<depth>[0-9]{1,9})),?$', re.MULTILINE)
+TABLE_LINE = r'(?m)^(?:fullName = "(?P<name>[^"\\\n]*)"|stackDepth = (?P<depth>[0-9]{1,9})),?$'
 
 
 def collect(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -105,8 +104,10 @@ def loaded_by_lmod(environ: Mapping[str, str]) -> set[str] | None:
     table = module_table(environ)
     if table is None:
         return None
+    import re  # only where there is Lmod: agents stay small
+
     automatic, name = set(), None
-    for line in TABLE_LINE.finditer(table):
+    for line in re.finditer(TABLE_LINE, table):
         if line["name"] is not None:
             name = line["name"]
         elif name is not None and int(line["depth"]) > 0:
