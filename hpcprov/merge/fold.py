@@ -54,7 +54,7 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
         "version": model.VERSION,
         "run": run(ranks, by_kind, table, run_id=run_id, over=over)
         | {"kind": kind}
-        | whole.membership(kind, lowest(environment), scheduler(table))
+        | whole.membership(kind, lowest(environment), scheduler(table), run_id=run_id)
         | (witnessing.of_job(witnesses) if kind == "job" else {})
         | {"status": word, "cause": cause},
         "launcher": {"kind": nodewise.common([rank.start.get("launcher") for rank in ranks]), "size": size},

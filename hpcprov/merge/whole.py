@@ -9,6 +9,8 @@ whole by the names in its environment. So both records name the other, and neith
 
 from __future__ import annotations
 
+import re
+
 from hpcprov.record import layout
 from hpcprov.record.canonical import canonical
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from hpcprov.merge.ranks import Event
 
 COMMAND = "command"
+# The id of a job's own record when it was started again, as layout.job_id spells it; `~2` is what next_id adds.
+RESTARTED = re.compile(r"(?P<job>slurm-.+-[0-9]+)-r(?P<count>[1-9][0-9]{0,8})(~[0-9]+)?")
 PART = ("run", "name", "tags", "argv", "cwd", "inputs", "outputs")
 
 
@@ -42,7 +46,9 @@ def began(events: Iterable[Event]) -> set[int]:
     return {event["began"] for event in events if "began" in event}
 
 
-def membership(kind: str, environ: Mapping[str, str], scheduler: Mapping[str, Any]) -> dict[str, Any]:
+def membership(
+    kind: str, environ: Mapping[str, str], scheduler: Mapping[str, Any], *, run_id: str = ""
+) -> dict[str, Any]:
     """`part_of` and `previous` of a run, from the environment of its lowest rank and the scheduler's facts."""
     job = environ.get("SLURM_HET_JOB_ID") or environ.get("SLURM_JOB_ID") or _text(scheduler, "slurm", "job_id")
     cluster = environ.get("SLURM_CLUSTER_NAME") or _text(scheduler, "slurm", "cluster")
@@ -53,8 +59,16 @@ def membership(kind: str, environ: Mapping[str, str], scheduler: Mapping[str, An
         "array": layout.job_id(cluster, array) if array else None,
         "workflow": environ.get("HPCPROV_WORKFLOW") if kind != "workflow" else None,
     }
-    previous = layout.job_id(cluster, job, restarts - 1) if job and restarts and kind == "job" else None
-    return {"part_of": whole, "previous": previous}
+    previous = layout.job_id(cluster, job, restarts - 1) if job and restarts else _earlier(run_id)
+    return {"part_of": whole, "previous": previous if kind == "job" else None}
+
+
+def _earlier(run_id: str) -> str | None:
+    """The start before, of a job that was killed before its agent could tell the scheduler's facts."""
+    found = RESTARTED.fullmatch(run_id)
+    if found is None:
+        return None
+    return found["job"] if found["count"] == "1" else f"{found['job']}-r{int(found['count']) - 1}"
 
 
 def _text(scheduler: Mapping[str, Any], name: str, key: str) -> str | None:

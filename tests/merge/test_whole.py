@@ -220,6 +220,16 @@ def test_status_with_a_witness(signal: int | None, job: str, one: str, word: str
     assert check_folded(fold(normal(launch), run_id="x"))["run"]["status"] == word
 
 
+@pytest.mark.parametrize(
+    ("run_id", "before"),
+    [(JOB, None), (f"{JOB}-r1", JOB), (f"{JOB}-r10", f"{JOB}-r9"), (f"{JOB}-r2~2", f"{JOB}-r1"), (f"{JOB}-r0", None)],
+)
+def test_the_start_before_is_known_from_the_id_alone(run_id: str, before: str | None) -> None:
+    """A job may be cancelled before the agent of its first step has told what the scheduler says."""
+    run = check_folded(fold(normal(part(0)), run_id=run_id))["run"]
+    assert (run["kind"], run["previous"]) == ("job", before)
+
+
 # How ranks that vanished with their launchers, or crashed, are told with a witness of their step.
 ABORTED: list[tuple[str, str, bool, str]] = [
     # the job's state, the step's, did the step start as MPI, what the run is then
