@@ -8,6 +8,8 @@ Standard library only: the rule wrapper imports this in whatever Python a rule r
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from hpcprov.capture.redact import scrub_word
 
 TYPE_CHECKING = False
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 # A command line has room for 2 MiB, one argument for 128 KiB; a rule may have 100,000 inputs.
 MOST_PATHS = 1000
+MOST_BYTES = 1 << 18  # of all inputs, and of all outputs
 MOST_TAGS = 200
 MOST_TEXT = 1000
 
@@ -43,13 +46,20 @@ def rule_options(
     for word, table in (("wildcards", wildcards), ("params", params), ("resources", resources)):
         tags |= {f"{word}.{key}": text(value) for key, value in (table or {}).items() if not str(key).startswith("_")}
     paths = {"input": [str(path) for path in input], "output": [str(path) for path in output]}
+    kept = {word: fitting(found) for word, found in paths.items()}
     for word, found in paths.items():
-        if len(found) > MOST_PATHS:
-            tags[f"{word}s_left_out"] = str(len(found) - MOST_PATHS)
+        if len(found) > len(kept[word]):
+            tags[f"{word}s_left_out"] = str(len(found) - len(kept[word]))
     # The launcher scrubs tags too, but everybody on the node can read its command line.
     words = [f"--tag={scrub_word(f'{clean(key)}={cut(value)}')}" for key, value in list(tags.items())[:MOST_TAGS]]
-    declared = [f"--{word}={path}" for word, found in paths.items() for path in found[:MOST_PATHS] if is_word(path)]
+    declared = [f"--{word}={path}" for word, found in kept.items() for path in found if is_word(path)]
     return [f"--name={cut(rule) or 'rule'}", *words, *declared]
+
+
+def fitting(paths: list[str]) -> list[str]:
+    """As many of the paths, from the first on, as a command line has room for."""
+    ends = accumulate(len(path.encode("utf-8", "surrogateescape")) for path in paths[:MOST_PATHS])
+    return paths[: sum(end <= MOST_BYTES for end in ends)]
 
 
 def text(value: Any) -> str:

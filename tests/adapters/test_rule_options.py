@@ -46,6 +46,13 @@ def test_long_lists_and_values_are_cut_and_say_so() -> None:
     assert sum(map(len, words)) < 128 << 10  # Linux takes 2 MiB of arguments
 
 
+def test_long_paths_leave_room_on_the_command_line() -> None:
+    words = rule_options("r", output=[f"{k:04}" + "\u00e9" * 500 for k in range(1000)])
+    assert sum(len(word.encode()) for word in words) < 300_000
+    kept = sum(word.startswith("--output=") for word in words)
+    assert 200 < kept < 1000 and f"--tag=outputs_left_out={1000 - kept}" in words
+
+
 def test_secrets_stay_off_the_command_line() -> None:
     assert rule_options("r", params={"password": "hunter2"})[-1] == "--tag=params.password=***"
 

@@ -248,6 +248,48 @@ def test_strict_bash_is_kept(workflow: Workflow) -> None:
     assert (whole["run"]["status"], rule["run"]["status"]) == ("failed", "failed")
 
 
+def test_parameters_of_ranks_are_words_and_never_code(workflow: Workflow) -> None:
+    """Bash 5.2 puts what was matched in place of a `&` in a replacement, quoted or not."""
+    workflow.write("""
+        rule one:
+            output: "out.txt"
+            params: word="a & touch taken; b $(touch taken) `touch taken` ' \\\" \\n x", **{f"p{k}": "\u00e9\x01" * 400 for k in range(190)}
+            shell: "mpiexec -n 2 true; touch {output}"
+    """)
+    programs = workflow.cwd / "bin"
+    programs.mkdir()
+    (programs / "mpiexec").write_text('#!/bin/sh\nshift 2\nexec "$@"\n')
+    (programs / "mpiexec").chmod(0o755)
+    workflow.snakemake(*USE_SHELL, PATH=f"{programs}:{workflow.env['PATH']}")
+    ranks = [record["run"] for record in workflow.records() if record["run"]["parent"]]
+    assert [run["argv"] for run in ranks] == [["true"]]
+    assert ranks[0]["tags"]["params.word"].startswith("a & touch taken; b $(touch taken)")
+    assert not (workflow.cwd / "taken").exists()
+
+
+def test_the_command_runs_where_hpcprov_cannot(workflow: Workflow) -> None:
+    """More words than the system takes, or a program for another machine."""
+    workflow.write(f"""
+        rule all:
+            input: "shell.txt", "wrapper.txt"
+        rule shell:
+            output: "shell.txt"
+            shell: "touch {{output}}"
+        rule wrapper:
+            output: "wrapper.txt"
+            params: cmd="touch wrapper.txt"
+            wrapper: "{WRAPPER}"
+    """)
+    programs = workflow.cwd / "bin"
+    programs.mkdir()
+    (programs / "hpcprov").write_bytes(b"\x7fELF of another kind")
+    (programs / "hpcprov").chmod(0o755)
+    path = f"{programs}:{workflow.env['PATH']}"
+    workflow.snakemake("shell.txt", *USE_SHELL, PATH=path)
+    workflow.snakemake("wrapper.txt", PATH=path)
+    assert {"shell.txt", "wrapper.txt"} <= {place.name for place in workflow.cwd.iterdir()}
+
+
 def test_the_wrapper(workflow: Workflow) -> None:
     workflow.write(
         """

@@ -99,12 +99,18 @@ def redirect(job: object, template: str) -> None:
 def main(job: object) -> None:
     """Become the command: its exit status is the rule's."""
     command = command_of(job)
-    words = launch_line(job) + recorder(job) + words_of(command)
+    starter, words, recording = launch_line(job), words_of(command), recorder(job)
     redirect(job, str(job.params.get("cmd")))
+    if recording:
+        try:
+            os.execvp((starter + recording)[0], starter + recording + words)
+        # More arguments than the system takes, perhaps: the rule runs without.
+        except OSError as error:
+            print(f"hpcprov: nothing is recorded: {error.strerror}", file=sys.stderr, flush=True)
     try:
-        os.execvp(words[0], words)
+        os.execvp((starter + words)[0], starter + words)
     except OSError as error:
-        sys.exit(f"{words[0]}: {error.strerror}")
+        sys.exit(f"{(starter + words)[0]}: {error.strerror}")
 
 
 main(snakemake)  # noqa: F821  (Snakemake puts it there)
