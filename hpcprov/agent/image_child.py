@@ -17,7 +17,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from hpcprov.agent.image_cache import cached, is_newer, keep
-from hpcprov.agent.images import NOT_SEEN
+from hpcprov.agent.images import NOT_SEEN, unknown
 from hpcprov.capture.container.content import content
 from hpcprov.capture.container.image import STATE, describe
 from hpcprov.record.errors import HpcprovError
@@ -60,11 +60,6 @@ def identified(wanted: dict[str, Any], cache_dir: str | None, deadline: float | 
         return unknown("not enough memory to read it")
     except (OSError, ValueError) as error:
         return unknown(getattr(error, "strerror", None) or str(error) or type(error).__name__)
-
-
-def unknown(reason: str) -> dict[str, Any]:
-    """An image whose identity is not known, and why."""
-    return {"identity": None, "reason": reason}
 
 
 def looked_at(wanted: dict[str, Any], cache_dir: str | None, deadline: float | None) -> dict[str, Any]:

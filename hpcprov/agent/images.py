@@ -96,6 +96,7 @@ def named(image: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unknown(reason: str) -> dict[str, Any]:
+    """An image whose identity is not known, and why."""
     return {"identity": None, "reason": reason}
 
 
