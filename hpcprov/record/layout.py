@@ -30,7 +30,6 @@ SETTLER = "settle"  # stands for the node in the name of a settling process's lo
 LOG_NAME = re.compile(
     r"(?P<node>.+?)\.(?P<launch>[0-9]+-[0-9]+)\.(?P<n>[0-9]+)(?:\.late(?P<late>[0-9]+))?\.(?P<kind>log|out)"
 )
-RECORD_NAME = re.compile(r"record\.(?P<revision>[0-9]+)\.json")
 # `~` starts the number that settling gives to the second and later runs of one id; no id given by a user holds it.
 RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:~[0-9]+)?")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -151,13 +152,13 @@ def test_every_byte_of_header_and_table_flipped(tmp_path: Path) -> None:
     things = build.plain()
     things.append(build.signature(things))
     good = build.image(things)
-    path = tmp_path / "x.sif"
-    for place in [*range(128), *range(build.TABLE_AT, build.TABLE_AT + 4 * build.DESCRIPTOR)]:
-        for flip in (0xFF, 0x01, 0x80):
-            data = bytearray(good)
-            data[place] ^= flip
-            path.write_bytes(data)
-            tried(str(path))
+    path = build.written(tmp_path, good)
+    with open(path, "r+b", buffering=0) as file:  # in place: writing the whole file 7,000 times takes most of the time
+        for place in [*range(128), *range(build.TABLE_AT, build.TABLE_AT + 4 * build.DESCRIPTOR)]:
+            for byte in (good[place] ^ flip for flip in (0xFF, 0x01, 0x80)):
+                os.pwrite(file.fileno(), bytes([byte]), place)
+                tried(path)
+            os.pwrite(file.fileno(), good[place : place + 1], place)
 
 
 @settings(max_examples=200, deadline=None)
@@ -178,16 +179,12 @@ def tried(path: str) -> None:
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    import os
-
     os.mkfifo(tmp_path / "fifo")
     for path in (str(tmp_path), str(tmp_path / "fifo"), "/dev/zero"):
         with pytest.raises(HpcprovError, match="not a regular file"):
             looked_at(path)
     with pytest.raises(FileNotFoundError):
         looked_at(str(tmp_path / "none"))
-    assert not sif.is_sif(build.written(tmp_path, b"no", "no.sif"))
-    assert sif.is_sif(build.written(tmp_path, build.image(build.plain())))
 
 
 def oci(config: bytes) -> list[dict[str, Any] | None]:

@@ -154,15 +154,6 @@ def opened(path: str) -> Iterator[Image]:
         os.close(descriptor)
 
 
-def is_sif(path: str) -> bool:
-    """Whether a file says that it is a SIF image. Raises OSError, HpcprovError."""
-    descriptor = open_regular(path)
-    try:
-        return os.pread(descriptor, len(MAGIC), MAGIC_AT) == MAGIC
-    finally:
-        os.close(descriptor)
-
-
 def read(descriptor: int, path: str) -> Sif:
     """Header and objects of an open file, which `path` names in errors. Raises OSError, UnreadableData."""
     size = os.fstat(descriptor).st_size
