@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 
 from hpcprov.commands import later, wholes
-from hpcprov.commands.choose import HELP, choose, job_names, open_run, tell
+from hpcprov.commands.choose import HELP, choose, job_names, tell
 from hpcprov.merge import find
-from hpcprov.merge.publish import refresh
+from hpcprov.merge.groups import groups
+from hpcprov.merge.publish import compose, refresh
+from hpcprov.merge.read import read_run
 from hpcprov.record import layout
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hpcprov.merge.settle import Settled
     from hpcprov.record.layout import Store
 
 EXAMPLE = "hpcprov settle --all"
+# The number of the job in the id of a job, or of a step: slurm-alps-4711, slurm-alps-4711.0-r1.0.
+OF_SLURM = re.compile(r"slurm-.+?-([0-9]{1,10})(?:\.[A-Za-z0-9_]+)?(?:-r[0-9]{1,9})?(?:\.[0-9]{1,9})?(?:~[0-9]{1,9})?")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,35 +53,40 @@ def settle_job(job: str) -> int:
     """Settle a job's runs; 0 in any case: a scheduler takes a node out of service when its epilog fails."""
     try:
         store = layout.find_store(os.environ, os.getcwd())
-        for name in find.run_ids(store):
-            settle_of_job(store, name, job)
+        tell_outcomes(wholes.settle_all(store, [name for name in find.run_ids(store) if is_of_job(store, name, job)]))
     except (HpcprovError, OSError) as error:
         tell(f"job {job}: {error}")
     return 0
 
 
-def settle_of_job(store: Store, name: str, job: str) -> None:
-    """Settle a run in progress if it is the job, or of it; say what was left and why."""
+def is_of_job(store: Store, name: str, job: str) -> bool:
+    """Is a run in progress the job, or of it? No scheduler is asked: this runs for each of a thousand jobs at once."""
+    number = OF_SLURM.fullmatch(name)
+    if number is not None and job.isdigit() and number[1] != job:
+        return False
     try:
-        if job not in job_names(open_run(store, store.run(name)).record):
-            return
-        for place in wholes.settle_one(store, name):
-            print(f"settled {printable(os.path.basename(place))}")
-    except (HpcprovError, OSError) as error:
-        print(f"left {printable(str(error))}")
+        launches = groups(read_run(store.run(name)))
+        return any(job in job_names(compose(one, run_id=name, over=False)) for one in launches)
+    except (HpcprovError, OSError):
+        return False  # it has been merged in the meantime, or is damaged: what reads all runs tells that
 
 
 def settle_all(store: Store) -> int:
     """Settle what is over; say what was left and why."""
     settled = wholes.settle_all(store)
+    tell_outcomes(settled)
+    if not settled:
+        print("nothing to settle")
+    return int(any(outcome.reason is not None and not outcome.running for outcome in settled))
+
+
+def tell_outcomes(settled: list[Settled]) -> None:
+    """A line for each record that was made and each run that was left."""
     for outcome in settled:
         for record in outcome.records:
             print(f"settled {printable(os.path.basename(record))}")
         if outcome.reason is not None:
             print(f"left {printable(outcome.reason)}")
-    if not settled:
-        print("nothing to settle")
-    return int(any(outcome.reason is not None and not outcome.running for outcome in settled))
 
 
 def settle_one(store: Store, text: str, *, hashing: bool) -> int:

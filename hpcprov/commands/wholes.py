@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 PATIENCE = 5.0  # s for asking about the parts of jobs when they are settled
 
 
-def settle_all(store: Store) -> list[Settled]:
-    """Settle every run that is over, and the jobs and workflows that had not been told of them."""
-    outcomes = settle_stale(store, ask)
+def settle_all(store: Store, names: list[str] | None = None) -> list[Settled]:
+    """Settle every run that is over, or of those `names`, and the jobs and workflows that had not been told of them."""
+    outcomes = settle_stale(store, ask, names)
     outcomes += tell_all(store, [place for outcome in outcomes for place in outcome.records])
     explain_parts(store, [place for outcome in outcomes for place in outcome.records])
     return outcomes

@@ -55,10 +55,10 @@ def settle_run(store: Store, run_id: str, ask: Ask | None = None) -> list[str]:
     return merge_run(store, run_id, log=None if len(over) == len(found) else found[over[0]].name)
 
 
-def settle_stale(store: Store, ask: Ask | None = None) -> list[Settled]:
-    """Settle every run that is over; never raises for one that cannot be settled now."""
+def settle_stale(store: Store, ask: Ask | None = None, names: list[str] | None = None) -> list[Settled]:
+    """Settle every run that is over, or of those `names`; never raises for one that cannot be settled now."""
     _sweep(store)
-    return [_try(store, run_id, ask) for run_id in run_ids(store)]
+    return [_try(store, run_id, ask) for run_id in (run_ids(store) if names is None else names)]
 
 
 def witnessed(store: Store, directory: str, record: model.Record, ask: Ask) -> model.Record:

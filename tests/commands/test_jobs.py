@@ -16,6 +16,7 @@ from merge.build import BEGAN, SECOND, Launch
 from record_check import check_record
 
 from hpcprov.capture import sacct, slurm
+from hpcprov.commands import wholes
 from hpcprov.commands.choose import choose
 from hpcprov.merge.find import find_record, record_directories, run_ids
 from hpcprov.record.errors import AmbiguousRun, NoSuchRun
@@ -194,6 +195,31 @@ def test_an_epilog_never_fails(call: Call, store: Store, commands: Commands, mon
     assert status == 0 and "left slurm-alps-17.2.0 may still be running: job 17 is RUNNING" in out
     monkeypatch.setenv("HPCPROV_DIR", "/nonexistent")
     assert call("settle", "--job", "17")[0] == 0
+
+
+def test_an_epilog_asks_about_its_own_job_alone(call: Call, store: Store, commands: Commands) -> None:
+    commands.says(scontrol="printf 'JobId=%s JobName=x\\n   JobState=RUNNING\\n   Restarts=0\\n' $3")
+    for number in range(15, 25):
+        step(0, job=str(number)).write(store.run(f"slurm-alps-{number}.0.0"))
+        step(1, job=str(number)).write(store.run(f"hydra-{number}-81-4.0"))  # its id does not tell its job
+    assert call("settle", "--job", "17")[1].count("left ") == 2
+    asked = [line for line in commands.asked if "config" not in line]
+    assert asked and all("17" in line for line in asked)
+
+
+def test_many_steps_tell_their_job_once(
+    call: Call, store: Store, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        step(number, elsewhere=False).write(store.run(f"slurm-alps-17.{number}.0"))
+    commands.says(row("17", "COMPLETED"), scontrol="exit 1")
+    revised = []
+    monkeypatch.setattr(wholes, "revise", lambda store, place, old: revised.append(place))
+    call("settle", "--job", "17")
+    step(99, elsewhere=False).write(store.run("slurm-alps-17.99.0"))
+    step(98, elsewhere=False).write(store.run("slurm-alps-17.98.0"))
+    call("settle", "--job", "17")
+    assert [os.path.basename(place) for place in revised] == ["slurm-alps-17"] and run_ids(store) == []
 
 
 def test_a_running_job_is_shown_as_such(call: Call, store: Store, commands: Commands) -> None:
