@@ -49,7 +49,8 @@ def images_of(events: Iterable[Mapping[str, Any]], *, node: str | None = None) -
     The latest fact of a node counts, and of several nodes that of `node`, which is to read the images. Facts come from
     a log: nothing in them is trusted."""
     ordered = sorted((event for event in events if type(event.get("time")) is int), key=lambda event: event["time"])
-    argv: list[Any] = next((event["argv"] for event in ordered if type(event.get("argv")) is list), [])
+    own = [event for event in ordered if node in (None, event.get("node"))]
+    argv: list[Any] = next((event["argv"] for event in own if type(event.get("argv")) is list), [])
     facts = {event.get("node"): event for event in ordered if event.get("kind") == "container"}
     began = ordered[0]["time"] if ordered else 0
     images: dict[tuple[Any, ...], dict[str, Any]] = {}

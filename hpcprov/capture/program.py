@@ -154,7 +154,11 @@ def explain_status(name: str, status: int, complaint: bytes) -> str:
     """One line about a program that failed: its first complaint, else how it ended."""
     lines = complaint.decode("utf-8", "surrogateescape").strip().splitlines()
     ending = f"ended by signal {-status}" if status < 0 else f"exit status {status}"
-    return f"{name}: {lines[0][:500]}" if lines else f"{name}: {ending}"
+    if not lines:
+        return f"{name}: {ending}"
+    from hpcprov.capture.redact import scrub  # not before it is needed
+
+    return f"{name}: {scrub(lines[0][:500])}"
 
 
 def find_program(name: str, environ: Mapping[str, str]) -> str | None:

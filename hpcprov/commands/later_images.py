@@ -8,12 +8,15 @@ changed since the run ended is not read: it would be another image.
 
 from __future__ import annotations
 
+import os
 import time
 
 from hpcprov.agent import images
+from hpcprov.capture.container.asking import PROGRAMS
 from hpcprov.capture.container.image import STATE, describe
 from hpcprov.capture.container.inside import claimed
 from hpcprov.capture.container.outside import from_argv
+from hpcprov.capture.container.wrappers import unwrap
 from hpcprov.record import model, moment
 
 TYPE_CHECKING = False
@@ -54,7 +57,7 @@ def told(record: Record) -> list[dict[str, Any]]:
     """What the record says of containers, in the form of events."""
     run = record["run"]
     start = moment.ns(run["start"]) if run["start"] else 0
-    events: list[dict[str, Any]] = [{"event": "start", "time": start, "argv": run["argv"] or []}]
+    events: list[dict[str, Any]] = [{"event": "start", "time": start, "argv": asked(run["argv"])}]
     facts = [
         {"event": "fact", "kind": "container", "time": start, "node": node, "value": fact.get("value")}
         for nodes, fact in model.facts(record, "container")
@@ -65,6 +68,12 @@ def told(record: Record) -> list[dict[str, Any]]:
         value = {"containers": found, "reason": NO_AGENT}
         facts = [fact_event("container", record["nodes"][0]["node"], value)] if found else []
     return events + facts
+
+
+def asked(argv: list[str] | None) -> list[str]:
+    """The engine that a run's command called, by its name alone: no program and no option of a record's is run."""
+    words = unwrap(argv or [])
+    return [name] if words and (name := os.path.basename(words[0])) in PROGRAMS else []
 
 
 def from_record(record: Record) -> list[dict[str, Any]]:

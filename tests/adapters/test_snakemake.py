@@ -253,7 +253,9 @@ def test_parameters_of_ranks_are_words_and_never_code(workflow: Workflow) -> Non
     workflow.write("""
         rule one:
             output: "out.txt"
-            params: word="a & touch taken; b $(touch taken) `touch taken` ' \\\" \\n x", **{f"p{k}": "\u00e9\x01" * 400 for k in range(190)}
+            params:
+                word="a & touch taken; b $(touch taken) `touch taken` ' \\\" \\n x",
+                **{f"p{k}": "\u00e9\x01" * 400 for k in range(190)},
             shell: "mpiexec -n 2 true; touch {output}"
     """)
     programs = workflow.cwd / "bin"

@@ -271,3 +271,22 @@ def test_our_own_processes_are_in_no_other_container() -> None:
     watch = seen.Watch()
     watch.look([os.getpid(), 1, 0, 2**22 - 1])
     assert watch.containers == []
+
+
+def test_what_an_engine_says_is_bounded_and_holds_no_secrets(tmp_path: Path) -> None:
+    labels = {f"k{number}": "x" for number in range(1000)} | {"a": "token=abc", "b": "y" * 100_000, "c": 3}
+    facts = [{"Digest": f"sha256:{'a' * 64}", "Labels": labels}]
+    kept = asking.parse_inspect(json.dumps(facts).encode(), "podman")["labels"]
+    assert len(kept) <= inner.MOST_LABELS and kept["a"] == "token=***" and len(kept["b"]) <= inner.LONGEST
+    podman = tmp_path / "podman"
+    podman.write_text("#!/bin/sh\necho 'Error: https://ada:hunter2@registry.example/ does not answer' >&2\nexit 1\n")
+    podman.chmod(0o755)
+    with pytest.raises(HpcprovError, match="does not answer") as failure:
+        asking.inspected([str(podman), "run", "debian"], "debian", {})
+    assert "hunter2" not in failure.value.message
+
+
+def test_only_known_programs_are_asked_for_instances() -> None:
+    for argv in ([], ["rm", "-rf", "/"]):
+        with pytest.raises(HpcprovError, match="no program to ask"):
+            asking.instance_image(argv, "instance://x", {})

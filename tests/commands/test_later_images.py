@@ -93,3 +93,21 @@ def test_a_claim_of_the_environment(call: Call, store: Store, image: Path) -> No
 def test_facts_of_any_shape(call: Call, store: Store, value: Any) -> None:
     publish(store, "r1", Launch(inputs=[], outputs=[]).start().agent().fact("image", value).exit())
     assert call("settle", "r1")[0] == 0 and call("show", "r1")[0] == 0
+
+
+@pytest.mark.parametrize("words", [["run", "debian:12"], ["--root", "/other", "run", "debian:12"]])
+def test_no_program_and_no_option_of_a_record_is_run(
+    call: Call, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """Records may be another user's: who settles them asks the engine that is on the own PATH."""
+    for name in ("theirs", "own"):
+        (tmp_path / name).mkdir()
+        script = f'#!/bin/sh\necho "$@" >>{tmp_path}/{name}.called\necho \'[{{"Digest": "sha256:{"a" * 64}"}}]\'\n'
+        (tmp_path / name / "podman").write_text(script)
+        (tmp_path / name / "podman").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/own:{os.environ['PATH']}")
+    launch = Launch(inputs=[], outputs=[], argv=[f"{tmp_path}/theirs/podman", *words])
+    publish(store, "r1", launch.start().env().exit())
+    assert call("settle", "r1")[1] == "debian:12: ok\n"
+    assert not (tmp_path / "theirs.called").exists()
+    assert (tmp_path / "own.called").read_text() == "image inspect -- debian:12\n"

@@ -13,6 +13,7 @@ import json
 import os
 
 from hpcprov.capture import program
+from hpcprov.capture.container.inner import kept
 from hpcprov.capture.container.oci import DIGEST
 from hpcprov.capture.container.runtimes import RUNTIMES, operand
 from hpcprov.capture.container.wrappers import unwrap
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ENGINES = ("podman", "docker", "nerdctl")
+PROGRAMS = (*ENGINES, "apptainer", "singularity")
 PATIENCE = 10.0  # s
 NO_ANSWER = "{} image inspect gave no digest"
 
@@ -57,7 +59,7 @@ def parse_inspect(answer: bytes, name: str) -> dict[str, Any]:
     identity |= {"config": config} if config else {}
     inner = facts.get("Config")
     labels = facts.get("Labels") or (inner.get("Labels") if type(inner) is dict else None)
-    return {"identity": identity} | ({"labels": labels} if type(labels) is dict else {})
+    return {"identity": identity} | ({"labels": kept(labels)} if type(labels) is dict else {})
 
 
 def digest_in(text: Any) -> str | None:
@@ -70,7 +72,9 @@ def digest_in(text: Any) -> str | None:
 def instance_image(argv: Sequence[str], image: str, environ: Mapping[str, str]) -> str:
     """The path of the image of a running `instance://name`. Raises ProgramFailed, UnreadableData."""
     words, name = unwrap(argv), image.partition("://")[2]
-    answer = program.ask([words[0], "instance", "list", "--json", name], environ=environ, timeout=PATIENCE)
+    if not words or os.path.basename(words[0]) not in PROGRAMS:
+        raise UnreadableData("there is no program to ask")
+    answer = program.ask([words[0], "instance", "list", "--json", "--", name], environ=environ, timeout=PATIENCE)
     try:
         found = json.loads(answer)["instances"]
         paths = {one["img"] for one in found if one["instance"] == name}
