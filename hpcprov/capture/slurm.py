@@ -57,34 +57,35 @@ class Slurm:
         if job.cluster == NAMELESS:
             job = job._replace(cluster=None)
         control = self.controlled(job)
-        lives = control is not None and control["state"] in GOING_ON and self.step_lives(job, control["state"])
+        lives = control is not None and control["state"] in GOING_ON and self.step_lives(job, control)
         if control is not None and lives:
             return Answer(False, f"job {job.job_id} is {control['state']}", [("scontrol", control)])
-        account = self.accounted(job)
+        account = self.accounted(job, whole="het_job_id" in (control or {}))
         if account is None and lives is None:
             return Answer(True, f"step {job.job_id}.{job.step} has ended", [])
         told = {"sacct": account, "scontrol": control}
         return verdict(job, {source: value for source, value in told.items() if value is not None})
 
-    def step_lives(self, job: Job, state: str) -> bool | None:
+    def step_lives(self, job: Job, control: Mapping[str, Any]) -> bool | None:
         """Does the step of a job that goes on, go on? None: slurmctld says that it is gone; False: it cannot tell.
 
-        It lists no batch steps, which end when their job does.
+        It lists no batch steps, which end when their job does, and of a heterogeneous job only the first component's.
         """
         if job.step is None or NUMBER.fullmatch(job.step) is None:
-            return job.step is None or state != "COMPLETING"
+            return job.step is None or control["state"] != "COMPLETING"
         try:
             return bool(self.run("scontrol", *self.elsewhere(job), "show", "step", f"{job.job_id}.{job.step}").strip())
         except ProgramFailed as error:
-            return None if "not found" in error.message else False
+            return None if "not found" in error.message and "het_job_id" not in control else False
 
     def has(self, program: str) -> bool:
         return program not in self.silent and find_program(program, self.environ) is not None
 
-    def accounted(self, job: Job) -> dict[str, Any] | None:
-        """What sacct says of this start; None when it does not know it, or does not answer."""
+    def accounted(self, job: Job, *, whole: bool) -> dict[str, Any] | None:
+        """What sacct says of this start; None when it does not know it, or does not answer. `whole`: ask for all steps,
+        since those of other components are not found by their number."""
         # In this order sacct leaves out the other steps, of which a job may have thousands.
-        which = job.job_id if job.step is None else f"{job.job_id}.{job.step},{job.job_id}"
+        which = job.job_id if job.step is None or whole else f"{job.job_id}.{job.step},{job.job_id}"
         printed = self.sacct(job, which)
         starts = sacct.starts(sacct.rows(printed, self.separator, old=self.old_sacct), job.job_id)
         if job.cluster is not None:

@@ -282,3 +282,17 @@ def test_the_script_is_digested_whatever_it_holds(tmp_path: Path) -> None:
     slurm = Slurm(commands(tmp_path, scontrol=f"cat {tmp_path}/script"))
     assert slurm.script(JOB) == hashlib.sha256(script).hexdigest()
     assert Slurm(commands(tmp_path, scontrol="exit 1")).script(JOB) is None
+
+
+def test_a_step_of_a_later_component_may_live_though_slurmctld_does_not_list_it(tmp_path: Path) -> None:
+    """`scontrol show step` of a heterogeneous job finds only the first component's steps."""
+    heterogeneous = "HetJobId=17 HetJobOffset=0 "
+    for more, over in ((heterogeneous, False), ("", True)):
+        job = f"JobId=17 {more}JobName=x\\n   JobState=RUNNING\\n"
+        script = f"""case $2 in
+            config) echo "ClusterName = alps" ;;
+            job) printf '{job}' ;;
+            *) echo "Job step 17.1 not found" >&2; exit 1 ;;
+        esac"""
+        environ = commands(tmp_path, scontrol=script, sacct="exit 1")
+        assert Slurm(environ).ask(Job("alps", "17", step="1")).over is over
