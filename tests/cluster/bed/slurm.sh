@@ -13,8 +13,7 @@
 # PORT            the first of NODES + 2 ports: slurmctld, slurmdbd, one slurmd each
 # NODES, CPUS     4 nodes with 8 CPUs each; PREFIX: their names' beginning, `n<PORT>-`
 # PROCTRACK       proctrack/cgroup where the machine has control groups of version 1, else proctrack/linuxproc
-# EXTRA           a file with more lines for slurm.conf; a setting in it stands instead of the same one here; what follows
-#                 `# cgroup.conf: ` goes there
+# EXTRA           a file with more lines for slurm.conf; a setting in it stands instead of the same one here
 # The commands in BED/bin (sbatch, srun, ...) find this Slurm by themselves, in jobs too. Debian's slurmd can be started
 # several times on one host. Daemons keep open what they inherit: give them a file, not a pipe.
 set -euo pipefail
@@ -107,7 +106,6 @@ write_cgroup_conf() {
   has_groups || return 0
   printf '%s\n' CgroupPlugin=cgroup/v1 CgroupMountpoint=/sys/fs/cgroup CgroupAutomount=no ConstrainRAMSpace=yes \
     ConstrainCores=no ConstrainDevices=no >"$BED/cgroup.conf"
-  sed -n 's/^# cgroup\.conf: //p' "$EXTRA" >>"$BED/cgroup.conf"
 }
 
 # cred_expire: else a requeue waits two minutes. TmpFS: else the pmix plugins of two nodes collide.
