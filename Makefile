@@ -34,7 +34,7 @@ $(VENV)/.bench: $(VENV)/.test
 	@$(PIP) -e '.[bench,test,demo]'
 	@touch $@
 
-$(CLUSTER)/.installed: pyproject.toml CMakeLists.txt $(shell git ls-files hpcprov workflows/snakemake_logger_plugin_hpcprov)
+$(CLUSTER)/.installed: pyproject.toml CMakeLists.txt $(shell git ls-files hpcprov workflows)
 	@echo "installing hpcprov's wheel and the packages for the tests of clusters into $(CLUSTER) ..."
 	@test -x $(CLUSTER)/bin/python || $(PYTHON) -m venv $(CLUSTER)
 	@$(CLUSTER)/bin/python -m pip --disable-pip-version-check install --quiet '.[test,workflows]'
@@ -70,4 +70,4 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench_signature.py
 
 clean:
-	rm -rf $(VENV) $(CLUSTER) build dist workflows/flood/out
+	rm -rf $(VENV) $(CLUSTER) build dist workflows/*/out
