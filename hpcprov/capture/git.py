@@ -17,7 +17,7 @@ import os
 import time
 
 from hpcprov.capture.program import ProgramFailed, ProgramTimeout, ask, find_program, stream
-from hpcprov.capture.redact import scrub_url
+from hpcprov.capture.redact import scrub_word
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -185,7 +185,7 @@ def choose_remote(listing: str, facts: Mapping[str, Any]) -> dict[str, str] | No
     urls = {key[len("remote.") : -len(".url")]: url for key, url in settings.items() if key.startswith("remote.")}
     wanted = (settings.get(f"branch.{facts.get('branch')}.remote"), "origin", next(iter(urls), None))
     name = next((name for name in wanted if name in urls), None)
-    return {"name": name, "url": scrub_url(urls[name])} if name else None
+    return {"name": name, "url": scrub_word(urls[name])} if name else None
 
 
 def working_folder(path: str) -> str:

@@ -12,6 +12,7 @@ variables set for job execution", flux-environment(7), SGE qsub(1).
 from __future__ import annotations
 
 from hpcprov.capture.reading import is_integer
+from hpcprov.capture.redact import scrub_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,17 +166,23 @@ def collect(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def components(environ: Mapping[str, str]) -> dict[str, Any]:
     """Of a heterogeneous job of Slurm's each component: they have an id, nodes and tasks of their own."""
-    table = [{key: environ[f"{name}_{n}"] for key, name in COMPONENT if environ.get(f"{name}_{n}", "") not in NOTHING}
-             for n in range(MOST_COMPONENTS)]  # fmt: skip
+    table = [
+        {
+            key: scrub_word(environ[f"{name}_{n}"])
+            for key, name in COMPONENT
+            if environ.get(f"{name}_{n}", "") not in NOTHING
+        }
+        for n in range(MOST_COMPONENTS)
+    ]
     found = [component for component in table if component]
     return {"components": found} if found and environ.get("SLURM_HET_SIZE", "") not in NOTHING else {}
 
 
 def read_table(table: tuple[tuple[str, tuple[str, ...]], ...], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Values of a table's variables: the first that is set. A count that is no number stays text."""
+    """Values of a table's variables: the first that is set, without secrets. A count that is no number stays text."""
     facts: dict[str, Any] = {}
     for key, names in table:
         text = next((environ[name] for name in names if environ.get(name, "") not in NOTHING), None)
         if text is not None:
-            facts[key] = int(text) if key in NUMBERS and is_integer(text) else text
+            facts[key] = int(text) if key in NUMBERS and is_integer(text) else scrub_word(text)
     return facts

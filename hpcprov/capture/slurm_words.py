@@ -22,7 +22,6 @@ GOING_ON = frozenset(("PENDING", "RUNNING", "SUSPENDED", "CONFIGURING", "COMPLET
 SLACK = 60
 ENDS = ("state", "exit_code", "reason", "end")
 UNSETTLED = (*ENDS, "job_name")
-SECRET = ("job_name", "submit_line", "script", "work_dir")
 
 
 def chosen(starts: list[dict[str, Any]], job: Job) -> dict[str, Any] | None:
@@ -36,7 +35,7 @@ def chosen(starts: list[dict[str, Any]], job: Job) -> dict[str, Any] | None:
 def scrubbed(value: dict[str, Any]) -> dict[str, Any]:
     """The same without the secrets that a command line or a name may hold."""
     steps = [one | {"name": redact.scrub_word(one["name"])} if "name" in one else one for one in value.get("steps", [])]
-    words = {key: redact.scrub(value[key]) for key in SECRET if key in value}
+    words = {key: redact.scrub(one) for key, one in value.items() if type(one) is str}
     return value | words | ({"steps": steps} if "steps" in value else {})
 
 

@@ -193,6 +193,17 @@ def test_inside(tmp_path: Path, environ: dict[str, str], files: dict[str, str], 
     assert fact is None or ("reason" in fact) == (fact["image"] == "unknown")
 
 
+@pytest.mark.parametrize("variable", ["PYXIS_CONTAINER_IMAGE", "SHIFTER_IMAGE", "CH_RUNNING"])
+def test_names_from_the_environment_are_scrubbed_and_paths_stay(tmp_path: Path, variable: str) -> None:
+    machines.write(tmp_path, {"run/.containerenv": 'image="https://ada:hunter2@h/x"\n'})
+    url = {variable: "docker://ada:hunter2@h/x?token=abc" + "y" * 9999}
+    for environ in (url, url | {"APPTAINER_NAME": "token=abc"}):
+        text = json.dumps([inside.inside(environ, str(tmp_path)), inside.claimed(environ)])
+        assert "hunter2" not in text and "abc" not in text and len(text) < 10_000
+    path = inside.claimed({"SLURM_CONTAINER": "/data/key=7/bundle"})
+    assert path is not None and path["image"] == "/data/key=7/bundle"
+
+
 def test_both_and_neither(tmp_path: Path) -> None:
     root = machines.write(tmp_path, {".dockerenv": ""})
     both = container.collect({}, ["apptainer", "run", "x.sif"], "/nowhere", root=root)

@@ -256,6 +256,11 @@ def test_a_damaged_repository(repository: Path) -> None:
         ("remote.up.url\nU\0remote.two.url\nO\0", "main", {"name": "up", "url": "U"}),
         ("remote.up.url\nU\0branch.main.remote\n.\0", "main", {"name": "up", "url": "U"}),
         ("remote.a.b.url\nssh://git@h/x\0", "x", {"name": "a.b", "url": "ssh://git@h/x"}),
+        (
+            "remote.origin.url\nhttps://h/x?private_token=t0k\0",
+            "x",
+            {"name": "origin", "url": "https://h/x?private_token=***"},
+        ),
         ("remote.origin.url\nhttps://t0k@h/x\0", "x", {"name": "origin", "url": "https://***@h/x"}),
     ],
 )

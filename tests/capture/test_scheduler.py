@@ -101,6 +101,13 @@ def test_no_secret_gets_through() -> None:
     assert "secret" not in json.dumps(scheduler.collect(SLURM)) and "0001" not in json.dumps(scheduler.collect(PBS))
 
 
+def test_values_are_scrubbed() -> None:
+    """Users name their jobs; the same variables are scrubbed where the environment is recorded."""
+    environ = {"SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "db_password=hunter2", "SLURM_HET_SIZE": "2"}
+    facts = scheduler.collect(environ | {"SLURM_JOB_ACCOUNT_HET_GROUP_1": "https://ada:hunter2@h/"})
+    assert facts["job_name"] == "db_password=***" and facts["components"] == [{"account": "https://***@h/"}]
+
+
 @pytest.mark.parametrize("name", sorted(scheduler.TABLES))
 def test_tables_name_each_key_once(name: str) -> None:
     keys = [key for key, _ in scheduler.TABLES[name]]

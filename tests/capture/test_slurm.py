@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from hpcprov.capture import sacct, scontrol
 from hpcprov.capture.slurm import MOST_BYTES, Slurm
-from hpcprov.capture.slurm_words import chosen, verdict
+from hpcprov.capture.slurm_words import chosen, scrubbed, verdict
 from hpcprov.record.job import Job
 
 SAID = Path(__file__).parent / "slurm"
@@ -117,6 +117,11 @@ def test_a_name_with_bars_and_line_feeds_takes_no_other_cell() -> None:
     (start,) = starts("hostile", "11")
     assert start["job_name"] == "nl\n   JobState=FAILED\x1fx"
     assert start["submit_line"].endswith("-o nl.out --wrap echo hi\nsrun true")
+
+
+def test_no_text_of_slurms_is_kept_unscrubbed() -> None:
+    told = {"state": "RUNNING", "licenses": "token=abc", "reason": "db_password=hunter2", "nodes": 2}
+    assert scrubbed(told) == {"state": "RUNNING", "licenses": "token=***", "reason": "db_password=***", "nodes": 2}
 
 
 def test_what_scontrol_says_of_a_running_job() -> None:

@@ -14,6 +14,7 @@ import os
 from hpcprov.capture.cgroup import unescape
 from hpcprov.capture.container.image import describe
 from hpcprov.capture.reading import read_text
+from hpcprov.capture.redact import scrub_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ MARKS: tuple[tuple[str, str | None, tuple[str, ...], tuple[str, ...]], ...] = (
 # Which variable tells the container's name, and which the image's id.
 NAME_VARIABLES = {"apptainer": "APPTAINER_NAME", "singularity": "SINGULARITY_NAME", "slurm": "SLURM_CONTAINER_ID"}
 ID_VARIABLES = {"shifter": "SHIFTER_IMAGE"}
+LONGEST = 4096  # of a name
 NO_NAME = "the runtime does not tell its image inside the container"
 ONLY_ASKED = "a variable that may come from outside the container says so, and nothing else"
 
@@ -62,7 +64,8 @@ def claimed(environ: Mapping[str, str]) -> dict[str, Any] | None:
     for runtime, _, signs, names in MARKS:
         found = first(environ, names)
         if found and first(environ, signs):
-            fact: dict[str, Any] = {"runtime": runtime, "how": "environment", "sign": "environment", "image": found}
+            fact: dict[str, Any] = {"runtime": runtime, "how": "environment", "sign": "environment"}
+            fact["image"] = named(found)
             return fact | {"reason": ONLY_ASKED} | name(runtime, environ)
     return None
 
@@ -76,7 +79,12 @@ def image(runtime: str, told: str | None, root: str, mounts: str) -> dict[str, A
     """The image that a runtime tells: by variable, else by a file of its own, else by the mount of its root."""
     found = told or (podman_image(root) if runtime == "podman" else None)
     found = found or (charliecloud_image(mounts) if runtime == "charliecloud" else None)
-    return {"image": found} if found else {"image": "unknown", "reason": NO_NAME}
+    return {"image": named(found)} if found else {"image": "unknown", "reason": NO_NAME}
+
+
+def named(image: str) -> str:
+    """An image's name as it is recorded: a path must be found again, anything else may hold a password."""
+    return image if os.path.isabs(image) else scrub_word(image[:LONGEST])
 
 
 def state(fact: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,7 +96,7 @@ def state(fact: Mapping[str, Any]) -> dict[str, Any]:
 def name(runtime: str, environ: Mapping[str, str]) -> dict[str, Any]:
     """The container's name and the image's id, where the runtime tells them."""
     found = {"name": environ.get(NAME_VARIABLES.get(runtime, "")), "id": environ.get(ID_VARIABLES.get(runtime, ""))}
-    return {key: value for key, value in found.items() if value}
+    return {key: scrub_word(value[:LONGEST]) for key, value in found.items() if value}
 
 
 def podman_image(root: str) -> str | None:
