@@ -55,8 +55,8 @@ SRUN_PLAIN = """
     --bcast -E --preserve-env --exact --exclusive --external -H --hold -h --help --usage -I --immediate --interactive
     -K --kill-on-bad-exit -k --no-kill -l --label --contiguous --compress -O --overcommit --oom-kill-step --overlap
     --pty -Q --quiet --quit-on-interrupt --reboot -s --oversubscribe --send-libs --share --spread-job --stepmgr
-    --test-only -u --unbuffered --use-min-nodes -V --version -v --verbose --whole -X --disable-status --x11 -Z --no-allocate
-    --multi-prog --nice --propagate --resv-ports
+    --test-only -u --unbuffered --use-min-nodes -V --version -v --verbose --whole -X --disable-status --x11 -Z
+    --no-allocate --multi-prog --nice --propagate --resv-ports
     --container-mount-home --no-container-mount-home --container-readonly --container-writable
     --container-remap-root --no-container-remap-root --container-entrypoint --no-container-entrypoint
 """
