@@ -15,6 +15,8 @@ The rules for one word (an argument, the value of a variable), in order:
    to the same quote); `NAME: value` too, up to the end of the line or a quote. In a query (`?` or `&` before it) the
    names of signatures (`sig`, ...) count as well.
 5. A word of its own that begins with one of the known prefixes goes.
+6. In a text of several words (`bash -c "..."`), the word after an option whose argument is a secret goes, or what is in
+   its quotes.
 
 NAME is sensitive when one of the never-parts is in it, whatever its case, and a word ends there: the next character is
 no letter, or it is upper case after lower case (`api_key`, `accessKeyId`, `TOKEN2`; not `tokenizer`, `keyframes`).
@@ -36,6 +38,7 @@ WORD = LETTERS | frozenset("0123456789_-.")
 QUOTES = "\"'"
 URL_ENDS = frozenset("/?#\\<>\"' \t\r\n")
 VALUE_ENDS = frozenset("\"'&;,|<>)]} \t\r\n")
+BLANKS = (" ", "\t")
 LINE_ENDS = frozenset("\"'\r\n")
 QUERY_NAMES = ("sig", "signature", "x-amz-signature", "x-goog-signature")
 PEM_BEGIN, PEM_END, PEM_KEY = "-----BEGIN ", "-----END ", "PRIVATE KEY-----"
@@ -49,7 +52,7 @@ class Tables:
         lines = [line.strip() for line in text.splitlines()]
         entries = [line for line in lines if line and not line.startswith("#")]
         self.never = tuple(line[1:].upper() for line in entries if line.startswith("!"))
-        self.options = frozenset(line for line in entries if line.startswith("-"))
+        self.options = tuple(line for line in entries if line.startswith("-"))
         self.tokens = tuple(parse_token(line) for line in entries if line.startswith("@"))
         names = [line for line in entries if line[0] not in "!-@"]
         self.prefixes = tuple(line[:-1] for line in names if line.endswith("*"))
@@ -98,17 +101,15 @@ def scrub_word(word: str) -> str:
     end = run_end(word, 0)
     if word[end : end + 1] == "=" and len(word) > end + 1 and is_sensitive(word[:end]):
         return word[: end + 1] + HIDDEN
-    return scrub_tokens(scrub_assignments(scrub_url(scrub_keys(word))))
+    return scrub_options(scrub_tokens(scrub_assignments(scrub_url(scrub_keys(word)))))
 
 
 def scrub(text: str) -> str:
-    """Any text (output, several lines) without its secrets: the rules for a word, and options with their values."""
+    """Any text (output, several lines) without its secrets: the rules for a word, also where ` = ` stands in it."""
     import re
 
-    names = "|".join(re.escape(option) for option in sorted(TABLES.options, key=len, reverse=True))
-    text = re.sub(rf"(?<![\w-])({names})([ \t]+)(?!-)\S+", rf"\1\2{HIDDEN}", text)
     text = re.sub(r"(?i)((?:password|passwd|token|secret)[ \t]+=[ \t]*)[^\s\"',;]+", rf"\1{HIDDEN}", text)
-    return scrub_tokens(scrub_assignments(scrub_url(scrub_keys(text))))
+    return scrub_options(scrub_tokens(scrub_assignments(scrub_url(scrub_keys(text)))))
 
 
 def is_sensitive(name: str) -> bool:
@@ -204,9 +205,14 @@ def names_secret(text: str, place: int) -> bool:
 
 def value_span(text: str, place: int) -> tuple[int, int]:
     """Where the value after the `=` or `:` at `place` starts and ends."""
-    start, ends = place + 1, LINE_ENDS if text[place] == ":" else VALUE_ENDS
+    start = place + 1
     while text[place] == ":" and text[start : start + 1] == " ":
         start += 1
+    return word_span(text, start, LINE_ENDS if text[place] == ":" else VALUE_ENDS)
+
+
+def word_span(text: str, start: int, ends: frozenset[str]) -> tuple[int, int]:
+    """Where what is in quotes at `start`, or else all up to one of the `ends`, starts and ends."""
     if text[start : start + 1] and text[start] in QUOTES:
         end = text.find(text[start], start + 1)
         return start + 1, end if end >= 0 else len(text)
@@ -221,8 +227,26 @@ def scrub_tokens(text: str) -> str:
     for prefix, count in TABLES.tokens:
         place = text.find(prefix)
         while place >= 0:
-            end = run_end(text, place + len(prefix))
-            if (place == 0 or text[place - 1] not in LETTERS) and end - place - len(prefix) >= count:
-                text = text[:place] + HIDDEN + text[end:]
+            if place == 0 or text[place - 1] not in LETTERS:
+                end = run_end(text, place + len(prefix))
+                if end - place - len(prefix) >= count:
+                    text = text[:place] + HIDDEN + text[end:]
             place = text.find(prefix, place + 1)
+    return text
+
+
+def scrub_options(text: str) -> str:
+    """Hide what follows an option whose argument is a secret (rule 6)."""
+    if not ("-" in text and (" " in text or "\t" in text)):
+        return text
+    for option in TABLES.options:
+        place = text.find(option)
+        while place >= 0:
+            gap = start = place + len(option)
+            while text[start : start + 1] in BLANKS:
+                start += 1
+            if start > gap and (place == 0 or text[place - 1] not in WORD) and text[start : start + 1] != "-":
+                start, end = word_span(text, start, VALUE_ENDS)
+                text = text[:start] + HIDDEN + text[end:] if end > start else text
+            place = text.find(option, gap)
     return text

@@ -88,17 +88,18 @@ static bool names_secret(const struct text *t, size_t place) {
     return is_sensitive(t->at + start, len) || (in_query && signature);
 }
 
+/* What is in quotes at `start`, or else all up to one of the `ends`. */
+static void word_span(const struct text *t, size_t *start, size_t *end, const char *ends) {
+    char opening = t->at[*start];
+    if (quote(opening)) ++*start;
+    for (*end = *start; *end < t->len && !(quote(opening) ? t->at[*end] == opening : one_of(t->at[*end], ends));) ++*end;
+}
+
 static void value_span(const struct text *t, size_t place, size_t *start, size_t *end) {
     bool colon = t->at[place] == ':';
     *start = place + 1;
     while (colon && t->at[*start] == ' ') ++*start;
-    char opening = t->at[*start];
-    if (quote(opening)) {
-        ++*start;
-        for (*end = *start; *end < t->len && t->at[*end] != opening;) ++*end;
-        return;
-    }
-    for (*end = *start; *end < t->len && !one_of(t->at[*end], colon ? line_ends : value_ends);) ++*end;
+    word_span(t, start, end, colon ? line_ends : value_ends);
 }
 
 static void scrub_assignments(struct text *t) {
@@ -116,8 +117,25 @@ static void scrub_tokens(struct text *t) {
     for (size_t i = 0; secret_prefixes[i].prefix; i++) {
         size_t n = strlen(secret_prefixes[i].prefix);
         for (size_t place = 0; (place = find(t, secret_prefixes[i].prefix, place)) != NOWHERE; place++) {
+            if (place > 0 && letter(t->at[place - 1])) continue;
             size_t end = run_end(t, place + n);
-            if ((place == 0 || !letter(t->at[place - 1])) && end - place - n >= secret_prefixes[i].least) hide(t, place, end);
+            if (end - place - n >= secret_prefixes[i].least) hide(t, place, end);
+        }
+    }
+}
+
+static bool blank(char c) { return c == ' ' || c == '\t'; }
+
+static void scrub_options(struct text *t) {
+    if (!t->len || !memchr(t->at, '-', t->len) || !(memchr(t->at, ' ', t->len) || memchr(t->at, '\t', t->len))) return;
+    for (size_t i = 0; secret_options[i]; i++) {
+        size_t n = strlen(secret_options[i]);
+        for (size_t place = 0; (place = find(t, secret_options[i], place)) != NOWHERE; place += n) {
+            size_t start = place + n, end;
+            while (start < t->len && blank(t->at[start])) start++;
+            if (start == place + n || start == t->len || t->at[start] == '-' || (place > 0 && word_char(t->at[place - 1]))) continue;
+            word_span(t, &start, &end, value_ends);
+            if (end > start) hide(t, start, end);
         }
     }
 }
@@ -132,6 +150,7 @@ static void scrub_word(struct text *t) {
     scrub_url(t);
     scrub_assignments(t);
     scrub_tokens(t);
+    scrub_options(t);
 }
 
 static bool secret_option(const char *word) {

@@ -21,6 +21,7 @@ from .observe import NOTHING, World
 CASES = json.loads((Path(__file__).parents[1] / "capture" / "scrub_cases.json").read_text())
 PIECES = [
     *sorted(redact.TABLES.options)[:6],
+    "\t",
     *("token", "PASSWORD", "api_key", "tokenizer", "secretName", "x", "ab", "sig", "é", "\udcff", "\n"),
     *("=", ":", ": ", "&", "?", "://", "@", "'", '"', " ", ";", "/", "--", "-", ".", "http", "https", "ftp"),
     *("ghp_", "a" * 31, "AKIA", "A1B2" * 5, "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----"),
