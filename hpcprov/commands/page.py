@@ -12,6 +12,7 @@ import collections
 from hpcprov.commands import later
 from hpcprov.commands.screen import count, cut, duration, size, when, words
 from hpcprov.commands.surroundings import artifacts, said, surroundings, where
+from hpcprov.commands.workflow_page import workflow_rows
 from hpcprov.merge.seal import verify_seal
 from hpcprov.record import ranges as rank_ranges
 from hpcprov.record.text import printable
@@ -43,6 +44,7 @@ def render(
     run = record["run"]
     title = screen.paint(printable(run["id"]), "bold") + (f"  {cut(run['name'], screen.width)}" if run["name"] else "")
     rows = [row for part in PARTS for row in part(record, screen)]
+    rows += workflow_rows(record, parts or {}, screen)
     rows += [("runs", line) for line in part_lines(record["parts"], parts or {}, screen)]
     rows += [("logs", printable(note)) for note in notes]
     return [title, "", *lay_out(rows, screen), "", *next_steps(record, directory, screen)]
@@ -94,7 +96,7 @@ def what(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     width = 3 * screen.width
     if run["kind"] == "job":
         line = said(record, "submit_line") or said(record, "script") or said(record, "job_name") or "(unknown)"
-        yield "what", cut(f"batch job: {line}", width)
+        yield "what", cut(f"job: {line}", width)
     else:
         yield "what", cut(words(run["argv"]), width)
     for other in run["others"][:MOST_RANK_LINES]:
@@ -128,7 +130,8 @@ def part_lines(parts: list[dict[str, Any]], records: Mapping[str, Record], scree
 def _part_line(part: dict[str, Any], record: Record | None, width: int, screen: Screen) -> str:
     word, took = (record["run"]["status"], record["run"]["duration_s"]) if record else ("no record", None)
     end = f"{screen.status(word)}{' ' * max(0, 13 - len(word))}  {duration(took):>10}"
-    what = cut(part["name"] or words(part["argv"]), max(24, screen.width - width - 40))
+    made = f" -> {', '.join(part['outputs'])}" if part["outputs"] else ""
+    what = cut(part["name"] + made if part["name"] else words(part["argv"]), max(24, screen.width - width - 40))
     return f"{printable(part['run']):<{width}}  {end}  {what}"
 
 
@@ -218,10 +221,22 @@ def next_steps(record: Record, directory: str, screen: Screen) -> list[str]:
         steps.append((f"hpcprov log {name}", f"{again}, as a script"))
     if record["output"]["files"]:
         steps.append((f"hpcprov log {name} --output", "what it printed"))
+    steps += _whole_job(record)
     if later.can_sign(record):
         steps.append((f"hpcprov settle {name}", "sign what was left"))
     width = max(len(command) for command, _ in steps)
     return [f"{printable(command):<{width}}  {screen.paint(text, 'dim')}" for command, text in steps]
+
+
+def _whole_job(record: Record) -> list[tuple[str, str]]:
+    """Where the other tasks and starts of a job are."""
+    if record["run"]["kind"] != "job":
+        return []
+    array, number = said(record, "array_job_id"), said(record, "job_id")
+    if array is not None:
+        return [(f"hpcprov runs --job {array}", "all tasks of the array")]
+    again = record["run"]["previous"] or said(record, "state") == "REQUEUED"
+    return [(f"hpcprov runs --job {number}", "all starts of the job")] if again and number else []
 
 
 PARTS = (status, what, where, who_and_when, ranks, surroundings, artifacts, problems, seal)

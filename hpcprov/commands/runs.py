@@ -13,6 +13,7 @@ from calendar import timegm
 
 from hpcprov.commands import screen as sight
 from hpcprov.commands.choose import Run, every_run, job_names, listed, store_here, tell
+from hpcprov.commands.surroundings import array_task
 from hpcprov.merge import jobs
 from hpcprov.merge.seal import verify_seal
 from hpcprov.merge.status import STATES
@@ -121,6 +122,7 @@ def summary(run: Run) -> dict[str, Any]:
         | {
             "cause": cause,
             "job": _job(run.record),
+            "array_task": array_task(model.fact(run.record, "scheduler")),
             "parts": len(run.record["parts"]),
             "revision": run.record["revision"],
             "directory": run.directory,
@@ -156,7 +158,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     command = sight.words(row["argv"]) if row["argv"] or row["kind"] == "command" else ""
     if row["kind"] != "command":
         ranks = "" if row["kind"] == "job" else ranks
-        command = f"[{row['kind']} of {sight.count(row['parts'], 'run')}] {command}".rstrip()
+        task = f" {row['array_task']}" if row["kind"] == "job" and row["array_task"] else ""
+        command = f"[{row['kind']}{task} of {sight.count(row['parts'], 'run')}] {command}".rstrip()
     return tuple(map(printable, (row["id"], row["name"] or "", row["status"], *times, ranks, command)))
 
 

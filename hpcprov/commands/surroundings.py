@@ -65,7 +65,15 @@ def _job(job: dict[str, Any], screen: Screen) -> Iterator[tuple[str, str]]:
     if job.get("job_id") is not None:
         keys = ("cluster", "step_id", "partition", "account", "qos")
         rest = "".join(f", {key.removesuffix('_id')} {job[key]}" for key in keys if job.get(key) is not None)
-        yield "job", cut(f"{job.get('name')} {job['job_id']}{rest}", screen.width)
+        task = array_task(job)
+        of_array = f", array task {task}" if task else ""
+        yield "job", cut(f"{job.get('name')} {job['job_id']}{of_array}{rest}", screen.width)
+
+
+def array_task(job: dict[str, Any]) -> str | None:
+    """`4711_3`: what Slurm calls a task of an array. `job`: a scheduler's facts."""
+    array, task = job.get("array_job_id"), job.get("array_task_id")
+    return None if array is None or task is None else f"{array}_{task}"
 
 
 def _limits(job: dict[str, Any], screen: Screen) -> Iterator[tuple[str, str]]:
@@ -131,7 +139,9 @@ def artifacts(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
         if len(found) > MOST_ARTIFACTS:
             yield label, f"... and {len(found) - MOST_ARTIFACTS} more"
         if not found and record["run"]["declared"][declared]:
-            yield label, cut(f"{', '.join(record['run']['declared'][declared])}  (not looked at)", screen.width)
+            running = record["run"]["status"] == "running"
+            why = "looked at when the run has ended" if running else "not hashed: the run's end left nobody to do it"
+            yield label, f"{cut(', '.join(record['run']['declared'][declared]), screen.width)}  ({why})"
 
 
 def _artifact(artifact: dict[str, Any], cwd: str, screen: Screen) -> Iterator[str]:

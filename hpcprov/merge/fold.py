@@ -115,9 +115,11 @@ def values(table: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 def times(ranks: list[Rank], by_kind: dict[str, list[Event]], over: bool) -> dict[str, Any]:
     """Start, end and duration; no end while it runs or when a rank's end is unknown, only when it was last heard of."""
-    start = min((rank.start["time"] for rank in ranks), default=None)
+    # A job has no ranks: until its scheduler tells of its end, its parts say when it began.
+    began = min((second * moment.SECOND for second in whole.began(by_kind["part"])), default=None)
+    start = min((rank.start["time"] for rank in ranks), default=began)
     ends = [rank.ended for rank in ranks]
-    end = max((moment for moment in ends if moment is not None), default=None) if over and None not in ends else None
+    end = max((ended for ended in ends if ended is not None), default=None) if over and None not in ends else None
     heard = max((e["time"] for kind, events in by_kind.items() if kind not in AFTERWARDS for e in events), default=None)
     return {
         "start": None if start is None else moment.iso(start),

@@ -34,7 +34,11 @@ STATES = (
 ASKING = frozenset((1, 2, 3, 15, 24))
 SIGKILL = 9
 # What people read less easily than the name of the error.
-ERRORS = {"EACCES": "permission denied (EACCES)", "ENOEXEC": "not a program (ENOEXEC)"}
+ERRORS = {
+    "EACCES": "permission denied (EACCES)",
+    "ENOENT": "no such file or directory (ENOENT)",
+    "ENOEXEC": "not a program (ENOEXEC)",
+}
 # Schedulers count in whole seconds.
 SLACK = moment.SECOND
 

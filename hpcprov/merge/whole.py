@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COMMAND = "command"
 # The id of a job's own record when it was started again, as layout.job_id spells it; `~2` is what next_id adds.
 RESTARTED = re.compile(r"(?P<job>slurm-.+-[0-9]+)-r(?P<count>[1-9][0-9]{0,8})(~[0-9]+)?")
+LATEST = 1 << 33  # s since the epoch: a later second is no time
 PART = ("run", "name", "tags", "argv", "cwd", "inputs", "outputs")
 
 
@@ -43,7 +44,7 @@ def parts(events: Iterable[Event]) -> list[dict[str, Any]]:
 
 def began(events: Iterable[Event]) -> set[int]:
     """When the whole began, s since the epoch, as its parts say: ids of jobs come round again."""
-    return {event["began"] for event in events if "began" in event}
+    return {event["began"] for event in events if "began" in event and event["began"] < LATEST}
 
 
 def membership(

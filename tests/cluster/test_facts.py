@@ -124,7 +124,7 @@ def test_accounting_is_the_witness(jobs: Jobs) -> None:
 def test_a_job_is_found_by_its_number_and_shown_with_its_steps(jobs: Jobs) -> None:
     job = settled(jobs, "steps")
     out = jobs.site.run(jobs.site.hpcprov, "show", job).stdout
-    assert "batch job: " in out and "sbatch --parsable -N2" in out and "sacct: job COMPLETED, exit 0:0" in out
+    assert "what       job: " in out and "sbatch --parsable -N2" in out and "sacct: job COMPLETED, exit 0:0" in out
     assert sum(" completed " in line or " failed " in line for line in out.splitlines()) >= 6
     step = jobs.site.run(jobs.site.hpcprov, "show", f"{job}.4").stdout
     assert f"part of    job slurm-bed-{job}" in step and "step " + job + ".4 FAILED, exit 3:0" in step

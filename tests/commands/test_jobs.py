@@ -237,3 +237,29 @@ def test_a_workflow_that_is_not_here_is_not_made(call: Call, store: Store, comma
     call("runs")
     assert find_record(store, "flow-1") is None and "flow-1" not in run_ids(store)
     assert "part of    workflow flow-1" in call("show", "17.0")[1].replace("           workflow", "part of    workflow")
+
+
+def test_a_task_of_an_array_says_which_and_where_the_others_are(call: Call, store: Store, commands: Commands) -> None:
+    for number, job in enumerate(("17", "18"), 1):
+        array = {"SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": str(number)}
+        step(0, job=job, elsewhere=False, **array).write(store.run(f"slurm-alps-{job}.0.0"))
+    commands.says(row("17", "COMPLETED"), row("18", "COMPLETED"))
+    listed = {run["id"]: run["array_task"] for run in json.loads(call("runs", "--kind", "job", "--json")[1])}
+    assert listed == {"slurm-alps-17": "17_1", "slurm-alps-18": "17_2"}
+    assert "[job 17_2 of 1 run]" in call("runs", "--job", "17_2")[1]
+    out = call("show", "17_2")[1]
+    assert "slurm 18, array task 17_2, cluster alps" in out and "hpcprov runs --job 17 " in out
+    assert call("runs", "--job", "17")[1].count("[job 17_") == 2
+
+
+def test_the_first_start_of_a_requeued_job_leads_to_all(call: Call, store: Store, commands: Commands) -> None:
+    step(0, elsewhere=False).write(store.run("slurm-alps-17.0.0"))
+    commands.says(row("17", "REQUEUED"))
+    call("runs")
+    assert "hpcprov runs --job 17  " in call("show", "slurm-alps-17")[1]
+
+
+def test_a_part_is_shown_with_what_it_makes(call: Call, store: Store, commands: Commands) -> None:
+    part = {"node": "n1", "kind": "workflow", "run": "r1", "argv": ["sh"], "name": "solve", "outputs": ["u.h5", "v.h5"]}
+    Launch(launch="7-7").start(kind="workflow", run="w1").exit(at=5).add("part", 1, **part).write(store.run("w1"))
+    assert "solve -> u.h5, v.h5" in call("show", "w1")[1]

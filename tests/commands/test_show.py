@@ -220,7 +220,7 @@ KEYS = ("cpu", "memory", "os", "loaded", "containers", "script", "directory", "d
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(["host", "modules", "container", "code", "gpu", "scheduler", "user"]), st.data())
+@given(st.sampled_from(["host", "modules", "container", "code", "gpu", "scheduler", "user", "workflow"]), st.data())
 def test_no_value_of_a_fact_breaks_the_page(kind: str, data: st.DataObject) -> None:
     value = data.draw(JSON | st.dictionaries(st.sampled_from(KEYS), JSON, max_size=4))
     record = fold(normal(Launch().start().agent().fact(kind, value).exit()), run_id="r1")
@@ -256,3 +256,10 @@ def test_what_facts_are_called_and_what_a_zero_means(call: Call, store: Store) -
     assert "Rocky Linux 9" in out and "docker (inside; image unknown)" in out
     assert "sent by the terminal or the kernel" in out and "process 0" not in out
     assert max(map(len, out.splitlines())) < 300
+
+
+def test_what_was_declared_and_not_looked_at_says_why(call: Call, store: Store) -> None:
+    publish(store, "killed", Launch().start(outputs=["u.h5"]).killed(signal=9))
+    Launch(boot_id="of another machine").start(outputs=["u.h5"]).write(store.run("going"))
+    assert "u.h5  (not hashed: the run's end left nobody to do it)" in call("show", "killed")[1]
+    assert "u.h5  (looked at when the run has ended)" in call("show", "going")[1]

@@ -77,7 +77,11 @@ ENDS = {
         "failed",
         "rank 0 could not be executed: permission denied (EACCES)",
     ),
-    "not found": (Launch().start().exit(code=127, error="ENOENT"), "failed", "rank 0 could not be executed: ENOENT"),
+    "not found": (
+        Launch().start().exit(code=127, error="ENOENT"),
+        "failed",
+        "rank 0 could not be executed: no such file or directory (ENOENT)",
+    ),
     "vanished": (two().exit(0), "incomplete", "rank 1 vanished with the launcher, how is unknown"),
     "lost": (
         two().exit(0).add("lost", 4, node="n1", rank=1),

@@ -65,6 +65,12 @@ def test_a_job_is_made_of_what_its_parts_say() -> None:
     check_folded(record)
 
 
+@pytest.mark.parametrize("over", [False, True])
+def test_a_job_began_when_its_parts_say_until_its_scheduler_tells(over: bool) -> None:
+    record = check_folded(fold(normal(part(0), part(1, 2, began=1 << 60)), run_id=JOB, over=over))
+    assert record["run"]["start"] == "2026-11-18T11:06:40.000000000Z" and record["run"]["end"] is None
+
+
 def test_neither_order_nor_repetition_of_parts_matters() -> None:
     launches = [part(0), part(1, 2), part(0, 3), part(2, 0.5)]
     records = {canonical(fold(normal(*order), run_id=JOB)) for order in itertools.permutations(launches)}
