@@ -57,6 +57,30 @@ def test_hpcprov_stands_before_the_command(path: str, line: str) -> None:
     assert (words, said) == ([*options.split(), launcher, "exec", "--", *command.split()], "")
 
 
+@pytest.mark.parametrize("option", ["", "-D {}", "-n1 -lD{}", "--chdir {}", "--chdir={}"])
+def test_a_command_of_the_step_s_directory_is_found_there(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    """Slurm looks for it there when it is not on PATH."""
+    (tmp_path / "step").mkdir()
+    for name in ("model", "ls"):
+        (tmp_path / "step" / name).touch()
+    monkeypatch.chdir(tmp_path if option else tmp_path / "step")
+    options = option.format(tmp_path / "step").split()
+
+    def command(word: str) -> list[str]:
+        return call(path, *options, word)[0][len(options) + 1 :]
+
+    assert command("model") == ["exec", "--", "./model"] and command("ls") == ["exec", "--", "ls"]
+    assert command("other") == ["exec", "--", "other"] and command("step/model") == ["exec", "--", "step/model"]
+
+
+def test_a_directory_is_no_srun(path: str, tmp_path: Path) -> None:
+    (tmp_path / "first/srun").mkdir(parents=True)
+    first, _, others = path.partition(":")
+    assert call(f"{first}:{tmp_path / 'first'}:{others}", "-n1", "m")[0][2:] == ["exec", "--", "m"]
+
+
 LEFT = {
     "-n2 --multi-prog file": "stand in a file",
     "--bcast=/tmp/m ./m": "copies the first word",
