@@ -217,9 +217,12 @@ def test_a_module_records_what_is_started_by_srun(
     root.mkdir()
     for entry in installed.parent.iterdir():  # pyvenv.cfg too, without which its Python finds no packages
         (root / entry.name).symlink_to(entry)
-    (root / "slurm").symlink_to(SLURM)
+    shutil.copytree(SLURM, root / "slurm")
+    (root / "slurm/bin/hpcprov").symlink_to("../../bin/hpcprov")
     site = place(slurm, installed, tmp_path / "user")
-    script = f"#!/bin/bash\nset -e\nsource {init}\nmodule use {SLURM}/modulefiles\nmodule load hpcprov/0.1\n"
+    script = f"#!/bin/bash\nset -e\nsource {init}\npython=$(command -v python)\n"
+    script += f"module use {root}/slurm/modulefiles\nmodule load hpcprov/0.1\n"
+    script += f'[ $(command -v hpcprov) = {root}/slurm/bin/hpcprov ]; [ "$(command -v python)" = "$python" ]\n'
     script += f"srun {HEAT}\nHPCPROV=off srun {HEAT}\nmodule unload hpcprov/0.1\nsrun {HEAT}\n"
     job = site.submit(script, env={"HPCPROV_ROOT": str(root)})
     assert slurm.ended(job)["ExitCode"] == "0:0", site.output(job)
