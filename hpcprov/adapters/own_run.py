@@ -110,7 +110,7 @@ def own_store(environ: Mapping[str, str], cwd: str) -> Store:
     """The store that `hpcprov exec` would write to in `cwd`. Raises NoStore for one of another user."""
     store = layout.new_store(environ, cwd)
     trusted = environ.get("HPCPROV_DIR") or environ.get("HPCPROV_TRUST_STORE", "0") not in ("", "0")
-    if not trusted and os.path.isdir(store.root) and os.stat(store.root).st_uid != os.geteuid():
+    if not trusted and os.path.isdir(store.root) and not layout.is_ours(store.root):
         raise NoStore(f"{store.root!a} belongs to another user", hint=layout.TRUST)
     return store
 

@@ -29,8 +29,11 @@ PART = ("run", "name", "tags", "argv", "cwd", "inputs", "outputs")
 
 
 def kind(starts: Iterable[Event], parts: Iterable[Event]) -> str:
-    """What a run is: a `command`, or what its own start or its parts say."""
-    told = {event["kind"] for event in starts if "kind" in event} or {event["kind"] for event in parts}
+    """What a run is: what its own start says, a `command` by itself; of a job, which has no start, what its parts say.
+
+    Anybody may name any run as the whole of another: that does not make it one.
+    """
+    told = {event.get("kind", COMMAND) for event in starts} or {event["kind"] for event in parts}
     return min(told, default=COMMAND)
 
 
@@ -55,10 +58,11 @@ def membership(
     cluster = environ.get("SLURM_CLUSTER_NAME") or _text(scheduler, "slurm", "cluster")
     array = environ.get("SLURM_ARRAY_JOB_ID") or _text(scheduler, "slurm", "array_job_id")
     restarts = _count(environ.get("SLURM_RESTART_COUNT") or _text(scheduler, "slurm", "restart_count"))
+    workflow = environ.get("HPCPROV_WORKFLOW", "")
     whole = {
         "job": layout.job_id(cluster, job, restarts) if job and kind != "job" else None,
         "array": layout.job_id(cluster, array) if array else None,
-        "workflow": environ.get("HPCPROV_WORKFLOW") if kind != "workflow" else None,
+        "workflow": workflow if kind != "workflow" and layout.is_run_id(workflow) else None,
     }
     previous = layout.job_id(cluster, job, restarts - 1) if job and restarts else _earlier(run_id)
     return {"part_of": whole, "previous": previous if kind == "job" else None}

@@ -164,12 +164,12 @@ def _nearest(directory: str, environ: Mapping[str, str]) -> str | None:
 
 def stores_above(environ: Mapping[str, str], directory: str) -> Iterator[Store]:
     """The stores in `directory` (absolute) and above it that may be used, the nearest first."""
-    return (Store(root) for root in _roots_above(directory) if _trusting(environ) or _is_ours(root))
+    return (Store(root) for root in _roots_above(directory) if _trusting(environ) or is_ours(root))
 
 
 def others_stores_above(environ: Mapping[str, str], directory: str) -> list[str]:
     """The stores there that are not used, since they belong to other users."""
-    return [root for root in _roots_above(directory) if not _trusting(environ) and not _is_ours(root)]
+    return [root for root in _roots_above(directory) if not _trusting(environ) and not is_ours(root)]
 
 
 def _roots_above(directory: str) -> Iterator[str]:
@@ -185,9 +185,10 @@ def _trusting(environ: Mapping[str, str]) -> bool:
     return environ.get("HPCPROV_TRUST_STORE", "0") not in ("", "0")
 
 
-def _is_ours(path: str) -> bool:
+def is_ours(path: str) -> bool:
+    """Is this ours, and behind a link of ours (as in launcher/store.c)? Somebody else's could lead anywhere."""
     try:
-        return os.stat(path).st_uid == os.geteuid()
+        return {os.lstat(path).st_uid, os.stat(path).st_uid} == {os.geteuid()}
     except OSError:
         return False
 

@@ -328,3 +328,18 @@ def test_a_kill_between_witness_and_merge_loses_nothing(store: Store, monkeypatc
     record = read_record(find_record(store, JOB) or "")
     assert record["run"]["status"] == "completed" and len(record["witnesses"]) == 1
     assert BEGAN // SECOND == 1_795_000_000
+
+
+@pytest.mark.parametrize("kind", ["job", "workflow"])
+def test_a_command_that_others_call_their_whole_stays_one(kind: str) -> None:
+    """HPCPROV_WORKFLOW is whatever somebody sets it to."""
+    alone = fold(normal(step(killed=9)), run_id="x")
+    events = normal(step(killed=9), part(0, kind=kind))
+    called = fold(events, run_id="x")
+    same = ("kind", "name", "status", "cause", "start", "end", "part_of")
+    assert {key: called["run"][key] for key in same} == {key: alone["run"][key] for key in same}
+
+
+@pytest.mark.parametrize("name", ["../../x", "", "a\nb", "\x1b[31m", "x" * 200, "."])
+def test_what_no_run_can_be_called_is_no_workflow(name: str) -> None:
+    assert fold(normal(step(HPCPROV_WORKFLOW=name)), run_id="x")["run"]["part_of"]["workflow"] is None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hpcprov.adapters.own_run import own_store
 from hpcprov.record import layout
 from hpcprov.record.errors import BadRunId, NoStore
 from hpcprov.record.layout import Store
@@ -119,3 +120,14 @@ def test_a_store_of_another_user_is_not_used_unless_trusted(tmp_path: Path) -> N
         layout.find_store({}, str(tmp_path / "a"))
     assert f"{tmp_path}/a/.hpcprov' belongs to another user" in caught.value.message
     assert "HPCPROV_TRUST_STORE=1" in str(caught.value.hint)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_store_of_ours_behind_anothers_link_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / layout.STORE).symlink_to("private")
+    os.chown(tmp_path / layout.STORE, 4711, 4711, follow_symlinks=False)
+    with pytest.raises(NoStore, match="belongs to another user"):
+        layout.find_store({}, str(tmp_path))
+    with pytest.raises(NoStore, match="belongs to another user"):
+        own_store({}, str(tmp_path))
