@@ -16,12 +16,12 @@ import re
 import sys
 import threading
 import time
-from hashlib import sha256
 
 from hpcprov.adapters.job_cards import JobCards
-from hpcprov.adapters.job_table import MOST_JOBS, Job, JobTable, short
+from hpcprov.adapters.job_table import MOST_JOBS, Job, JobTable
 from hpcprov.adapters.own_run import OwnRun, own_store
-from hpcprov.adapters.rule_options import cut, rule_options, text
+from hpcprov.adapters.snakemake_graph import Sources, graph_facts
+from hpcprov.adapters.snakemake_job import caller, card, job_facts, own_job, paths, shell_command
 from hpcprov.capture import redact
 from hpcprov.merge.find import run_ids
 from hpcprov.merge.read import read_run
@@ -31,7 +31,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from logging import LogRecord
-    from types import FrameType
     from typing import Any
 
 ENGINE = "snakemake"
@@ -39,10 +38,8 @@ SUBMITTED = re.compile(r"Job ([0-9]+) has been submitted with SLURM jobid ([0-9_
 # A new output is moved to the cache, and then fetched from there like one that was there before.
 STORED = re.compile(r"Moving output file (.+) to cache\b")
 FETCHED = re.compile(r"(?:Symlinking|Copying) output file (.+) from cache\b")
-MOST_FILES = 1000
-MOST_RULES = 5000
-MOST_EDGES = 20_000
-MOST_BYTES = 64 << 20  # of one snakefile or configuration file
+LOST = {"reason": "Snakemake's own objects could not be found"}
+MOST_UNMATCHED = 1000
 LATE = 3.0  # s at the end for the agents of jobs that failed, while other runs go on in the store
 FIRST_SNAPSHOT = 60.0  # s after the start; each next one when the workflow is twice as old: few, however long it runs
 
@@ -59,7 +56,7 @@ class Observer:
         self.error = self.broken = False
         self.began = time.monotonic()
         self.snapshot_due = FIRST_SNAPSHOT
-        self.files: dict[str, str | None] = {}
+        self.sources = Sources()
         self.stored: set[str] = set()
         self.detailed = 0
         self.before: dict[str, str | None] = {}
@@ -116,7 +113,7 @@ class Observer:
         """A job is about to start, or to be submitted."""
         number, rule = int(record.jobid), str(record.rule_name)  # type: ignore[attr-defined]
         job = self.table.add(Job(number, rule))
-        own = self.own_job(number)
+        own = own_job(number)
         command = getattr(record, "shellcmd", None)
         job.command = redact.scrub_word(command) if isinstance(command, str) else None
         job.output = paths(own.output if own is not None else getattr(record, "output", None))
@@ -125,14 +122,14 @@ class Observer:
             job.facts = job_facts(record, own)
         self.table.started(number)
         if own is not None and isinstance(command, str):
-            self.leave_card(own, number, command)
+            self.leave_card(own, command)
 
-    def leave_card(self, own: Any, number: int, command: str) -> None:
+    def leave_card(self, own: Any, command: str) -> None:
         """Tell hpcprov's shell what a job's command is to be recorded with; without a card it records the command."""
         if self.cards is None:
             return
         try:
-            self.cards.put(number, shell_command(own, command), card(own, number))
+            self.cards.put(own.jobid, shell_command(own, command), card(own))
         # A full disk, or a Snakemake that names things differently.
         except Exception as error:
             self.cards = None
@@ -170,11 +167,6 @@ class Observer:
         elif (found := FETCHED.match(message)) is not None and found[1] not in self.stored:
             self.table.fetch(found[1])
 
-    def own_job(self, number: int) -> Any:
-        """Snakemake's own object for a job, from the caller that tells of it; None when it cannot be found."""
-        frame = caller("snakemake.jobs", "Job")
-        return frame["self"] if frame is not None and frame["self"].jobid == number else None
-
     def beat(self) -> None:
         """Once a minute: now and then write down how far the workflow has come, for the case that it is killed."""
         if time.monotonic() - self.began >= self.snapshot_due and not self.broken:
@@ -186,7 +178,7 @@ class Observer:
         assert self.run is not None
         problem = None
         try:
-            graph = self.look_at_graph()
+            graph = graph_facts(self.workflow, self.table, self.sources) if self.workflow is not None else LOST
         # Another version may name things differently: what was logged is told all the same.
         except Exception as error:
             graph, problem = {}, f"the graph of jobs could not be read: {reason(error)}"
@@ -195,65 +187,13 @@ class Observer:
         listed = self.table.listed()
         fact = {"engine": ENGINE, "version": self.version, "final": final, "counts": self.table.counts()}
         rest: dict[str, Any] = {
-            "unmatched_runs": self.table.unmatched[:MOST_FILES],
+            "unmatched_runs": self.table.unmatched[:MOST_UNMATCHED],
             "jobs_left_out": len(self.table.jobs) - len(listed),
             "reason": problem,
         }
         self.run.tell(
             "workflow", fact | graph | {"jobs": listed} | {key: value for key, value in rest.items() if value}
         )
-
-    def look_at_graph(self) -> dict[str, Any]:
-        """Rules, edges and files of the workflow; jobs of which nothing was logged are added to the table."""
-        if self.workflow is None:
-            return {"reason": "Snakemake's own objects could not be found"}
-        graph = self.workflow.dag
-        edges: set[tuple[str, str]] = set()
-        for job in list(graph.jobs):
-            number = graph.jobid(job)
-            if number not in self.table.jobs:
-                known = self.table.add(Job(number, job.rule.name, output=paths(job.output)))
-                known.facts = {"wildcards": texts(job.wildcards_dict)} if len(self.table.jobs) <= MOST_JOBS else {}
-            if not graph.needrun(job) and self.table.jobs[number].state == "not run":
-                self.table.cached(number)
-            edges |= {(earlier.rule.name, job.rule.name) for earlier in list(graph.job_dependencies(job))}
-        counts = self.table.by_rule()
-        rules = [self.rule(rule, counts) for rule in list(self.workflow.rules)[:MOST_RULES] if rule.name in counts]
-        return self.sources() | {"rules": rules, "edges": [list(edge) for edge in sorted(edges)[:MOST_EDGES]]}
-
-    def rule(self, rule: Any, counts: dict[str, dict[str, int]]) -> dict[str, Any]:
-        """A rule as the snakefile has it: patterns with their wildcards, and what is run."""
-        codes = {"shell": rule.shellcmd, "script": rule.script, "wrapper": rule.wrapper, "notebook": rule.notebook}
-        how = next((word for word, code in codes.items() if code), "nothing" if rule.norun else "run")
-        entry = {"name": rule.name, "jobs": counts[rule.name], "how": how}
-        entry |= {"input": patterns(rule.input), "output": patterns(rule.output)}
-        return entry | ({how: cut(redact.scrub_word(str(codes[how])))} if how in codes else {})
-
-    def sources(self) -> dict[str, Any]:
-        """The snakefiles and configuration files with their digests, and the digest of the whole configuration."""
-        from hpcprov.record.canonical import canonical, digest_bytes
-
-        included = [
-            str(source.get_path_or_uri(secret_free=True)) for source in list(self.workflow.included)[:MOST_FILES]
-        ]
-        config = [str(path) for path in list(self.workflow.configfiles)[:MOST_FILES]]
-        try:
-            whole: str | None = digest_bytes(canonical(self.workflow.config))
-        except (TypeError, ValueError):
-            whole = None
-        files = [self.file(path) for path in dict.fromkeys(config)]
-        return {
-            "snakefile": self.file(included[0]) if included else None,
-            "included": [self.file(path) for path in included[1:]],
-            "config": {"files": files, "digest": whole},
-        }
-
-    def file(self, path: str) -> dict[str, Any]:
-        """Path and digest of a file, taken once: it may be edited while the workflow runs."""
-        where = os.path.abspath(path) if "://" not in path else redact.scrub_word(path)
-        if where not in self.files:
-            self.files[where] = file_digest(where)
-        return {"path": where, "sha256": self.files[where]}
 
     def gather(self) -> None:
         """Give jobs their runs. Of a job that failed a moment ago, the agent may still be about to tell."""
@@ -301,101 +241,12 @@ HEARD: dict[str, Callable[[Observer, LogRecord], None]] = {
 }
 
 
-def job_facts(record: LogRecord, own: Any) -> dict[str, Any]:
-    """What is told of a job beside its state: values as text, lists cut short."""
-    facts: dict[str, Any] = {"wildcards": texts(getattr(record, "wildcards", None))}
-    facts["resources"] = {
-        key: value for key, value in texts(getattr(record, "resources", None)).items() if key[0] != "_"
-    }
-    facts["input"] = short(paths(own.input if own is not None else getattr(record, "input", None)))
-    facts["log"] = short(paths(own.log if own is not None else getattr(record, "log", None)))
-    facts["threads"] = getattr(record, "threads", None)
-    facts["reason"] = cut(str(getattr(record, "reason", "") or ""))
-    if own is not None:
-        facts["params"] = texts(dict(own.params.items())) | positional(own.params)
-    return {key: value for key, value in facts.items() if value}
-
-
-def positional(params: Any) -> dict[str, str]:
-    """Parameters without a name, by their places."""
-    named = {id(value) for _, value in params.items()}
-    return {str(k): cut(redact.scrub_word(text(value))) for k, value in enumerate(params) if id(value) not in named}
-
-
-def card(own: Any, number: int) -> list[str]:
-    """The options with which a job's command is recorded when it is run by hpcprov's own shell."""
-    resources = {key: value for key, value in own.resources.items() if not key.startswith("_")}
-    return rule_options(
-        own.rule.name,
-        input=paths(own.input),
-        output=paths(own.output),
-        log=paths(own.log),
-        threads=own.threads,
-        job=number,
-        wildcards=own.wildcards_dict,
-        params=dict(own.params.items()),
-        resources=resources,
-    )
-
-
-def shell_command(own: Any, command: str) -> tuple[str | None, str]:
-    """The shell that a job's command will be given to, and the text that it will be given (snakemake/shell.py)."""
-    from snakemake.shell import shell
-
-    executable = own.resources.get("shell_exec") or shell.get_executable()
-    words = (shell._get_process_prefix(executable), command, shell._process_suffix)
-    return executable, " ".join(words).strip()
-
-
-def caller(module: str, name: str) -> dict[str, Any] | None:
-    """The variables of the nearest method of a class among the functions that are being called; None without one.
-
-    Snakemake hands its objects to nobody who only listens to its log.
-    """
-    frame: FrameType | None = sys._getframe(1)
-    for _ in range(60):
-        if frame is None:
-            return None
-        one = type(frame.f_locals.get("self"))
-        if one.__module__ == module and one.__name__ == name:
-            return frame.f_locals
-        frame = frame.f_back
-    return None
-
-
 def workflow_name(snakefile: str) -> str:
     """The folder of the workflow: a snakefile is called `Snakefile`, in `workflow/` by convention."""
     folder, base = os.path.split(os.path.abspath(snakefile or "Snakefile"))
     if base != "Snakefile" and snakefile:
         return base.removesuffix(".smk")
     return os.path.basename(os.path.dirname(folder) if os.path.basename(folder) == "workflow" else folder) or base
-
-
-def paths(files: Any) -> list[str]:
-    """The paths of a job's inputs, outputs or logs."""
-    return [str(path) for path in files or ()]
-
-
-def patterns(files: Any) -> list[str]:
-    """The patterns of a rule's inputs or outputs; a function stands for what is only known of each job."""
-    return short([item if isinstance(item, str) else "a function" for item in files or ()])
-
-
-def texts(table: Any) -> dict[str, str]:
-    """Names and values of wildcards, resources or parameters as text, without secrets."""
-    found = table.items() if table else ()
-    pairs = [(str(key)[:100], redact.scrub_word(f"{key}={text(value)}").partition("=")[2]) for key, value in found]
-    return {key: cut(value) for key, value in pairs[:100]}
-
-
-def file_digest(path: str) -> str | None:
-    """SHA-256 of a regular file of at most 64 MiB; None when it cannot be read."""
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except (OSError, ValueError):
-        return None
-    return sha256(data).hexdigest() if len(data) <= MOST_BYTES else None
 
 
 def reason(error: Exception) -> str:
