@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from hpcprov.agent.room import Room
+
     class Sampler(Protocol):
         """What samples the process trees below some processes."""
 
@@ -175,13 +177,16 @@ class Node:
             answer(self.last, b"go")
             self.last = None
 
-    def watch(self, sampler: Sampler | None, started: Callable[[], object]) -> None:
-        """Follow the ranks to their end; `started` is called once, when the first application runs."""
+    def watch(self, sampler: Sampler | None, started: Callable[[], object], room: Room) -> bool:
+        """Follow the ranks to their end; `started` is called once, when the first application runs. False: there is not
+        enough memory left for the agent to stay until then."""
         due = beat = time.monotonic()
         beat += BEAT
         told = False
         while not self.over:
             now = time.monotonic()
+            if not room.enough():
+                return False
             if self.applications and not told:
                 told = True
                 started()
@@ -194,8 +199,10 @@ class Node:
             if self.missing and now >= self.looked + LOOK:
                 self.look()
             next_sample = due - now if sampler is not None and self.applications else BEAT
-            self.turn(min(next_sample, beat - now, (LOOK if self.missing else BEAT) if self.running else 0.5))
+            patience = (LOOK if self.missing else BEAT) if self.running else 0.5
+            self.turn(min(next_sample, beat - now, room.due - now, patience))
         self.listening.close()
+        return True
 
 
 def answer(rank: Rank, word: bytes) -> None:

@@ -13,6 +13,7 @@ from hpcprov.agent.membership import Membership
 from hpcprov.agent.node import Node
 from hpcprov.agent.observing import Observer
 from hpcprov.agent.opening import Opening
+from hpcprov.agent.room import Room
 from hpcprov.record.layout import Store
 
 PATIENCE = 5.0  # s for facts that are still being collected when the ranks have ended
@@ -32,8 +33,11 @@ def run(*, root: str, run_id: str, log: str, node: str) -> None:
     membership = Membership(Store(root), run_id, log=os.path.basename(log), node=node)
     opening = Opening(journal, next(iter(ranks.applications), None), membership)
     observer = Observer(ranks)
-    ranks.watch(observer, journal.sync)
-    worker.do(lambda: end(root, run_id, ranks, opening, observer))
+    room = Room()
+    if ranks.watch(observer, journal.sync, room):
+        worker.do(lambda: end(root, run_id, ranks, opening, observer))
+    else:
+        journal.write("problem", text=room.words)
 
 
 def introduce(journal: Journal) -> None:

@@ -177,26 +177,32 @@ def free_memory(root: str = "/", who: str = "self") -> int:
     table = read_text(os.path.join(root, "proc/meminfo")).partition("MemAvailable:")[2].split()
     if not table or not table[0].isdecimal():
         raise HpcprovError("/proc/meminfo does not tell how much memory is available")
-    _, versions = folders(root, who)
-    version, groups = versions.get("memory", ("2", []))
+    groups, version = memory_groups(root, who)
     rooms = [room for group in groups if (room := free_in_group(group, version)) is not None]
     return max(0, min([int(table[0]) * 1024, *rooms]))
 
 
-def free_in_group(group: str, version: str) -> int | None:
-    """Bytes left below one group's own limit, or None when it has none."""
+def memory_groups(root: str = "/", who: str = "self") -> tuple[list[str], str]:
+    """Folders of the control groups that limit a process's memory, innermost first, and their version. Raises OSError."""
+    _, versions = folders(root, who)
+    version, groups = versions.get("memory", ("2", []))
+    return [group for group in groups if free_in_group(group, version) is not None], version
+
+
+def free_in_group(group: str, version: str, *, cache: tuple[str, ...] = ("inactive_file",)) -> int | None:
+    """Bytes left below one group's own limit, with these kinds of page cache; None when it has no limit."""
     names = {"1": ("memory.limit_in_bytes", "memory.usage_in_bytes"), "2": ("memory.max", "memory.current")}[version]
     limit, used = (read_number(os.path.join(group, name)) for name in names)
     if limit is None or used is None or limit >= NO_LIMIT:
         return None
-    return limit - used + cache_of(os.path.join(group, "memory.stat"))
+    return limit - used + cache_of(os.path.join(group, "memory.stat"), cache)
 
 
-def cache_of(path: str) -> int:
-    """Inactive page cache of a group (bytes)."""
+def cache_of(path: str, kinds: tuple[str, ...]) -> int:
+    """Page cache of a group and those within it (bytes): `inactive_file`, `active_file`."""
     try:
         table = dict(line.split(" ", 1) for line in read_text(path).splitlines() if " " in line)
     except OSError:
         return 0
-    text = table.get("total_inactive_file", table.get("inactive_file", "0"))
-    return int(text) if text.isdecimal() else 0
+    texts = (table.get(f"total_{kind}", table.get(kind, "0")) for kind in kinds)
+    return sum(int(text) for text in texts if text.isdecimal())
