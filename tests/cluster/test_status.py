@@ -107,7 +107,7 @@ class Job(NamedTuple):
         rows = {row["JobID"].partition(".")[2]: row for row in self.site.slurm.sacct(self.id)}
         # Of a signal to the whole job sometimes the script dies first, and sometimes its srun, which tells it.
         rows.pop("batch", None)
-        # And mpiexec tells the status of the rank that it waits for first: that which failed, or one that it then killed.
+        # And mpiexec tells the status of the rank it sees end first: that which failed, or one that it then killed.
         if rows[""]["State"].split()[0] in SENT_TO_ALL or by_mpiexec:
             rows[""]["ExitCode"] = "one of two"
         return {(step, row["State"].split()[0], row["ExitCode"]) for step, row in rows.items()}
