@@ -13,9 +13,11 @@ from __future__ import annotations
 import os
 import re
 import resource
+import sys
 import threading
 import time
 
+from hpcprov import __version__
 from hpcprov.agent import facts, starts
 from hpcprov.agent.journal import Journal
 from hpcprov.capture import redact
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 BEAT = 60.0  # s, as agents do
 PATIENCE = 5.0  # s for facts that are still being collected at the end
+SUMS = ("utime", "stime", "minflt", "majflt", "inblock", "oublock", "nvcsw", "nivcsw")  # of getrusage(2)
 
 
 class OwnRun:
@@ -47,10 +50,12 @@ class OwnRun:
         self.log = layout.log_name(node, f"{self.ticks}-{self.pid}", 0)
         os.makedirs(store.run(self.id), exist_ok=True)
         self.journal = Journal(store.log(self.id, self.log), node)
+        self.process = {"pid": self.pid, "ticks": self.ticks, "hpcprov": __version__}
+        self.process |= {"boot_id": starts.boot_id(), "pid_ns": starts.pid_namespace()}
         start = self._start(kind, argv, name)
         self.journal.write("start", **start)
         self.journal.write("env", rank=0, pid=self.pid, env=redact.environment(os.environ))
-        self.journal.write("agent", **self._agent())
+        self.journal.write("agent", **self.process, python=sys.version.split()[0])
         self.over = threading.Event()
         self.facts = _thread(lambda: facts.collect(self.journal, facts.Context(start, self.pid)))
         self.heart = _thread(lambda: self._beat(beat))
@@ -72,31 +77,12 @@ class OwnRun:
         return publish.merge_run(self.store, self.id, log=self.log)
 
     def _start(self, kind: str, argv: Sequence[str], name: str | None) -> dict[str, Any]:
-        from hpcprov import __version__
-
-        identity = self._agent()
         where = {"run": self.id, "n": 0, "host": os.uname().nodename, "launch": f"{self.ticks}-{self.pid}"}
         one = {"rank": 0, "size": 1, "local_rank": 0, "local_size": 1, "nodes": 1, "launcher": "none"}
         words = {"argv": redact.scrub_argv(argv), "cwd": os.getcwd(), "umask": umask(), "name": name, "kind": kind}
-        options = {"hash": "off", "forward": "never", "capture_output": False, "agent": True}
+        options = {"hash": "off", "forward": "never", "capture_output": False, "agent": True, "tags": {}}
         who = {"parent": parent(os.environ), "uid": os.getuid(), "gid": os.getgid()}
-        return (
-            identity
-            | where
-            | one
-            | words
-            | options
-            | who
-            | {"hpcprov": __version__, "clock": "CLOCK_REALTIME", "tags": {}}
-        )
-
-    def _agent(self) -> dict[str, Any]:
-        import sys
-
-        from hpcprov import __version__
-
-        place = {"boot_id": starts.boot_id(), "pid_ns": starts.pid_namespace()}
-        return place | {"pid": self.pid, "ticks": self.ticks, "hpcprov": __version__, "python": sys.version.split()[0]}
+        return self.process | where | one | words | options | who | {"clock": "CLOCK_REALTIME"}
 
     def _beat(self, beat: Callable[[], None] | None) -> None:
         while not self.over.wait(BEAT):
@@ -149,9 +135,6 @@ def usage() -> dict[str, int | float]:
     own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     sums = {key: getattr(own, f"ru_{key}") + getattr(others, f"ru_{key}") for key in SUMS}
     return sums | {"maxrss": max(own.ru_maxrss, others.ru_maxrss)}
-
-
-SUMS = ("utime", "stime", "minflt", "majflt", "inblock", "oublock", "nvcsw", "nivcsw")
 
 
 def _thread(work: Callable[[], object]) -> threading.Thread:
