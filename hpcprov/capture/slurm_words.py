@@ -25,7 +25,12 @@ UNSETTLED = (*ENDS, "job_name")
 
 
 def chosen(starts: list[dict[str, Any]], job: Job) -> dict[str, Any] | None:
-    """The start that is meant: the one that began then, else the one after so many restarts."""
+    """The start that is meant: the one that began then, else the one after so many restarts; None without a state."""
+    found = _meant(starts, job)
+    return found if found is not None and "state" in found else None
+
+
+def _meant(starts: list[dict[str, Any]], job: Job) -> dict[str, Any] | None:
     if job.began is not None:
         near = [one for one in starts if abs(one.get("start", -SLACK - 1) - job.began) <= SLACK]
         return min(near, key=lambda one: abs(one["start"] - (job.began or 0)), default=None)

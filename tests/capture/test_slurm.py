@@ -257,6 +257,16 @@ printf '%s\\n' {row}"""
     assert answer.over and dict(answer.words)["sacct"]["state"] == "TIMEOUT"
 
 
+@pytest.mark.parametrize("state", ["", "Unknown", " "])
+def test_a_row_without_a_state_is_no_answer(tmp_path: Path, state: str) -> None:
+    cells = {"JobIDRaw": "4711", "Cluster": "bed", "State": f"'{state}'"}
+    row = '"$s"'.join(cells.get(name, "") for name in sacct.fields())
+    script = f"""for word in "$@"; do case $word in --delimiter=*) s=${{word#*=}};; esac; done
+printf '%s\\n' {row}"""
+    answer = Slurm(commands(tmp_path, sacct=script)).ask(JOB)
+    assert (answer.over, answer.words) == (None, [])
+
+
 def test_a_job_whose_processes_are_still_ending_goes_on(tmp_path: Path) -> None:
     told = {"sacct": {"state": "TIMEOUT", "steps": []}, "scontrol": {"state": "COMPLETING"}}
     assert verdict(JOB, told).over is False
