@@ -4,7 +4,7 @@
     -> Answer(True, "job 4711 has ended: TIMEOUT", [("sacct", {"state": "TIMEOUT", ...}), ("scontrol", {...})])
 
 Nothing here raises or waits long: each program has 5 s, and one that did not answer in that time, or at all, is not
-asked again by this process. All of a cluster's jobs share one slurmctld: answers are kept for a few seconds.
+asked again by this process. All of a cluster's jobs share one slurmctld: answers are kept for a while.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ from hpcprov.record.job import Answer, Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
 PATIENCE = 5.0  # s for each program
-FRESH = 5.0  # s for which an answer is kept
+FRESH = 60.0  # s for which an answer is kept: about as long as a command runs
 MOST_BYTES = 32 << 20
-MOST_KEPT = 1 << 20
+MOST_KEPT = 1 << 16
+MANY = 10  # jobs, from which on sacct is asked about several at once
+AT_ONCE = 50
+MOST_AHEAD = 4 << 20
+LONG_AGO = 600  # s after its end slurmctld has forgotten a job, and its processes have ended
 MOST_SCRIPT = 64 << 20
 NUMBER = re.compile(r"[0-9]{1,10}")
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
@@ -46,6 +50,31 @@ class Slurm:
         self.separator = f"|{os.urandom(6).hex()}|"
         self.old_sacct = False
         self.kept: dict[tuple[str, ...], tuple[float, bytes]] = {}
+        self.ahead: dict[str, list[dict[str, Any]]] = {}
+
+    def ask_ahead(self, jobs: Iterable[Job]) -> None:
+        """Ask sacct about many jobs at once, of which each will be asked about next."""
+        own = {job.job_id for job in jobs if NUMBER.fullmatch(job.job_id) and not self.elsewhere(job)}
+        if len(own) < MANY or not self.has("sacct"):
+            return
+        numbers = sorted(own)
+        for some in (numbers[at : at + AT_ONCE] for at in range(0, len(numbers), AT_ONCE)):
+            printed = self.sacct([], ",".join(some))
+            self.silent.discard("sacct")  # so much may have been too much; one alone decides
+            if not 0 < len(printed) <= MOST_AHEAD:
+                return
+            found = list(sacct.rows(printed, self.separator, old=self.old_sacct))
+            self.ahead |= {number: sacct.starts(found, number) for number in some}
+
+    def known(self, job: Job) -> dict[str, Any] | None:
+        """What sacct has said ahead of this start and its step, when that was its last word."""
+        found = chosen(of_the_cluster(self.ahead.get(job.job_id, []), job), job)
+        if found is None:
+            return None
+        found = of_the_step(found, job)
+        states = [found["state"], *(one.get("state", "RUNNING") for one in found["steps"])]
+        told = bool(found["steps"]) or job.step is None
+        return scrubbed(found) if told and not GOING_ON.intersection(states) else None
 
     def ask(self, job: Job) -> Answer:
         """What Slurm says of one start of a job and of its step."""
@@ -56,11 +85,14 @@ class Slurm:
             return Answer(None, "neither scontrol nor sacct answers here", [])
         if job.cluster == NAMELESS:
             job = job._replace(cluster=None)
+        known = self.known(job)
+        if known is not None and known.get("end", time.time()) < time.time() - LONG_AGO:
+            return verdict(job, {"sacct": known})
         control = self.controlled(job)
         lives = control is not None and control["state"] in GOING_ON and self.step_lives(job, control)
         if control is not None and lives:
             return Answer(False, f"job {job.job_id} is {control['state']}", [("scontrol", control)])
-        account = self.accounted(job, whole="het_job_id" in (control or {}))
+        account = known or self.accounted(job, whole="het_job_id" in (control or {}))
         if account is None and lives is None:
             return Answer(True, f"step {job.job_id}.{job.step} has ended", [])
         told = {"sacct": account, "scontrol": control}
@@ -86,18 +118,16 @@ class Slurm:
         since those of other components are not found by their number."""
         # In this order sacct leaves out the other steps, of which a job may have thousands.
         which = job.job_id if job.step is None or whole else f"{job.job_id}.{job.step},{job.job_id}"
-        printed = self.sacct(job, which)
+        printed = self.sacct(self.elsewhere(job), which)
         starts = sacct.starts(sacct.rows(printed, self.separator, old=self.old_sacct), job.job_id)
         if job.cluster is not None:
             starts = [start for start in starts if start.get("cluster", job.cluster).lower() == job.cluster.lower()]
         found = chosen(starts, job)
         if found is None:
             return None
-        steps = [one for one in found["steps"] if job.step is None or one["id"].endswith(f".{job.step}")]
-        return scrubbed(found | {"steps": steps, "restarts": job.restarts})
+        return scrubbed(of_the_step(found, job))
 
-    def sacct(self, job: Job, which: str) -> str:
-        elsewhere = self.elsewhere(job)
+    def sacct(self, elsewhere: list[str], which: str) -> str:
         words = ["--duplicates", "--parsable2", "--noheader", f"--delimiter={self.separator}", "--jobs", which]
         for _ in range(2):
             names = ",".join(sacct.fields(old=self.old_sacct))
@@ -195,9 +225,27 @@ class Slurm:
             raise
 
 
+def of_the_cluster(starts: list[dict[str, Any]], job: Job) -> list[dict[str, Any]]:
+    """The starts that are of the job's cluster, where both tell one."""
+    if job.cluster is None:
+        return starts
+    return [start for start in starts if start.get("cluster", job.cluster).lower() == job.cluster.lower()]
+
+
+def of_the_step(start: dict[str, Any], job: Job) -> dict[str, Any]:
+    """A start with the one step of it that is asked about, if it is about one."""
+    steps = [one for one in start["steps"] if job.step is None or one["id"].endswith(f".{job.step}")]
+    return start | {"steps": steps, "restarts": job.restarts}
+
+
 _here = Slurm()
 
 
 def ask(job: Job) -> Answer:
     """What Slurm's commands on this process's PATH say."""
     return _here.ask(job)
+
+
+def ask_ahead(jobs: Iterable[Job]) -> None:
+    """Let sacct tell of many jobs at once, before they are asked about one by one."""
+    _here.ask_ahead(jobs)

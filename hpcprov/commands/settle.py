@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 
 from hpcprov.commands import later, wholes
 from hpcprov.commands.choose import HELP, choose, job_names, tell
-from hpcprov.merge import find
+from hpcprov.merge import find, jobs
 from hpcprov.merge.groups import groups
 from hpcprov.merge.publish import compose, refresh
 from hpcprov.merge.read import read_run
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from hpcprov.record.layout import Store
 
 EXAMPLE = "hpcprov settle --all"
-# The number of the job in the id of a job, or of a step: slurm-alps-4711, slurm-alps-4711.0-r1.0.
-OF_SLURM = re.compile(r"slurm-.+?-([0-9]{1,10})(?:\.[A-Za-z0-9_]+)?(?:-r[0-9]{1,9})?(?:\.[0-9]{1,9})?(?:~[0-9]{1,9})?")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,8 +58,8 @@ def settle_job(job: str) -> int:
 
 def is_of_job(store: Store, name: str, job: str) -> bool:
     """Is a run in progress the job, or of it? No scheduler is asked: this runs for each of a thousand jobs at once."""
-    number = OF_SLURM.fullmatch(name)
-    if number is not None and job.isdigit() and number[1] != job:
+    told = jobs.job_of_id(name)
+    if told is not None and job.isdigit() and told.job_id != job:
         return False
     try:
         launches = groups(read_run(store.run(name)))

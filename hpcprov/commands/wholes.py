@@ -11,7 +11,7 @@ import os
 import time
 
 from hpcprov.agent import membership
-from hpcprov.capture.slurm import ask
+from hpcprov.capture.slurm import ask, ask_ahead
 from hpcprov.merge import find, jobs
 from hpcprov.merge.alive import doubt
 from hpcprov.merge.fold import lowest
@@ -31,6 +31,8 @@ PATIENCE = 5.0  # s for asking about the parts of jobs when they are settled
 
 def settle_all(store: Store, names: list[str] | None = None) -> list[Settled]:
     """Settle every run that is over, or of those `names`, and the jobs and workflows that had not been told of them."""
+    names = find.run_ids(store) if names is None else names
+    ask_ahead(job for job in map(jobs.job_of_id, names) if job is not None)
     outcomes = settle_stale(store, ask, names)
     outcomes += tell_all(store, [place for outcome in outcomes for place in outcome.records])
     explain_parts(store, [place for outcome in outcomes for place in outcome.records])

@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     from hpcprov.record.job import Answer
 
 OF_A_JOB = re.compile(r"slurm-(?P<cluster>.+)-(?P<job>[0-9]{1,10})(?:-r(?P<restarts>[0-9]{1,9}))?")
+# Of a job or of a step: slurm-alps-4711, slurm-alps-4711.0-r1.0.
+OF_SLURM = re.compile(
+    r"slurm-(?P<cluster>.+?)-(?P<job>[0-9]{1,10})(?:\.[A-Za-z0-9_]+)?(?:-r[0-9]{1,9})?(?:\.[0-9]{1,9})?"
+)
+
+
+def job_of_id(run_id: str) -> Job | None:
+    """The job of which a run's id tells, as far as it does: its cluster and number."""
+    match = OF_SLURM.fullmatch(layout.first_id(run_id))
+    return match and Job(match["cluster"], match["job"])
 
 
 def job_of_events(run_id: str, events: Iterable[Event]) -> Job | None:

@@ -197,6 +197,36 @@ def test_an_epilog_never_fails(call: Call, store: Store, commands: Commands, mon
     assert call("settle", "--job", "17")[0] == 0
 
 
+def test_sacct_is_asked_once_about_many_jobs(call: Call, store: Store, commands: Commands) -> None:
+    numbers = [str(number) for number in range(100, 160)]
+    for number in numbers:
+        for k in range(3):
+            own = step(k, job=number)
+            if k:
+                own.events.pop()
+            own.write(store.run(f"slurm-alps-{number}.{k}.0"))
+    said = [("TIMEOUT", ""), ("COMPLETED", ".0"), ("CANCELLED", ".1"), ("CANCELLED", ".2")]
+    commands.says(*(row(number + end, state) for number in numbers for state, end in said), scontrol="exit 1")
+    listed = {run["id"]: run["status"] for run in json.loads(call("runs", "--json")[1])}
+    assert len(listed) == 4 * len(numbers) and run_ids(store) == []
+    for number in numbers:
+        names = [f"slurm-alps-{number}{end}" for end in ("", ".0.0", ".1.0", ".2.0")]
+        assert [listed[name] for name in names] == ["timed out", "completed", "timed out", "timed out"]
+    assert len([line for line in commands.asked if "--jobs" in line]) == 2
+    assert len([line for line in commands.asked if "show job" in line]) == 0
+
+
+def test_a_sacct_to_which_many_jobs_are_too_many_is_asked_about_each(
+    call: Call, store: Store, commands: Commands
+) -> None:
+    for number in range(20, 32):
+        step(0, job=str(number)).write(store.run(f"slurm-alps-{number}.0.0"))
+    commands.says(*(row(str(number), "TIMEOUT") for number in range(20, 32)), scontrol="exit 1")
+    script = commands.folder / "sacct.sh"
+    script.write_text('case $* in *20,21,*) echo "too many" >&2; exit 1;; esac\n' + script.read_text())
+    assert {run["status"] for run in json.loads(call("runs", "--json", "--kind", "job")[1])} == {"timed out"}
+
+
 def test_an_epilog_asks_about_its_own_job_alone(call: Call, store: Store, commands: Commands) -> None:
     commands.says(scontrol="printf 'JobId=%s JobName=x\\n   JobState=RUNNING\\n   Restarts=0\\n' $3")
     for number in range(15, 25):
