@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from hpcprov.commands import screen as sight
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import HELP, tell
+from hpcprov.record import model
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.text import printable
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, NoReturn
 
+    from hpcprov.record.model import Record
 
 EXAMPLE = "hpcprov image label step.sif --from-git --from-run last"
 DEFINITION_LIMIT = 1 << 20
@@ -134,7 +136,24 @@ def _from_run(args: argparse.Namespace) -> dict[str, str]:
     from hpcprov.commands.choose import choose, store_here
     from hpcprov.image import labels
 
-    return labels.from_run(choose(store_here(), args.from_run).record) if args.from_run is not None else {}
+    if args.from_run is None:
+        return {}
+    store = store_here()
+    record = choose(store, args.from_run).record
+    if args.image is not None and _only_used(record, args.image, store.cache):
+        hint = "--from-run names the run that built it: hpcprov exec --output IMAGE -- apptainer build IMAGE ..."
+        raise HpcprovError(f"the run {record['run']['id']} used {args.image!a} and did not build it", hint=hint)
+    return labels.from_run(record)
+
+
+def _only_used(record: Record, path: str, cache: str) -> bool:
+    """Did the run use this image, and not declare it as what it made?"""
+    from hpcprov.commands.image_users import identity_of, uses
+
+    made = {os.path.realpath(artifact["path"]) for artifact in record["artifacts"]["generated"]}
+    if not model.fact(record, "image") or os.path.realpath(path) in made:
+        return False
+    return any(one["identity"] is not None for one in uses(record, path, identity_of(path, cache)))
 
 
 def _from_git(args: argparse.Namespace) -> dict[str, str]:

@@ -76,7 +76,7 @@ def from_git(facts: Mapping[str, Any]) -> dict[str, str]:
         raise HpcprovError(f"no commit to label the image with: {facts.get('reason', 'unknown')}")
     found = {f"{OCI}revision": facts["commit"]}
     if "remote" in facts:
-        found[f"{OCI}source"] = facts["remote"]["url"]
+        found[f"{OCI}source"] = facts["remote"]["url"].replace("://***@", "://")
     if "describe" in facts:
         found[f"{OCI}version"] = facts["describe"]
     if facts.get("dirty"):

@@ -123,6 +123,19 @@ def test_label_from_everything(call: Call, plain: str, store: Store, tmp_path: P
     assert call("image", "label", plain, "--label", "a=override")[1].strip().endswith("has these labels already")
 
 
+def test_a_run_that_used_an_image_did_not_build_it(call: Call, plain: str, store: Store) -> None:
+    used = [{"path": plain, "identity": {"digest": PRIMARY, "of": "x"}}]
+    publish(store, "user", fact(used))
+    tested = {"role": "generated", "path": plain, "state": "missing"}
+    publish(store, "builder", fact(used).add("artifact", 1, **tested))
+    before = Path(plain).read_bytes()
+    status, _, err = call("image", "label", plain, "--from-run", "user")
+    assert status == 2 and "the run user used" in err and "did not build it" in err
+    assert Path(plain).read_bytes() == before
+    assert call("image", "label", plain, "--from-run", "builder")[0] == 0
+    assert labels_of(plain)["io.hpcprov.run"] == "builder"
+
+
 def test_label_definition_and_image(call: Call, plain: str, tmp_path: Path) -> None:
     definition = tmp_path / "x.def"
     definition.write_bytes(build.DEFINITION_TEXT + b"%post\n  printf '\xff'\n")

@@ -57,7 +57,7 @@ def test_from_a_repository(tmp_path: Path) -> None:
     facts = repository(tmp_path, "git tag v1.2", "git remote add origin https://ada:s3cr3t@host.example/model.git")
     assert labels.from_git(facts) == {
         "org.opencontainers.image.revision": facts["commit"],
-        "org.opencontainers.image.source": "https://***@host.example/model.git",
+        "org.opencontainers.image.source": "https://host.example/model.git",
         "org.opencontainers.image.version": "v1.2",
     }
 
