@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from image import build
 
 from capture.test_scheduler import HET, LSF, PBS, SLURM
 from capture.test_slurm import said, starts
+from hpcprov.agent import images
 from hpcprov.capture import code, container, gpu, host, modules, sampler, scheduler, scontrol, software, user
+from hpcprov.capture.container.image import describe
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "facts.md").read_text()
 CHECKOUT = str(Path(__file__).parents[2])
@@ -39,6 +44,20 @@ def resources() -> dict[str, Any]:
     return watch.summary()
 
 
+def image() -> list[dict[str, Any]]:
+    """A signed SIF image with an overlay, of which one of two nodes saw another version."""
+    things = [*build.plain(), build.partition(b"overlay", build.OVERLAY)]
+    things.append(build.signature(things))
+    with tempfile.TemporaryDirectory() as folder:
+        path = build.written(Path(folder), build.image(things))
+        told = {"image": path, "runtime": "apptainer"} | describe(path)
+        facts = ((node, {"containers": [told | {"size": size}]}) for node, size in (("a", told["size"]), ("b", 0)))
+        events = [{"kind": "container", "time": time.time_ns(), "node": node, "value": value} for node, value in facts]
+        (found,) = images.found(images.images_of(events), None, reason=None, seconds=60)
+    assert {"other_on", "identity", "uuid", "signatures"} <= set(found)
+    return [found | {"labels": {}}]  # whose keys are anybody's
+
+
 FACTS: tuple[tuple[str, Callable[[], Any]], ...] = (
     ("host", host.collect),
     ("user", lambda: user.collect({"USER": "ada"})),
@@ -46,6 +65,7 @@ FACTS: tuple[tuple[str, Callable[[], Any]], ...] = (
     ("job", lambda: [scontrol.job(said("scontrol-array"), "23"), *starts("cancelled", "6"), *starts("het", "16")]),
     ("modules", lambda: modules.collect({"LMOD_VERSION": "8", "LOADEDMODULES": "a", "_LMFILES_": __file__})),
     ("container", lambda: container.collect({}, ["apptainer", "run", __file__], "/")),
+    ("image", image),
     ("code", lambda: code.collect([sys.executable, __file__], CHECKOUT, os.environ)),
     ("software", lambda: software.finish(software.snapshot(os.getpid()))),
     ("gpu", lambda: gpu.parse_nvidia("0, NVIDIA H200, GPU-1, 143771, 00000000:1B:00.0, 550.54.15")),
