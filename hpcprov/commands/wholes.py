@@ -72,18 +72,24 @@ def tell_all(store: Store, places: list[str]) -> list[Settled]:
 def explain_parts(store: Store, places: list[str]) -> None:
     """Ask why the parts of jobs that are over now ended badly, for a few seconds: of the rest `show` asks."""
     until = time.monotonic() + PATIENCE
-    for place in places:
+    parts = {part for place in places for part in _parts_of_job(place)}
+    for place in find.record_directories(store) if parts else ():
+        if time.monotonic() > until:
+            return
         try:
-            record = _load(place)
-            parts = {part["run"] for part in record["parts"]} if record["run"]["kind"] == "job" else set()
-            found = (
-                [path for path in find.record_directories(store) if os.path.basename(path) in parts] if parts else []
-            )
-            for path in found:
-                if time.monotonic() < until:
-                    explained(store, path, _load(path))
+            if os.path.basename(place) in parts:
+                explained(store, place, _load(place))
         except (HpcprovError, OSError):
             continue
+
+
+def _parts_of_job(place: str) -> list[str]:
+    """The ids of a job's parts; none of what is no job, or cannot be read."""
+    try:
+        record = _load(place)
+    except (HpcprovError, OSError):
+        return []
+    return [part["run"] for part in record["parts"]] if record["run"]["kind"] == "job" else []
 
 
 def explained(store: Store, directory: str, record: model.Record) -> model.Record:

@@ -18,6 +18,7 @@ from record_check import check_record
 from hpcprov.capture import sacct, slurm
 from hpcprov.commands import wholes
 from hpcprov.commands.choose import choose
+from hpcprov.merge import find
 from hpcprov.merge.find import find_record, record_directories, run_ids
 from hpcprov.record.errors import AmbiguousRun, NoSuchRun
 from hpcprov.record.layout import Store
@@ -214,6 +215,24 @@ def test_sacct_is_asked_once_about_many_jobs(call: Call, store: Store, commands:
         assert [listed[name] for name in names] == ["timed out", "completed", "timed out", "timed out"]
     assert len([line for line in commands.asked if "--jobs" in line]) == 2
     assert len([line for line in commands.asked if "show job" in line]) == 0
+
+
+def test_records_are_looked_through_once_for_many_jobs(
+    call: Call, store: Store, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands.says(*(row(str(number), "COMPLETED") for number in range(20, 32)), scontrol="exit 1")
+    looks = []
+
+    def look(store: Store) -> list[str]:
+        looks.append(store)
+        return list(record_directories(store))
+
+    monkeypatch.setattr(find, "record_directories", look)
+    for number in range(20, 32):
+        step(0, job=str(number), elsewhere=False).write(store.run(f"slurm-alps-{number}.0.0"))
+    assert call("settle", "--all")[0] == 0 and len(looks) == 1
+    made = {os.path.basename(path) for path in record_directories(store)}
+    assert made == {f"slurm-alps-{number}{end}" for number in range(20, 32) for end in ("", ".0.0")}
 
 
 def test_a_sacct_to_which_many_jobs_are_too_many_is_asked_about_each(
