@@ -183,7 +183,7 @@ def free_memory(root: str = "/", who: str = "self") -> int:
 
 
 def memory_groups(root: str = "/", who: str = "self") -> tuple[list[str], str]:
-    """Folders of the control groups that limit a process's memory, innermost first, and their version. Raises OSError."""
+    """Folders of the groups that limit a process's memory, innermost first, and their version. Raises OSError."""
     _, versions = folders(root, who)
     version, groups = versions.get("memory", ("2", []))
     return [group for group in groups if free_in_group(group, version) is not None], version
