@@ -140,7 +140,7 @@ def test_tasks_of_an_array_name_it(jobs: Jobs) -> None:
         assert record["run"]["kind"] == "job" and record["run"]["status"] == status
         assert record["run"]["part_of"]["array"] == f"slurm-bed-{array}"
         (part,) = record["parts"]
-        assert jobs.record(part["run"])["run"]["cause"] is None or status == "failed"
+        assert jobs.record(part["run"])["run"]["status"] == status
         assert jobs.record(f"{array}_{task}.0")["run"]["part_of"]["array"] == f"slurm-bed-{array}"
     listed = json.loads(jobs.site.run(jobs.site.hpcprov, "runs", "--job", array, "--json").stdout)
     assert len(listed) == 6
@@ -180,7 +180,7 @@ def test_a_step_across_the_components_of_a_heterogeneous_job_is_one_run(jobs: Jo
     assert fact["het_job_id"] == job
 
 
-def test_an_epilog_settles_what_was_killed(site: Site) -> None:
+def test_settling_a_job_that_was_killed(site: Site) -> None:
     job = site.submit(f"srun -n1 {EXEC} -- sh -c 'touch began; exec sleep 600'", "-n1", "--mem=100")
     until((site.cwd / "began").exists, lambda: site.slurm.about(job))
     running = site.run(site.hpcprov, "settle", "--job", job)
