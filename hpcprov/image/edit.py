@@ -119,7 +119,7 @@ def header(image: Image, end: int, used: int, stamp: int) -> bytes:
     """The header with what has changed; not what signatures cover (launch script, magic, version, uuid)."""
     values = list(HEADER.unpack(os.pread(image.descriptor, HEADER.size, 0)))
     values[MODIFIED], values[FREE] = stamp, image.sif.total - used
-    values[DATA_SIZE] = end - image.sif.data_offset
+    values[DATA_SIZE] = end - min(max(image.sif.data_offset, 0), end)
     return HEADER.pack(*values)
 
 

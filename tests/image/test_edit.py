@@ -133,3 +133,12 @@ def test_two_objects_of_one_number_are_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(UnreadableData, match="one number"):
         applied(path, 1, {2})
+
+
+@pytest.mark.parametrize("value", [-(2**63), 2**63 - 1, -1])
+def test_a_header_with_nonsense_for_the_place_of_data(tmp_path: Path, value: int) -> None:
+    path = tmp_path / "x.sif"
+    data = bytearray(build.image(build.plain()))
+    data[112:120] = value.to_bytes(8, "little", signed=True)
+    path.write_bytes(data)
+    assert len(applied(path, 1, set()).objects) == 4

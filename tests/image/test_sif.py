@@ -206,3 +206,14 @@ def test_an_oci_sif_has_its_labels_in_its_configuration(tmp_path: Path) -> None:
 def test_an_oci_sif_with_a_damaged_configuration(tmp_path: Path, config: bytes) -> None:
     with sif.opened(build.written(tmp_path, build.image(oci(config)))) as image:
         assert sif.labels(image)["labels"] is None and sif.labels(image)["reason"]
+
+
+def test_an_image_that_holds_itself_many_times_is_not_read_many_times(tmp_path: Path) -> None:
+    """4096 partitions that are all of the file would be 40 GB of a file of 10 MB."""
+    data = bytearray(build.image([*build.plain(), *[build.partition(b"x", build.DATA)] * 9]))
+    for slot in range(3, 12):
+        struct.pack_into("<qq", data, build.TABLE_AT + slot * build.DESCRIPTOR + 17, 128, len(data) - 128)
+    read: list[int] = []
+    with sif.opened(build.written(tmp_path, bytes(data))) as image, pytest.raises(UnreadableData, match="overlap"):
+        sif.identity(image, pulse=read.append)
+    assert not read

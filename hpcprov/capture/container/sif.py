@@ -310,6 +310,8 @@ def identity(image: Image, *, pulse: Callable[[int], None] | None = None) -> dic
     against their names; `others` are overlay and data partitions. All of it is read: `pulse` is told of each block's
     bytes and may raise to end it. Raises OSError, UnreadableData.
     """
+    if sum(item.size for item in image.sif.objects) > image.sif.size:
+        raise UnreadableData(f"{image.path}: its objects overlap")  # a small file may hold 4096 times itself
     if image.sif.primary is None and image.sif.first(ROOT_INDEX) is not None:
         return {"digest": manifest(image, pulse), "of": "OCI manifest", "others": partitions(image, pulse)}
     if image.sif.primary is None:
