@@ -20,6 +20,7 @@ from require import require
 from capture import machines
 from hpcprov.capture import container
 from hpcprov.capture.container import inside, outside, runtimes
+from hpcprov.capture.container.image import describe
 
 APPTAINER = shutil.which("apptainer")
 
@@ -191,6 +192,13 @@ def test_inside(tmp_path: Path, environ: dict[str, str], files: dict[str, str], 
     fact = inside.inside(environ, machines.write(tmp_path, files))
     assert (None if fact is None else (fact["runtime"], fact["image"])) == found
     assert fact is None or ("reason" in fact) == (fact["image"] == "unknown")
+
+
+@pytest.mark.parametrize("path", ["/a\0b", "/a/../b\0", "/" + "x" * 5000, "/a/../" + "x" * 5000])
+def test_a_path_that_cannot_be(path: str) -> None:
+    """A record may name any."""
+    found = describe(path)
+    assert not found["exists"] and found["reason"]
 
 
 @pytest.mark.parametrize("variable", ["PYXIS_CONTAINER_IMAGE", "SHIFTER_IMAGE", "CH_RUNNING"])

@@ -23,8 +23,8 @@ STATE = ("inode", "size", "mtime")
 def describe(path: str) -> dict[str, Any]:
     """State of the image at an absolute path: sizes in bytes, `mtime` in ns since the epoch."""
     # `a/../b` may lead elsewhere where `a` is a link; without dots the path stays as it was given.
-    path = os.path.realpath(path) if ".." in path.split("/") else os.path.normpath(path)
     try:
+        path = os.path.realpath(path) if ".." in path.split("/") else os.path.normpath(path)
         status = os.stat(path)
     except (OSError, ValueError) as error:
         reason = explain(error) if isinstance(error, OSError) else str(error)
