@@ -34,6 +34,8 @@ MOST_TOLD = 3
 HELP = "a run's id or the beginning of one, `last`, or a batch job's id, `JOB.STEP` or `JOB_TASK`"
 # JOB, JOB.STEP, JOB_TASK and JOB_TASK.STEP, as Slurm writes them.
 JOB_NAME = re.compile(r"[0-9]{1,10}(_[0-9]{1,10})?(\.[A-Za-z0-9]+)?")
+# JOB+COMPONENT of a heterogeneous job; its components have one record.
+COMPONENT = re.compile(r"(?P<job>[0-9]{1,10})\+[0-9]{1,4}(?P<step>(\.[A-Za-z0-9]+)?)")
 
 
 class Run:
@@ -85,6 +87,7 @@ def choose(store: Store, text: str) -> Run:
     """The one run that `text` names. Raises NoSuchRun, AmbiguousRun."""
     if text == "last":
         return _last(store)
+    text = of_whole(text)
     places = {os.path.basename(path): path for path in find.record_directories(store)}
     places |= {run_id: store.run(run_id) for run_id in find.run_ids(store)}
     names = [text] if text in places else sorted(name for name in places if text and name.startswith(text))
@@ -96,6 +99,12 @@ def choose(store: Store, text: str) -> Run:
     if names:
         raise AmbiguousRun(f"{text!a} is the beginning of {len(names)} runs", hint=_candidates(names))
     return _of_job(store, text)
+
+
+def of_whole(name: str) -> str:
+    """`4711.0` for `4711+1.0`; other names as they are."""
+    component = COMPONENT.fullmatch(name)
+    return component["job"] + component["step"] if component else name
 
 
 def every_run(store: Store) -> Iterator[Run]:

@@ -12,7 +12,7 @@ import time
 from calendar import timegm
 
 from hpcprov.commands import screen as sight
-from hpcprov.commands.choose import Run, every_run, job_names, listed, store_here, tell
+from hpcprov.commands.choose import Run, every_run, job_names, listed, of_whole, store_here, tell
 from hpcprov.commands.surroundings import array_task
 from hpcprov.merge import jobs
 from hpcprov.merge.seal import verify_seal
@@ -166,6 +166,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 def _of_job(record: model.Record, name: str) -> bool:
     """Is a run the job of that name, or of it, or of a task of that array?"""
     array = record["run"]["part_of"]["array"] or ""
+    name = of_whole(name)
     return name in job_names(record) or array.endswith(f"-{name}")
 
 
