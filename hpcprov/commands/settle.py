@@ -59,8 +59,8 @@ def settle_job(job: str) -> int:
 def is_of_job(store: Store, name: str, job: str) -> bool:
     """Is a run in progress the job, or of it? No scheduler is asked: this runs for each of a thousand jobs at once."""
     told = jobs.job_of_id(name)
-    if told is not None and job.isdigit() and told.job_id != job:
-        return False
+    if told is not None and job.isdigit():
+        return told.job_id == job
     try:
         launches = groups(read_run(store.run(name)))
         return any(job in job_names(compose(one, run_id=name, over=False)) for one in launches)

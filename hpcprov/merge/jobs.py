@@ -43,7 +43,7 @@ def job_of_events(run_id: str, events: Iterable[Event]) -> Job | None:
         elif event["event"] == "env" and event["rank"] <= lowest.get("rank", event["rank"]):
             lowest = event
     if any(event["kind"] == "job" for event in parts) and not lowest:
-        return _job_itself(run_id, min(began(parts), default=None))
+        return job_itself(run_id, min(began(parts), default=None))
     return job_of_environment(lowest.get("env", {}))
 
 
@@ -52,7 +52,7 @@ def job_of_record(record: model.Record) -> Job | None:
     run, environment = record["run"], record["environment"]
     if run["kind"] == "job":
         told = (one["value"].get("start") for one in record["witnesses"])
-        return _job_itself(run["id"], next((at for at in told if type(at) is int), None))
+        return job_itself(run["id"], next((at for at in told if type(at) is int), None))
     varying = {name: column[0] for name, column in environment["varying"].items() if column and column[0] is not None}
     return job_of_environment(environment["common"] | varying)
 
@@ -73,7 +73,8 @@ def job_of_environment(environ: Mapping[str, str]) -> Job | None:
     )
 
 
-def _job_itself(run_id: str, start: int | None) -> Job | None:
+def job_itself(run_id: str, start: int | None = None) -> Job | None:
+    """The job of which this is the own record; None for all other runs. `start`: s since the epoch, if it is known."""
     match = OF_A_JOB.fullmatch(layout.first_id(run_id))
     return match and Job(match["cluster"], match["job"], int(match["restarts"] or 0), start)
 

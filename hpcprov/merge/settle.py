@@ -15,7 +15,7 @@ from hpcprov.merge.alive import SILENCE, doubt
 from hpcprov.merge.find import run_ids
 from hpcprov.merge.groups import groups
 from hpcprov.merge.publish import check_logs, compose, merge_run, revise
-from hpcprov.merge.read import read_run
+from hpcprov.merge.read import log_names, read_log, read_run
 from hpcprov.record import layout
 from hpcprov.record.errors import HpcprovError, StillRunning
 
@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hpcprov.merge.groups import Group
     from hpcprov.record import model
-    from hpcprov.record.job import Answer, Ask
+    from hpcprov.record.job import Answer, Ask, Job
     from hpcprov.record.layout import Store
 
 
@@ -38,8 +38,10 @@ class Settled:
 
 def settle_run(store: Store, run_id: str, ask: Ask | None = None) -> list[str]:
     """Merge the launches of a run that are over. Raises StillRunning when none is, NoSuchRun, OSError."""
-    directory = store.run(run_id)
+    directory, ask = store.run(run_id), _once(ask)
     try:
+        if (reason := _job_goes_on(directory, run_id, ask)) is not None:
+            raise StillRunning(f"{run_id} may still be running: {reason}")
         found = groups(read_run(directory))
     except FileNotFoundError:
         return merge_run(store, run_id)
@@ -80,6 +82,24 @@ def lacks_witness(record: model.Record) -> bool:
     """Did a run end badly, and no scheduler has said why? sacct has the last word."""
     heard = {one["source"] for one in record["witnesses"]}
     return record["run"]["status"] not in ("completed", "running") and "sacct" not in heard
+
+
+def _once(ask: Ask | None) -> Ask | None:
+    """The same, but what has been answered is not asked again."""
+    if ask is None:
+        return None
+    answers: dict[Job, Answer] = {}
+    return lambda job: answers[job] if job in answers else answers.setdefault(job, ask(job))
+
+
+def _job_goes_on(directory: str, run_id: str, ask: Ask | None) -> str | None:
+    """How it is known that a job goes on, from one of its logs: each of its steps, of which there may be thousands, has
+    one. Raises OSError."""
+    names = log_names(directory) if ask is not None and jobs.job_itself(run_id) is not None else []
+    log = read_log(directory, names[0], {}) if names else None
+    job = jobs.job_of_events(run_id, log.events) if log is not None else None
+    answer = ask(job) if ask is not None and job is not None and job.step is None else None
+    return answer.reason if answer is not None and answer.over is False else None
 
 
 def _answer(run_id: str, group: Group, ask: Ask | None) -> Answer | None:

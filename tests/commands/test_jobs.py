@@ -15,11 +15,13 @@ import pytest
 from merge.build import BEGAN, SECOND, Launch
 from record_check import check_record
 
+from hpcprov.agent import membership
 from hpcprov.capture import sacct, slurm
 from hpcprov.commands import wholes
 from hpcprov.commands.choose import choose
-from hpcprov.merge import find
+from hpcprov.merge import find, read
 from hpcprov.merge.find import find_record, record_directories, run_ids
+from hpcprov.merge.read import read_log
 from hpcprov.record.errors import AmbiguousRun, NoSuchRun
 from hpcprov.record.layout import Store
 
@@ -198,6 +200,28 @@ def test_an_epilog_never_fails(call: Call, store: Store, commands: Commands, mon
     assert call("settle", "--job", "17")[0] == 0
 
 
+def test_of_a_job_that_goes_on_one_log_is_read(
+    call: Call, store: Store, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = f"printf 'JobId=17 JobName=x\\n   JobState=RUNNING\\n   StartTime={START}\\n   Restarts=0\\n'"
+    for number in range(30):
+        start = {"time": BEGAN, "argv": ["a"]}
+        own = {"run": f"slurm-alps-17.{number}.0", "began": START}
+        membership.write(store.run("slurm-alps-17"), f"n1.{number}-1.0.log", "n1", start, kind="job", **own)
+    reads = []
+
+    def look(directory: str, name: str, shared: dict[str, str]) -> read.Log | None:
+        reads.append(name)
+        return read_log(directory, name, shared)
+
+    monkeypatch.setattr(read, "read_log", look)
+    commands.says(scontrol=said)
+    assert "RUNNING" in call("settle", "--job", "17")[1] and len(reads) == 0
+    commands.says(scontrol=said.replace(str(START), str(START + 3600)))  # another job has its number now
+    call("settle", "--job", "17")
+    assert len(reads) == 30
+
+
 def test_sacct_is_asked_once_about_many_jobs(call: Call, store: Store, commands: Commands) -> None:
     numbers = [str(number) for number in range(100, 160)]
     for number in numbers:
@@ -312,3 +336,9 @@ def test_a_part_is_shown_with_what_it_makes(call: Call, store: Store, commands: 
     part = {"node": "n1", "kind": "workflow", "run": "r1", "argv": ["sh"], "name": "solve", "outputs": ["u.h5", "v.h5"]}
     Launch(launch="7-7").start(kind="workflow", run="w1").exit(at=5).add("part", 1, **part).write(store.run("w1"))
     assert "solve -> u.h5, v.h5" in call("show", "w1")[1]
+
+
+def test_a_component_of_a_heterogeneous_job_names_the_job(call: Call, job: Store) -> None:
+    for name, run in (("17+1", "slurm-alps-17"), ("17+1.0", "slurm-alps-17.0.0")):
+        assert json.loads(call("show", name, "--json")[1])["run"]["id"] == run
+    assert len(json.loads(call("runs", "--job", "17+0", "--json")[1])) == 3
