@@ -182,8 +182,12 @@ def test_an_epilog_settles_what_was_killed(prepared: Slurm, installed: Path, tmp
     until(lambda: set(ended(prepared, job)) == {"0"} and len(ended(prepared, job)) == 2, lambda: prepared.about(job))
     record = site.record(name)
     assert record["run"]["status"] == "cancelled" and record["run"]["cause"]["witness"]["source"] == "sacct"
-    states = {one["state"] for one in record["artifacts"]["generated"]}
-    assert states <= {"ok", "not hashed"}
+    # Most often its agents were killed before they could look: then the record has only what was declared.
+    shown = site.run(site.hpcprov, "show", name).stdout
+    assert record["artifacts"]["generated"] or "out.txt  (not hashed: the run's end left nobody" in shown
+    site.run(site.hpcprov, "settle", name)
+    (output,) = site.record(name)["artifacts"]["generated"]
+    assert output["state"] == "ok" and output["storage"]["digest"].startswith("blake3:")
     assert {prepared.node_state(node) for node in prepared.nodes} == {"idle"}
 
 
