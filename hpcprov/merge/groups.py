@@ -25,7 +25,7 @@ NEVER = 1 << 63
 class Group:
     """The logs of one launch. `launched`: ns since the epoch, NEVER when no log says."""
 
-    __slots__ = ("began", "launched", "logs", "n", "nodes", "ranks", "self_launched", "units", "whole")
+    __slots__ = ("began", "launched", "logs", "n", "name", "nodes", "ranks", "self_launched", "units", "whole")
 
     def __init__(self, logs: list[Log]) -> None:
         events = [event for log in logs for event in log.events]
@@ -35,7 +35,7 @@ class Group:
         self.logs = logs
         self.units = {log.unit for log in logs}
         self.nodes = {log.node for log in logs} - {layout.SETTLER}
-        self.n = logs[0].n
+        self.n, self.name = logs[0].n, logs[0].name
         self.ranks = {event["rank"] for event in starts}
         self.whole = whole.kind(starts, parts) != whole.COMMAND
         self.began = whole.began(parts)
@@ -45,10 +45,6 @@ class Group:
             event.get("launcher") != "none" and event.get("launch") == f"{event.get('ticks')}-{event['pid']}"
             for event in starts
         )
-
-    @property
-    def name(self) -> str:
-        return self.logs[0].name
 
     def takes(self, other: Group) -> bool:
         """Could `other` be a part of the same launch?"""
@@ -64,7 +60,8 @@ class Group:
         return not self.units & other.units, self.n != other.n, abs(self.launched - other.launched)
 
     def join(self, other: Group) -> None:
-        self.logs = sorted(self.logs + other.logs, key=lambda log: log.name)
+        self.logs.extend(other.logs)  # a job's may be tens of thousands: sorted once, when all are there
+        self.name = min(self.name, other.name)
         self.units |= other.units
         self.nodes |= other.nodes
         self.ranks |= other.ranks
@@ -87,6 +84,8 @@ def groups(logs: Iterable[Log]) -> list[Group]:
             found.append(unit)
         else:
             home.join(unit)
+    for group in found:
+        group.logs.sort(key=lambda log: log.name)
     return sorted(found, key=_order)
 
 

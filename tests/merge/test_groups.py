@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hpcprov.merge.groups import groups
-from hpcprov.merge.read import read_run
+from hpcprov.merge.read import Log, read_run
 
 from .build import BEGAN, SECOND, Launch
 
@@ -65,3 +65,17 @@ def test_outputs_and_late_logs_stay_with_their_log(tmp_path: Path) -> None:
     A2.write(tmp_path)
     found = [[log.name for log in group.logs] for group in groups(read_run(str(tmp_path)))]
     assert found == [["a.100-1.0.late1.log", "a.100-1.0.log", "a.100-1.0.out"], ["a.300-3.0.log"]]
+
+
+def test_logs_of_a_job_s_many_steps_are_not_looked_at_again_for_each() -> None:
+    class Seen(Log):
+        looks = 0
+
+        def __getattribute__(self, name: str) -> object:
+            Seen.looks += name == "name"
+            return super().__getattribute__(name)
+
+    logs: list[Log] = [Seen(f"n1.{number}-1.0.log") for number in range(300)]
+    for log in logs:
+        log.events = [{"event": "part", "kind": "job", "run": log.launch, "time": BEGAN}]
+    assert [len(group.logs) for group in groups(logs)] == [300] and Seen.looks < 10 * 300
