@@ -22,6 +22,8 @@ MOST_PATHS = 1000
 MOST_BYTES = 1 << 18  # of all inputs, and of all outputs
 MOST_TAGS = 200
 MOST_TEXT = 1000
+# What Snakemake derives from another resource, in other units; and its setting for the shell.
+DERIVED = {"mem": "mem_mb", "mem_mib": "mem_mb", "disk": "disk_mb", "disk_mib": "disk_mb", "shell_exec": "shell_exec"}
 
 
 def rule_options(
@@ -43,7 +45,8 @@ def rule_options(
     logs = [str(path) for path in log]
     if logs:
         tags["log"] = " ".join(logs)
-    for word, table in (("wildcards", wildcards), ("params", params), ("resources", resources)):
+    asked = {key: value for key, value in (resources or {}).items() if DERIVED.get(key) not in (resources or {})}
+    for word, table in (("wildcards", wildcards), ("params", params), ("resources", asked)):
         tags |= {f"{word}.{key}": text(value) for key, value in (table or {}).items() if not str(key).startswith("_")}
     paths = {"input": [str(path) for path in input], "output": [str(path) for path in output]}
     kept = {word: fitting(found) for word, found in paths.items()}

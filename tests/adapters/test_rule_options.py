@@ -69,3 +69,14 @@ def test_it_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
     run = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(root)!r}); {code}"]
     loaded = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
     assert {name.split(".")[0] for name in loaded} - {*sys.stdlib_module_names, "__main__"} == {"hpcprov"}
+
+
+def test_a_resource_is_told_once() -> None:
+    """Snakemake tells memory three times, in three units; what a rule says itself stays."""
+    memory = {"mem": "1 GB", "mem_mb": 1000, "mem_mib": 954, "shell_exec": "/opt/bash", "runtime": 5}
+    assert tags(rule_options("r", resources=memory)) == {"rule", "resources.mem_mb", "resources.runtime"}
+    assert tags(rule_options("r", resources={"mem": "1 GB"})) == {"rule", "resources.mem"}
+
+
+def tags(words: list[str]) -> set[str]:
+    return {word.split("=")[1] for word in words if word.startswith("--tag=")}
