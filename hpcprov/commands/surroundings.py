@@ -66,8 +66,10 @@ def _job(job: dict[str, Any], screen: Screen) -> Iterator[tuple[str, str]]:
         keys = ("cluster", "step_id", "partition", "account", "qos")
         rest = "".join(f", {key.removesuffix('_id')} {job[key]}" for key in keys if job.get(key) is not None)
         task = array_task(job)
-        of_array = f", array task {task}" if task else ""
-        yield "job", cut(f"{job.get('name')} {job['job_id']}{of_array}{rest}", screen.width)
+        which = f", array task {task}" if task else ""
+        restarts = job.get("restart_count")
+        which += f", start {restarts + 1}" if type(restarts) is int and restarts > 0 else ""
+        yield "job", cut(f"{job.get('name')} {job['job_id']}{which}{rest}", screen.width)
 
 
 def array_task(job: dict[str, Any]) -> str | None:

@@ -332,6 +332,13 @@ def test_the_first_start_of_a_requeued_job_leads_to_all(call: Call, store: Store
     assert "hpcprov runs --job 17  " in call("show", "slurm-alps-17")[1]
 
 
+def test_a_later_start_of_a_job_says_which(call: Call, store: Store, commands: Commands) -> None:
+    step(0, elsewhere=False, SLURM_RESTART_COUNT="2").write(store.run("slurm-alps-17.0.0"))
+    commands.says(row("17", "COMPLETED"))
+    call("runs")
+    assert "slurm 17, start 3, cluster alps" in call("show", "slurm-alps-17-r2")[1]
+
+
 def test_a_part_is_shown_with_what_it_makes(call: Call, store: Store, commands: Commands) -> None:
     part = {"node": "n1", "kind": "workflow", "run": "r1", "argv": ["sh"], "name": "solve", "outputs": ["u.h5", "v.h5"]}
     Launch(launch="7-7").start(kind="workflow", run="w1").exit(at=5).add("part", 1, **part).write(store.run("w1"))
