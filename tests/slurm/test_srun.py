@@ -99,7 +99,17 @@ def test_what_it_does_not_understand_stays_as_it_is_and_it_says_so(path: str, li
     assert call(path, *line.split(), HPCPROV_QUIET="1") == (line.split(), "")
 
 
-@pytest.mark.parametrize("line", ["", "--help", "-n1 --pty bash", "-n1 hpcprov exec -- m", "/opt/bin/hpcprov hash x"])
+# As MPICH 4 and Open MPI 4 and 5 call srun.
+DAEMONS = (
+    "-N 2 -n 2 --input none /opt/mpich/bin/hydra_pmi_proxy --control-port n1:40001 --rmk slurm",
+    "--ntasks-per-node=1 --kill-on-bad-exit --nodes=2 --ntasks=2 orted -mca ess slurm",
+    "--ntasks-per-node=1 --kill-on-bad-exit --mpi=none --nodes=2 --ntasks=2 prted --prtemca ess slurm",
+)
+
+
+@pytest.mark.parametrize(
+    "line", ["", "--help", "-n1 --pty bash", "-n1 hpcprov exec -- m", "/opt/bin/hpcprov hash x", *DAEMONS]
+)
 def test_what_needs_no_wrapping_stays_without_a_word(path: str, line: str) -> None:
     assert call(path, *line.split()) == (line.split(), "")
 
