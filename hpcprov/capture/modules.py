@@ -15,6 +15,7 @@ import binascii
 import os
 
 from hpcprov.capture.reading import digest_file, explain
+from hpcprov.capture.redact import scrub_word
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -44,9 +45,9 @@ def collect(environ: Mapping[str, str]) -> dict[str, Any]:
     kind = next((kind for kind, sign in SIGNS if environ.get(sign)), None)
     if kind is None:
         return {"kind": "none", "loaded": [], "reason": "no module system is set up in the environment"}
-    facts: dict[str, Any] = {"kind": kind, "path": split(environ.get("MODULEPATH"))}
+    facts: dict[str, Any] = {"kind": kind, "path": split(scrub_word(environ.get("MODULEPATH", "")))}
     variables = {"version": VERSION_VARIABLES[kind], "command": COMMAND_VARIABLES[kind]}
-    facts |= {key: environ[name] for key, name in variables.items() if environ.get(name)}
+    facts |= {key: scrub_word(environ[name]) for key, name in variables.items() if environ.get(name)}
     return facts | loaded(kind, environ)
 
 
@@ -67,6 +68,7 @@ def loaded(kind: str, environ: Mapping[str, str]) -> dict[str, Any]:
         entries = [entry | {"auto": entry["name"] in automatic} for entry in entries]
     if len(names) > MOST_MODULES:
         reasons.append(f"{len(names)} modules are loaded, the first {MOST_MODULES} are recorded")
+    entries = [entry | {"name": scrub_word(entry["name"])} for entry in entries]
     return {"loaded": entries} | ({"reason": "; ".join(reasons)} if reasons else {})
 
 

@@ -233,3 +233,10 @@ def test_real_modules(tmp_path: Path) -> None:
     assert [entry["name"] for entry in facts["loaded"]] == ["mpi/4.2", "solver/1.0"]
     assert [entry["auto"] for entry in facts["loaded"]] == [True, False]
     assert [entry["sha256"] for entry in facts["loaded"]] == [digest(str(tmp_path / name)) for name in sorted(files)]
+
+
+def test_no_secret_gets_through() -> None:
+    """As in the environment, where the same variables are scrubbed."""
+    variables = {"MODULEPATH": "/a:https://ada:hunter2@h", "LMOD_CMD": "/x --token hunter2"}
+    facts = modules.collect(variables | {"LMOD_VERSION": "token=hunter2", "LOADEDMODULES": "gcc/13:token=hunter2"})
+    assert "hunter2" not in json.dumps(facts) and [one["name"] for one in facts["loaded"]] == ["gcc/13", "token=***"]
