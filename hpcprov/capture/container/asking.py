@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("podman", "docker", "nerdctl")
 PROGRAMS = (*ENGINES, "apptainer", "singularity")
-PATIENCE = 10.0  # s
+PATIENCE = 5.0  # s, at the end of a run, which waits for it
 NO_ANSWER = "{} image inspect gave no digest"
 
 
