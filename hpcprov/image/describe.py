@@ -6,7 +6,7 @@ describe(image)["built"]     ->  {"with": "apptainer 1.4.5", "created": 17952475
 
 from __future__ import annotations
 
-from hpcprov.capture.container import sif
+from hpcprov.capture.container import sif_content
 from hpcprov.capture.container.sif_types import BLOB, PARTITION
 from hpcprov.image import definition, labels, signed
 from hpcprov.record.errors import HpcprovError
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 def describe(image: Image, *, pulse: Callable[[int], None] | None = None) -> dict[str, Any]:
     """What an image is, what it was built from, its labels, signatures and objects. Reads all of it. Raises OSError."""
-    told = sif.labels(image)
-    source = known(lambda: sif.definition(image))
+    told = sif_content.labels(image)
+    source = known(lambda: sif_content.definition(image))
     return {
         "path": image.path,
-        "identity": known(lambda: sif.identity(image, pulse=pulse)),
+        "identity": known(lambda: sif_content.identity(image, pulse=pulse)),
         "labels": told["labels"],
         "reason": told.get("reason"),
         "built": built(image, told["labels"] or {}, source if type(source) is str else None),

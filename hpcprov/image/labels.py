@@ -107,13 +107,13 @@ def from_image(image: Image) -> dict[str, str]:
 
     Raises OSError, UnreadableData.
     """
-    from hpcprov.capture.container import sif
+    from hpcprov.capture.container import sif, sif_content
     from hpcprov.capture.container.sif_types import DEFINITION
 
     found = {}
     if 0 < image.sif.created <= LAST_SECOND:
         found[f"{OCI}created"] = moment.iso(image.sif.created * moment.SECOND).replace(".000000000", "")
-    builder = built_with(sif.labels(image)["labels"] or {})
+    builder = built_with(sif_content.labels(image)["labels"] or {})
     if builder is not None:
         found[f"{OURS}built-with"] = builder
     source = image.sif.first(DEFINITION)

@@ -15,8 +15,9 @@ import subprocess
 import sys
 import time
 
-from hpcprov.capture.container import sif
-from hpcprov.capture.container.sif import METADATA_LIMIT, Image, Object
+from hpcprov.capture.container import sif, sif_content
+from hpcprov.capture.container.sif import Image, Object
+from hpcprov.capture.container.sif_content import METADATA_LIMIT
 from hpcprov.capture.container.sif_types import ROOT_INDEX
 from hpcprov.capture.program import ask, find_program
 from hpcprov.image.edit import with_metadata
@@ -90,7 +91,7 @@ def plan(image: Image, labels: Mapping[str, str], options: Options) -> tuple[Pla
 
 def has_all(image: Image, labels: Mapping[str, str]) -> bool:
     """Whether an image has these labels already. Raises OSError."""
-    return (sif.labels(image)["labels"] or {}).items() >= labels.items()
+    return (sif_content.labels(image)["labels"] or {}).items() >= labels.items()
 
 
 def metadata(image: Image, labels: Mapping[str, str]) -> bytes:
@@ -99,8 +100,8 @@ def metadata(image: Image, labels: Mapping[str, str]) -> bytes:
         hint = "label it when it is built, with %labels or LABEL"
         raise HpcprovError(f"{image.path}: the labels of an OCI-SIF are part of what identifies it", hint=hint)
     item = image.sif.metadata
-    document = sif.document(image, item) if item is not None else inspected(image)
-    old = sif.metadata_labels(document, image.path)
+    document = sif_content.document(image, item) if item is not None else inspected(image)
+    old = sif_content.metadata_labels(document, image.path)
     body = document.get("data") or {}
     attributes = (body.get("attributes") or {}) | {"labels": dict(sorted((old | dict(labels)).items()))}
     document = {"type": "container"} | document | {"data": body | {"attributes": attributes}}

@@ -123,7 +123,7 @@ def check(image: Image, item: Object, *, pulse: Callable[[int], None] | None = N
     """What a signature covers and whether that has changed: {"objects": ids, "changed": ids, "reason"}.
 
     With a `reason`, it could not be found out. `changed` has 0 for the header. Reads all that is covered; `pulse` as in
-    `sif.identity`. Raises OSError.
+    `sif_content.identity`. Raises OSError.
     """
     try:
         signed = payload(data(image, item, SIGNATURE_LIMIT))

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from hpcprov.capture.container import sif
+from hpcprov.capture.container import sif, sif_content
 from hpcprov.capture.container.sif_types import PARTITION, SBOM, SIGNATURE
 from tests.require import require
 
@@ -65,7 +65,7 @@ class Bench:
 
     def identity(self, name: str) -> dict[str, Any]:
         with sif.opened(self.path(name)) as image:
-            return sif.identity(image)
+            return sif_content.identity(image)
 
 
 @pytest.fixture(scope="module")
@@ -165,12 +165,12 @@ def test_images_are_read_as_apptainer_reads_them(bench: Bench, make: Callable[[B
             assert sif.data(image, item, 1 << 26) == bench.bytes("sif", "dump", str(item.id), "plain.sif")
         primary = image.sif.primary
         assert primary is not None
-        found = sif.identity(image)
+        found = sif_content.identity(image)
         dumped = bench.bytes("sif", "dump", str(primary.id), "plain.sif")
         assert found["digest"] == f"sha256:{hashlib.sha256(dumped).hexdigest()}"
         assert len(found["others"]) == len(image.sif.partitions) - 1
         if make is not system:  # whose partition is none that can be mounted
-            assert sif.labels(image)["labels"] == bench.labels("plain.sif")
+            assert sif_content.labels(image)["labels"] == bench.labels("plain.sif")
 
 
 def words(line: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from image import build
 from merge.build import Launch
 
-from hpcprov.capture.container import sif
+from hpcprov.capture.container import sif, sif_content
 from hpcprov.commands.image_users import uses
 from hpcprov.record.layout import Store
 
@@ -33,7 +33,7 @@ def plain(tmp_path: Path) -> str:
 
 def labels_of(path: str) -> Any:
     with sif.opened(path) as image:
-        return sif.labels(image)["labels"]
+        return sif_content.labels(image)["labels"]
 
 
 def fact(images: Any) -> Launch:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpcprov.capture.container import sif
+from hpcprov.capture.container import sif, sif_content
 from hpcprov.image.edit import with_metadata
 from hpcprov.record.errors import HpcprovError, UnreadableData
 
@@ -45,7 +45,7 @@ def applied(path: Path, group: int, dropped: set[int]) -> sif.Sif:
     assert len(data) == change.size
     path.write_bytes(data)
     with sif.opened(str(path)) as image:
-        assert sif.labels(image) == {"labels": {"new": "label"}, "object": change.number}
+        assert sif_content.labels(image) == {"labels": {"new": "label"}, "object": change.number}
         return image.sif
 
 

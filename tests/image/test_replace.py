@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from hpcprov.capture.container import sif
+from hpcprov.capture.container import sif, sif_content
 from hpcprov.image.relabel import Options, relabel
 from hpcprov.image.replace import replacement
 from hpcprov.record.errors import HpcprovError
@@ -61,7 +61,7 @@ def label(path: Path, **values: str) -> None:
 
 def labels_of(path: Path) -> dict[str, str]:
     with sif.opened(str(path)) as image:
-        found: dict[str, str] = sif.labels(image)["labels"]
+        found: dict[str, str] = sif_content.labels(image)["labels"]
         return found
 
 
@@ -79,11 +79,11 @@ def test_labels_are_added_and_changed(image: Path) -> None:
 
 def test_everything_else_in_the_metadata_stays(image: Path) -> None:
     with sif.opened(str(image)) as before:
-        old = sif.document(before, before.sif.objects[1])
+        old = sif_content.document(before, before.sif.objects[1])
     label(image, a="2")
     with sif.opened(str(image)) as after:
         assert after.sif.metadata is not None
-        new = sif.document(after, after.sif.metadata)
+        new = sif_content.document(after, after.sif.metadata)
     assert new["data"]["attributes"].pop("labels") == {"a": "2"}
     assert old["data"]["attributes"].pop("labels") == {"a": "1"}
     assert new == old
@@ -122,7 +122,7 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
         assert found in ({"a": "1", "n": str(at)}, {"a": "1", "n": str(number)})
         at = int(found["n"])
         with sif.opened(str(path)) as image:
-            assert sif.identity(image)["digest"] == build.sha(PARTITION)
+            assert sif_content.identity(image)["digest"] == build.sha(PARTITION)
     subprocess.run([*command, "n=last"], check=True, capture_output=True)
     assert labels_of(path)["n"] == "last" and alone(path)
 

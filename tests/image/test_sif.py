@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpcprov.capture.container import sif
+from hpcprov.capture.container import sif, sif_content
 from hpcprov.image.relabel import Options, relabel
 from hpcprov.record.errors import HpcprovError, UnreadableData
 
@@ -24,7 +24,7 @@ def looked_at(path: str) -> Any:
     with sif.opened(path) as image:
         facts = image.sif.facts()
         json.dumps(facts)
-        return facts, sif.labels(image), sif.definition(image), sif.identity(image)
+        return facts, sif_content.labels(image), sif_content.definition(image), sif_content.identity(image)
 
 
 def test_a_plain_image(tmp_path: Path) -> None:
@@ -90,8 +90,8 @@ def test_an_oci_sif_is_known_by_its_manifest(tmp_path: Path) -> None:
     things = [layer, manifest, build.blob(index, build.ROOT_INDEX)]
     path = build.written(tmp_path, build.image(things))
     with sif.opened(path) as image:
-        assert sif.identity(image)["digest"] == build.sha(manifest["data"])
-        assert sif.identity(image)["of"] == "OCI manifest"
+        assert sif_content.identity(image)["digest"] == build.sha(manifest["data"])
+        assert sif_content.identity(image)["of"] == "OCI manifest"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_an_oci_sif_is_known_by_its_manifest(tmp_path: Path) -> None:
 def test_an_oci_sif_without_its_manifest_has_no_identity(tmp_path: Path, index: bytes) -> None:
     path = build.written(tmp_path, build.image([build.blob(b"layer"), build.blob(index, build.ROOT_INDEX)]))
     with sif.opened(path) as image, pytest.raises(UnreadableData, match="manifest"):
-        sif.identity(image)
+        sif_content.identity(image)
 
 
 def test_an_oci_sif_whose_blob_was_changed_has_no_identity(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_an_oci_sif_whose_blob_was_changed_has_no_identity(tmp_path: Path) -> No
     data = build.image([build.blob(b"layer"), manifest, build.blob(index, build.ROOT_INDEX)])
     path = build.written(tmp_path, data.replace(b"layer", b"LAYER"))
     with sif.opened(path) as image, pytest.raises(UnreadableData, match="blob 1 is not what"):
-        sif.identity(image)
+        sif_content.identity(image)
 
 
 def test_reading_can_be_ended(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_reading_can_be_ended(tmp_path: Path) -> None:
         raise Ended
 
     with sif.opened(build.written(tmp_path, build.image(build.plain()))) as image, pytest.raises(Ended):
-        sif.identity(image, pulse=pulse)
+        sif_content.identity(image, pulse=pulse)
 
 
 @pytest.mark.parametrize("length", [0, 31, 42, 127, 128, 4095, 4096, 5000, 32175, 32176, 32300, 36864, 38767])
@@ -197,7 +197,7 @@ def oci(config: bytes) -> list[dict[str, Any] | None]:
 def test_an_oci_sif_has_its_labels_in_its_configuration(tmp_path: Path) -> None:
     path = build.written(tmp_path, build.image(oci(b'{"config": {"Labels": {"a": "1"}}}')))
     with sif.opened(path) as image:
-        assert sif.labels(image) == {"labels": {"a": "1"}, "object": None}
+        assert sif_content.labels(image) == {"labels": {"a": "1"}, "object": None}
     with pytest.raises(HpcprovError, match="part of what identifies it"):
         relabel(path, {"a": "2"}, Options())
 
@@ -205,7 +205,7 @@ def test_an_oci_sif_has_its_labels_in_its_configuration(tmp_path: Path) -> None:
 @pytest.mark.parametrize("config", [b"", b"[]", b'{"config": 3}', b'{"config": {"Labels": [1]}}'])
 def test_an_oci_sif_with_a_damaged_configuration(tmp_path: Path, config: bytes) -> None:
     with sif.opened(build.written(tmp_path, build.image(oci(config)))) as image:
-        assert sif.labels(image)["labels"] is None and sif.labels(image)["reason"]
+        assert sif_content.labels(image)["labels"] is None and sif_content.labels(image)["reason"]
 
 
 def test_an_image_that_holds_itself_many_times_is_not_read_many_times(tmp_path: Path) -> None:
@@ -215,5 +215,5 @@ def test_an_image_that_holds_itself_many_times_is_not_read_many_times(tmp_path: 
         struct.pack_into("<qq", data, build.TABLE_AT + slot * build.DESCRIPTOR + 17, 128, len(data) - 128)
     read: list[int] = []
     with sif.opened(build.written(tmp_path, bytes(data))) as image, pytest.raises(UnreadableData, match="overlap"):
-        sif.identity(image, pulse=read.append)
+        sif_content.identity(image, pulse=read.append)
     assert not read

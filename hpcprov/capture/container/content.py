@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from hpcprov.capture.container import oci, sif
+from hpcprov.capture.container import oci, sif, sif_content
 from hpcprov.capture.container.inner import inner, kept
 from hpcprov.capture.reading import open_regular
 from hpcprov.record.errors import UnreadableData
@@ -58,12 +58,12 @@ def nothing(path: str, tag: str | None, pulse: Callable[[int], None] | None) -> 
 
 def of_sif(path: str, tag: str | None, pulse: Callable[[int], None] | None) -> dict[str, Any]:
     with sif.opened(path) as image:
-        found = sif.identity(image, pulse=pulse)
+        found = sif_content.identity(image, pulse=pulse)
         signers = [item.about["fingerprint"] for item in image.sif.signatures[:MOST_SIGNATURES]]
         return {
             "identity": {key: value for key, value in found.items() if value},
             "uuid": image.sif.uuid,
-            "labels": kept(sif.labels(image)["labels"] or {}),
+            "labels": kept(sif_content.labels(image)["labels"] or {}),
             "signatures": signers,
         }
 
