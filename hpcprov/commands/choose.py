@@ -123,6 +123,18 @@ def every_run(store: Store) -> Iterator[Run]:
     tell_unread(unread)
 
 
+def parts_of(store: Store, record: model.Record, most: int | None = None) -> Iterator[Run]:
+    """The runs of a job or workflow, as far as this store has them; of many the first `most`."""
+    wanted = {part["run"] for part in record["parts"][:most]}
+    places = {os.path.basename(path): path for path in find.record_directories(store)} if wanted else {}
+    places |= {run_id: store.run(run_id) for run_id in find.run_ids(store)} if wanted else {}
+    for run_id in sorted(wanted & places.keys()):
+        try:
+            yield open_run(store, places[run_id])
+        except (HpcprovError, OSError):
+            continue
+
+
 def open_run(store: Store, directory: str) -> Run:
     """The run whose logs are in `directory`. Raises BadRecord, OSError, NoSuchRun."""
     if os.path.dirname(directory) == store.runs:

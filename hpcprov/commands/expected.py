@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from hpcprov.commands.choose import Run, choose, every_run
+from hpcprov.commands.choose import Run, choose, every_run, parts_of
 from hpcprov.record import layout
 from hpcprov.record.artifact import BLANK
 from hpcprov.record.errors import NoStore
@@ -74,10 +74,12 @@ def of_path(known: Iterable[Store], path: str) -> list[Expected]:
 
 
 def of_run(store: Store, text: str) -> list[Expected]:
-    """All artifacts of a run; one in both roles once, as generated; and what was declared and never looked at. Raises
-    NoSuchRun, AmbiguousRun."""
+    """All artifacts of a run, of a job or workflow those of its runs; one in both roles once, as generated, by the last
+    run that did; and what was declared and never looked at. Raises NoSuchRun, AmbiguousRun."""
     run = choose(store, text)
-    return _once([*_of(store, run), *_unseen(store, run)])
+    runs = sorted([run, *parts_of(store, run.record)], key=_time, reverse=True)
+    found = [one for run in runs for one in (*_of(store, run), *_unseen(store, run))]
+    return _once(sorted(found, key=lambda one: ROLES.index(one.role)))
 
 
 def of_all(store: Store) -> list[Expected]:

@@ -12,16 +12,13 @@ import os
 
 from hpcprov.commands import page, wholes
 from hpcprov.commands import screen as sight
-from hpcprov.commands.choose import Run, add_run, choose, open_run, store_here
-from hpcprov.merge import find
+from hpcprov.commands.choose import Run, add_run, choose, parts_of, store_here
 from hpcprov.merge.read import log_names
 from hpcprov.merge.seal import changed_logs, losses
-from hpcprov.record import model
-from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hpcprov.record.layout import Store
+    pass
 
 EXAMPLE = "hpcprov show last"
 
@@ -40,23 +37,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found.record, indent=1, sort_keys=True))
         return 0
-    parts = parts_of(store, found.record)
+    parts = {part.id: part.record for part in parts_of(store, found.record, page.MOST_RECORDS)}
     print("\n".join(page.render(found.record, found.directory, sight.screen(os.environ), notes(found), parts)))
     return 0
-
-
-def parts_of(store: Store, record: model.Record) -> dict[str, model.Record]:
-    """The records of the first parts of a job or workflow, by run id."""
-    wanted = {part["run"] for part in record["parts"][: page.MOST_RECORDS]}
-    places = {os.path.basename(path): path for path in find.record_directories(store)} if wanted else {}
-    places |= {run_id: store.run(run_id) for run_id in find.run_ids(store)} if wanted else {}
-    found = {}
-    for run_id in wanted & places.keys():
-        try:
-            found[run_id] = open_run(store, places[run_id]).record
-        except (HpcprovError, OSError):
-            continue  # its line is then without a status
-    return found
 
 
 def notes(found: Run) -> list[str]:

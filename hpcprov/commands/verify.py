@@ -1,8 +1,9 @@
 """Check that data is what was recorded, and say which fields are not, and where.
 
 TARGET is a path, which should be what the newest run that made it (else the newest that used it) has recorded, or a
-run, whose inputs and outputs are all checked. Everything is read again. The exit status is 0 when what could be checked
-is as it was, 1 when anything is changed, missing or unreadable, and 2 when there was nothing to check.
+run, whose inputs and outputs are all checked; of a job or workflow, those of its runs. Everything is read again. The
+exit status is 0 when what could be checked is as it was, 1 when anything is changed, missing or unreadable, and 2 when
+there was nothing to check.
 """
 
 from __future__ import annotations

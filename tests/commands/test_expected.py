@@ -40,6 +40,23 @@ def test_the_newest_run_that_made_it_counts_before_any_that_used_it(store: Store
     assert [(one.run, one.recorded) for one in expected.of_all(store)] == [("r2", "/data/x")]
 
 
+def test_of_a_workflow_what_its_runs_made_counts(store: Store) -> None:
+    made(store, "r1", day(1), "/data/x")
+    made(store, "r2", day(2), "/data/x", "used")
+    made(store, "r3", day(3), "/data/x")
+    made(store, "r4", day(4), "/data/input", "used")
+    made(store, "r5", day(5), "/data/of another")
+    launch = Launch(launch="9-9").start(at=day(1), kind="workflow").exit(at=day(5))
+    for number in (1, 2, 3, 4, 8):  # the record of r8 is not here
+        launch.add("part", day(number), node="n1", kind="workflow", run=f"r{number}", argv=["sh"])
+    publish(store, "w1", launch)
+    looked_at = [one for one in expected.of_run(store, "w1") if one.facts["storage"]]
+    assert [(one.recorded, one.run, one.role) for one in looked_at] == [
+        ("/data/input", "r4", "used"),
+        ("/data/x", "r3", "generated"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("recorded", "cwd", "there", "place"),
     [
