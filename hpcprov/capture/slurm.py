@@ -15,7 +15,7 @@ import time
 
 from hpcprov.capture import sacct, scontrol
 from hpcprov.capture.program import ProgramFailed, ProgramTimeout, bounded, find_program, stream
-from hpcprov.capture.slurm_words import ENDS, GOING_ON, SLACK, chosen, scrubbed, verdict, without
+from hpcprov.capture.slurm_words import APART, ENDS, GOING_ON, SLACK, chosen, scrubbed, verdict, without
 from hpcprov.record.job import Answer, Job
 
 TYPE_CHECKING = False
@@ -157,7 +157,7 @@ class Slurm:
             kept = {key: found[key] for key in ("job_id", "job_name") if key in found}
             return scrubbed(kept | {"restarts": job.restarts, "state": found["state"] if ending else REQUEUED})
         another = job.began is not None and began is not None and abs(began - job.began) > SLACK
-        if known < job.restarts or another:
+        if known < job.restarts or another or (began or 0) > (job.seen or began or 0) + APART:
             return None
         if found["state"] in GOING_ON and "end" in found:
             found["deadline"] = found.pop("end")  # of a job that goes on, EndTime is when its time will be over

@@ -20,6 +20,7 @@ GOING_ON = frozenset(("PENDING", "RUNNING", "SUSPENDED", "CONFIGURING", "COMPLET
                       "EXPEDITING", "UPDATE_DB"))  # fmt: skip
 # Clocks of nodes, slurmctld and slurmdbd differ, and a start is told in whole seconds.
 SLACK = 60
+APART = 3600
 ENDS = ("state", "exit_code", "reason", "end")
 UNSETTLED = (*ENDS, "job_name")
 
@@ -31,10 +32,22 @@ def chosen(starts: list[dict[str, Any]], job: Job) -> dict[str, Any] | None:
 
 
 def _meant(starts: list[dict[str, Any]], job: Job) -> dict[str, Any] | None:
+    # Numbers of jobs come round again: it is none that was over long before its process was seen, or began long after.
     if job.began is not None:
         near = [one for one in starts if abs(one.get("start", -SLACK - 1) - job.began) <= SLACK]
         return min(near, key=lambda one: abs(one["start"] - (job.began or 0)), default=None)
-    return starts[job.restarts] if job.restarts < len(starts) else None
+    counted = starts[job.restarts] if job.restarts < len(starts) else None
+    if counted is not None and not elsewhen(counted, job):
+        return counted
+    around = [one for one in starts if job.seen is not None and not elsewhen(one, job)]
+    return max(around, key=lambda one: int(one.get("start", 0)), default=None)
+
+
+def elsewhen(start: Mapping[str, Any], job: Job) -> bool:
+    """Was the process of a job seen at a time at which this start cannot have been?"""
+    if job.seen is None:
+        return False
+    return bool(start.get("start", 0) > job.seen + APART or start.get("end", job.seen) < job.seen - APART)
 
 
 def scrubbed(value: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import re
 import time
 
 from hpcprov.merge.whole import began
-from hpcprov.record import layout, model
+from hpcprov.record import layout, model, moment
 from hpcprov.record.job import Job
 
 TYPE_CHECKING = False
@@ -25,6 +25,7 @@ OF_A_JOB = re.compile(r"slurm-(?P<cluster>.+)-(?P<job>[0-9]{1,10})(?:-r(?P<resta
 OF_SLURM = re.compile(
     r"slurm-(?P<cluster>.+?)-(?P<job>[0-9]{1,10})(?:\.[A-Za-z0-9_]+)?(?:-r[0-9]{1,9})?(?:\.[0-9]{1,9})?"
 )
+NEVER = 1 << 63
 
 
 def job_of_id(run_id: str) -> Job | None:
@@ -37,14 +38,17 @@ def job_of_events(run_id: str, events: Iterable[Event]) -> Job | None:
     """The job of a run whose logs are not folded yet: of a job its own, else that of its lowest rank's environment."""
     parts: list[Event] = []
     lowest: Event = {}
+    first = NEVER
     for event in events:
+        if event["event"] in ("part", "start"):
+            first = min(first, event["time"])
         if event["event"] == "part":
             parts.append(event)
         elif event["event"] == "env" and event["rank"] <= lowest.get("rank", event["rank"]):
             lowest = event
     if any(event["kind"] == "job" for event in parts) and not lowest:
-        return job_itself(run_id, min(began(parts), default=None))
-    return job_of_environment(lowest.get("env", {}))
+        return _seen(job_itself(run_id, min(began(parts), default=None)), first)
+    return _seen(job_of_environment(lowest.get("env", {})), first)
 
 
 def job_of_record(record: model.Record) -> Job | None:
@@ -54,7 +58,14 @@ def job_of_record(record: model.Record) -> Job | None:
         told = (one["value"].get("start") for one in record["witnesses"])
         return job_itself(run["id"], next((at for at in told if type(at) is int), None))
     varying = {name: column[0] for name, column in environment["varying"].items() if column and column[0] is not None}
-    return job_of_environment(environment["common"] | varying)
+    first = moment.ns(run["start"]) if run["start"] else NEVER
+    return _seen(job_of_environment(environment["common"] | varying), first)
+
+
+def _seen(job: Job | None, first: int) -> Job | None:
+    """The job, with when it was seen, in ns, where it is not known when it began: Slurm tells that since 23.02."""
+    known = job is None or job.began is not None or first == NEVER
+    return job if job is None or known else job._replace(seen=first // moment.SECOND)
 
 
 def job_of_environment(environ: Mapping[str, str]) -> Job | None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Job(NamedTuple):
     """Which start of which job, and which of its steps: `0`, `batch`, or None for the job itself.
 
-    `restarts` counts requeues; `began` is the start in seconds since the epoch where it is known.
+    `restarts` counts requeues; `began` is the start in seconds since the epoch where it is known; where it is not,
+    `seen` is when a process of it ran, by the clock of its node.
     """
 
     cluster: str | None
@@ -25,6 +26,7 @@ class Job(NamedTuple):
     restarts: int = 0
     began: int | None = None
     step: str | None = None
+    seen: int | None = None
 
 
 class Answer(NamedTuple):

@@ -113,6 +113,25 @@ def test_each_start_of_a_requeued_job() -> None:
     assert chosen([first, second], Job("bed", "4", restarts=0, began=first["start"] + 86400)) is None
 
 
+def test_a_number_that_came_round_again_is_another_job() -> None:
+    """sacct tells of both; since 23.02 a step knows when its job began, before it knows when it ran itself."""
+    old: dict[str, Any] = {"state": "FAILED", "start": 1000, "end": 2000}
+    new: dict[str, Any] = {"state": "TIMEOUT", "start": 900_000, "end": 900_100}
+    untold = {"state": "FAILED"}
+    assert chosen([old, new], Job("bed", "4", seen=900_050)) is new
+    assert chosen([old, new], Job("bed", "4", seen=1500)) is old
+    assert chosen([old], Job("bed", "4", seen=900_050)) is None
+    assert chosen([untold], Job("bed", "4", seen=900_050)) is untold
+    assert chosen([old, new], Job("bed", "4", restarts=1, seen=900_050)) is new  # requeued, and held for days
+
+
+def test_slurmctld_may_know_another_job_by_that_number(tmp_path: Path) -> None:
+    told = "[ $2 = config ] && exec echo 'ClusterName = bed'\nprintf 'JobId=4711 JobName=x\\n   JobState=RUNNING\\n"
+    slurm = Slurm(commands(tmp_path, scontrol=f"{told}   StartTime=900000\\n   Restarts=0\\n'"))
+    assert slurm.ask(Job("bed", "4711", seen=900_001)).over is False
+    assert slurm.ask(Job("bed", "4711", seen=1500)).over is None
+
+
 def test_a_name_with_bars_and_line_feeds_takes_no_other_cell() -> None:
     (start,) = starts("hostile", "11")
     assert start["job_name"] == "nl\n   JobState=FAILED\x1fx"
