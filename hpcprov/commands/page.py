@@ -47,7 +47,7 @@ def render(
     rows += workflow_rows(record, parts or {}, screen)
     rows += [("runs", line) for line in part_lines(record["parts"], parts or {}, screen)]
     rows += [("logs", printable(note)) for note in notes]
-    return [title, "", *lay_out(rows, screen), "", *next_steps(record, directory, screen)]
+    return [title, "", *lay_out(rows, screen), "", *next_steps(record, directory, screen, parts or {})]
 
 
 def lay_out(rows: list[tuple[str, str]], screen: Screen) -> list[str]:
@@ -212,7 +212,7 @@ def seal(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     yield "record", f"{fits}{revision}: {count(frames, 'frame')} in {count(len(logs), 'log')}{damage}"
 
 
-def next_steps(record: Record, directory: str, screen: Screen) -> list[str]:
+def next_steps(record: Record, directory: str, screen: Screen, parts: Mapping[str, Record]) -> list[str]:
     """What one may want to type next."""
     name = record["run"]["id"]
     steps = [(f"hpcprov show {name} --json", "the record itself")]
@@ -222,7 +222,7 @@ def next_steps(record: Record, directory: str, screen: Screen) -> list[str]:
     if record["output"]["files"]:
         steps.append((f"hpcprov log {name} --output", "what it printed"))
     steps += _whole_job(record)
-    if later.can_sign(record):
+    if any(map(later.can_sign, (record, *parts.values()))):
         steps.append((f"hpcprov settle {name}", "sign what was left"))
     width = max(len(command) for command, _ in steps)
     return [f"{printable(command):<{width}}  {screen.paint(text, 'dim')}" for command, text in steps]

@@ -1,8 +1,8 @@
 """Finish the record of a run that nobody finished.
 
 A run is settled when its processes have ended, or when nothing was heard of it for 15 minutes; one that may still be
-running is never settled. What was left with `--hash later`, or for want of time, is signed now. Where a run ended badly
-its scheduler is asked why. --job is for a cluster's epilog: it never fails, whatever state the job's runs are in.
+running is never settled. What was left with `--hash later`, or for want of time, is signed now; of a job or workflow,
+what its runs left. Where a run ended badly its scheduler is asked why. --job is for a cluster's epilog: it never fails, whatever state the job's runs are in.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import os
 
 from hpcprov.commands import later, wholes
-from hpcprov.commands.choose import HELP, choose, job_names, tell
+from hpcprov.commands.choose import HELP, choose, job_names, parts_of, tell
 from hpcprov.merge import find, jobs
 from hpcprov.merge.groups import groups
 from hpcprov.merge.publish import compose, refresh
@@ -87,7 +87,7 @@ def tell_outcomes(settled: list[Settled]) -> None:
 
 
 def settle_one(store: Store, text: str, *, hashing: bool) -> int:
-    """Settle one run and sign what was left of it."""
+    """Settle one run and sign what was left of it, or of the runs of a job or workflow."""
     name = text if text in find.run_ids(store) else choose(store, text).id
     done = []
     if name in find.run_ids(store):
@@ -97,12 +97,19 @@ def settle_one(store: Store, text: str, *, hashing: bool) -> int:
     if record is not None and told_why(store, record):
         done.append(f"asked why {printable(name)} ended")
         print(done[-1], flush=True)
-    signed = later.sign(store, record) if record is not None and hashing else []
+    places = with_runs(store, record) if record is not None and hashing else []
+    signed = [one for place in places for one in later.sign(store, place)]
     for path, state in signed:
         print(f"{printable(path)}: {printable(state)}")
     if not done and not signed:
         print("nothing left to do")
     return 0
+
+
+def with_runs(store: Store, directory: str) -> list[str]:
+    """The directory of a record; of a job or workflow those of its runs' records, too."""
+    parts = parts_of(store, refresh(store, directory))
+    return [directory, *(part.directory for part in parts if "seal" in part.record)]
 
 
 def told_why(store: Store, directory: str) -> bool:

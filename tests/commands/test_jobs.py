@@ -332,6 +332,19 @@ def test_the_first_start_of_a_requeued_job_leads_to_all(call: Call, store: Store
     assert "hpcprov runs --job 17  " in call("show", "slurm-alps-17")[1]
 
 
+def test_of_a_job_what_its_steps_left_is_signed(call: Call, store: Store, commands: Commands, tmp_path: Path) -> None:
+    killed = step(0, elsewhere=False)
+    killed.events[0] |= {"outputs": ["u.txt"], "inputs": [], "cwd": str(tmp_path)}
+    killed.write(store.run("slurm-alps-17.0.0"))
+    (tmp_path / "u.txt").write_text("1")
+    os.utime(tmp_path / "u.txt", (START, START))
+    commands.says(row("17", "TIMEOUT"))
+    assert "hpcprov settle slurm-alps-17 " in call("show", "17")[1]
+    assert call("settle", "17")[1] == f"{tmp_path}/u.txt: ok\n"
+    assert "u.txt  file" in call("show", "17.0")[1] and "hpcprov settle" not in call("show", "17")[1]
+    assert call("settle", "17")[1] == "nothing left to do\n"
+
+
 def test_a_later_start_of_a_job_says_which(call: Call, store: Store, commands: Commands) -> None:
     step(0, elsewhere=False, SLURM_RESTART_COUNT="2").write(store.run("slurm-alps-17.0.0"))
     commands.says(row("17", "COMPLETED"))
