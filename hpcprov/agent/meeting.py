@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 POLL = 0.05  # s, doubled up to a second: metadata servers are shared
 GRACE = 1.0  # s for the logs and tickets of other nodes to show
 TAKEOVER = "takeover"
+# A FIFO with a log's name must not hold up whoever reads it.
+FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Meeting:
@@ -98,7 +100,7 @@ def events_of(run: str) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     for name in names_of(run):
         try:
-            with open(os.path.join(run, name), "rb") as file:
+            with open(os.open(os.path.join(run, name), FLAGS), "rb") as file:
                 events.extend(frame.scan(file))
         except OSError:
             continue  # the run has just moved

@@ -9,13 +9,14 @@ follow that plan.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 
 from hpcprov.merge import disk
 from hpcprov.merge.find import find_record
 from hpcprov.merge.groups import Group, home_of
-from hpcprov.merge.read import log_names, read_run
+from hpcprov.merge.read import OPEN_FLAGS, log_names, read_run
 from hpcprov.record import layout
 from hpcprov.record.canonical import canonical
 from hpcprov.record.errors import NoSuchRun
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from hpcprov.record.layout import Store
 
 MOST_NUMBERS = 1 << 20
+NO_PLANS = (errno.ELOOP, errno.EISDIR, errno.EAGAIN)  # a link, a directory, a FIFO that somebody writes to
 
 
 def family(store: Store, run_id: str) -> dict[str, Group]:
@@ -84,9 +86,13 @@ def withdraw(store: Store, run_id: str) -> None:
 
 def _known(path: str) -> dict[str, str]:
     try:
-        with open(path, "rb") as file:
-            known = json.loads(file.read())
-    except ValueError:
+        with open(os.open(path, OPEN_FLAGS), "rb") as file:
+            known = json.loads(file.read() or b"")
+    except (ValueError, RecursionError):
+        return {}
+    except OSError as error:
+        if error.errno not in NO_PLANS:
+            raise
         return {}
     pairs = known.items() if type(known) is dict else ()
     return {log: name for log, name in pairs if type(name) is str and layout.is_run_id(name)}

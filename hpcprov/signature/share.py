@@ -94,8 +94,8 @@ def read_all(shared_dir: str) -> list[Note]:
 
 def _content(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            return file.read() or b""
     except OSError:
         return b""
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,3 +131,21 @@ def test_time_for_hashing(ran: float, left: float | None, seconds: float) -> Non
     now = time.time()
     end = None if left is None else int(now + left)
     assert finish.allowance([{"time": int((now - ran) * 1e9)}], end) == pytest.approx(seconds, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("b.1-1.0.log", "from hpcprov.agent.meeting import events_of; print(len(events_of(run)))"),
+        ("share-b.bin", "from hpcprov.signature.share import read_all; print(len(read_all(run)) + 1)"),
+        (".plan", "from hpcprov.merge.family import agree; print(len(agree(store, 'r', {'a': 'r'})))"),
+    ],
+)
+@pytest.mark.parametrize("special", [os.mkfifo, os.mkdir, lambda path: os.symlink("a.1-1.0.log", path)])
+def test_nothing_in_a_run_holds_anybody_up(store: Store, name: str, code: str, special: Any) -> None:
+    """Members of a group may share a store."""
+    tell(store, "a.1-1.0.log", start(0, "a"))
+    special(f"{store.run('r')}/{name}")
+    given = f"from hpcprov.record.layout import Store; store, run = Store({store.root!r}), {store.run('r')!r}; {code}"
+    done = subprocess.run([sys.executable, "-c", given], capture_output=True, text=True, timeout=20)
+    assert (done.stdout, done.stderr) == ("1\n", "")
