@@ -2,7 +2,8 @@
 
 A run is settled when its processes have ended, or when nothing was heard of it for 15 minutes; one that may still be
 running is never settled. What was left with `--hash later`, or for want of time, is signed now; of a job or workflow,
-what its runs left. Where a run ended badly its scheduler is asked why. --job is for a cluster's epilog: it never fails, whatever state the job's runs are in.
+what its runs left. Where a run ended badly its scheduler is asked why. --job is for a cluster's epilog: it never fails,
+whatever state the job's runs are in.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def run(
         | command
         | user(first, table)
         | {"options": options, "declared": declared}
-        | times(ranks, by_kind, over)
+        | times(ranks, by_kind, over, told=job_began(by_kind["part"], table))
     )
 
 
@@ -113,11 +113,16 @@ def values(table: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return [fact for fact in table.values() if fact["kind"] == kind and type(fact.get("value")) is dict]
 
 
-def times(ranks: list[Rank], by_kind: dict[str, list[Event]], over: bool) -> dict[str, Any]:
+def job_began(parts: list[Event], table: dict[str, Any]) -> int | None:
+    """When a job, which has no ranks, began: ns since the epoch, as its parts and its scheduler said while it ran."""
+    told = (fact["value"].get("start") for fact in values(table, "job"))
+    seconds = whole.began(parts) | {at for at in told if type(at) is int and 0 <= at < whole.LATEST}
+    return min(seconds) * moment.SECOND if seconds else None
+
+
+def times(ranks: list[Rank], by_kind: dict[str, list[Event]], over: bool, *, told: int | None) -> dict[str, Any]:
     """Start, end and duration; no end while it runs or when a rank's end is unknown, only when it was last heard of."""
-    # A job has no ranks: until its scheduler tells of its end, its parts say when it began.
-    began = min((second * moment.SECOND for second in whole.began(by_kind["part"])), default=None)
-    start = min((rank.start["time"] for rank in ranks), default=began)
+    start = min((rank.start["time"] for rank in ranks), default=told)
     ends = [rank.ended for rank in ranks]
     end = max((ended for ended in ends if ended is not None), default=None) if over and None not in ends else None
     heard = max((e["time"] for kind, events in by_kind.items() if kind not in AFTERWARDS for e in events), default=None)

@@ -69,6 +69,9 @@ def test_a_job_is_made_of_what_its_parts_say() -> None:
 def test_a_job_began_when_its_parts_say_until_its_scheduler_tells(over: bool) -> None:
     record = check_folded(fold(normal(part(0), part(1, 2, began=1 << 60)), run_id=JOB, over=over))
     assert record["run"]["start"] == "2026-11-18T11:06:40.000000000Z" and record["run"]["end"] is None
+    for start, moment in ((1_795_000_001, "2026-11-18T11:06:41.000000000Z"), ("soon", None), (1 << 60, None)):
+        said = part(0, began=1 << 60).fact("job", {"start": start}, 2)
+        assert fold(normal(said), run_id=JOB, over=over)["run"]["start"] == moment
 
 
 def test_neither_order_nor_repetition_of_parts_matters() -> None:
