@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tarfile
@@ -15,8 +16,10 @@ import pytest
 
 from hpcprov.agent import image_cache, image_child, images
 from hpcprov.agent.journal import Journal
+from hpcprov.capture.container import oci
 from hpcprov.capture.container.image import describe
 from hpcprov.record import frame
+from hpcprov.record.errors import UnreadableData
 
 OLD = time.time() - 100
 NOW = time.time_ns()
@@ -159,7 +162,12 @@ def test_an_archive_that_wants_all_memory(tmp_path: Path) -> None:
     os.utime(tmp_path / "x.tar", (OLD, OLD))
     told = events(container | describe(str(tmp_path / "x.tar")) | {"image": "oci-archive:x.tar"})
     (fact,) = found(told, tmp_path / "cache", seconds=20)
-    assert fact["identity"] is None and "memory" in fact["reason"]
+    assert fact["identity"] is None and "2147483648 bytes" in fact["reason"]
+    # `hpcprov image show` reads in its own process.
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UnreadableData, match="2147483648 bytes"):
+        oci.identity(str(tmp_path / "x.tar"))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 19
 
 
 def test_nodes_that_saw_different_files(tmp_path: Path) -> None:

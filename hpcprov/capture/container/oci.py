@@ -10,6 +10,7 @@ named by the manifest. Sources: the OCI image specification (image-layout.md, ma
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -26,10 +27,21 @@ if TYPE_CHECKING:
     Get = Callable[[str], bytes]
 
 DOCUMENT_LIMIT = 1 << 20  # bytes of one document
+MOST_AT_ONCE = 1 << 24
 MOST_MEMBERS = 100_000  # of an archive
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 REF_NAME = "org.opencontainers.image.ref.name"
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+
+
+class Bounded(io.BufferedReader):
+    """A file of which no more is read at once than an honest archive asks for: headers and small documents."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As of any file. Raises UnreadableData."""
+        if size is None or not 0 <= size <= MOST_AT_ONCE:
+            raise UnreadableData(f"a header of the archive says that it has {size} bytes")
+        return super().read(size)
 
 
 def is_layout(path: str) -> bool:
@@ -41,8 +53,7 @@ def identity(path: str, tag: str | None = None) -> dict[str, Any]:
     """Digests and labels of the image in a layout's folder or in an archive. Raises OSError, UnreadableData."""
     if os.path.isdir(path):
         return of_layout(lambda name: in_folder(path, name), tag)
-    descriptor = open_regular(path)
-    with os.fdopen(descriptor, "rb") as file:
+    with Bounded(io.FileIO(open_regular(path))) as file:
         try:
             with tarfile.open(fileobj=file, mode="r:") as archive:
                 members = listed(archive)
