@@ -33,16 +33,18 @@ def settle_all(store: Store, names: list[str] | None = None) -> list[Settled]:
     """Settle every run that is over, or of those `names`, and the jobs and workflows that had not been told of them."""
     names = find.run_ids(store) if names is None else names
     ask_ahead(job for job in map(jobs.job_of_id, names) if job is not None)
-    outcomes = settle_stale(store, ask, names)
-    outcomes += tell_all(store, [place for outcome in outcomes for place in outcome.records])
+    wholes = Wholes(store)
+    outcomes = settle_stale(store, ask, wholes.tell, names=names)
+    outcomes += wholes.settle()
     explain_parts(store, [place for outcome in outcomes for place in outcome.records])
     return outcomes
 
 
 def settle_one(store: Store, run_id: str) -> list[str]:
     """Settle one run; its record directories. Raises StillRunning, NoSuchRun, OSError."""
-    places = settle_run(store, run_id, ask)
-    told = [place for outcome in tell_all(store, places) for place in outcome.records]
+    wholes = Wholes(store)
+    places = settle_run(store, run_id, ask, wholes.tell)
+    told = [place for outcome in wholes.settle() for place in outcome.records]
     explain_parts(store, [*places, *told])
     return places
 
@@ -53,20 +55,39 @@ def is_over(run_id: str, group: Group, directory: str) -> bool:
     return doubt(group.logs, directory, None if job is None else ask(job)) is None
 
 
-def tell_all(store: Store, places: list[str]) -> list[Settled]:
-    """Tell the wholes of these records, each once, of their parts; what became of those that were settled by it."""
-    found: list[Settled] = []
-    heard: dict[str, Heard] = {}
-    for whole in dict.fromkeys(whole for place in places for whole in _tell(store, place, heard)):
+class Wholes:
+    """The jobs and workflows of the runs that are being settled: each is told of its parts that have not told it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.heard: dict[str, Heard] = {}
+        self.told: dict[str, None] = {}
+
+    def tell(self, record: model.Record, logs: list[str]) -> None:
+        """Tell the wholes of a run that is about to be merged. A whole without one of its parts is still a record."""
         try:
-            record = find.find_record(store, whole)
-            if record is not None:
-                revise(store, record, old=_load(record))
-            elif os.path.isdir(store.run(whole)):
-                found.append(Settled(whole, settle_run(store, whole, ask), None))
+            for kind, whole in _wholes(self.store, record):
+                heard = self.heard.get(whole) or Heard(self.store, whole)
+                self.heard[whole] = heard
+                if not heard.parts & {record["run"]["id"], record["run"]["given"]}:
+                    self.told[whole] = None
+                    _write(self.store, kind, whole, record, logs[0], heard)
         except (HpcprovError, OSError):
-            continue  # it may be running still; the next command that meets it settles it
-    return found
+            pass
+
+    def settle(self) -> list[Settled]:
+        """What became of those that were settled by what they have been told."""
+        found: list[Settled] = []
+        for whole in self.told:
+            try:
+                record = find.find_record(self.store, whole)
+                if record is not None:
+                    revise(self.store, record, old=_load(record))
+                elif os.path.isdir(self.store.run(whole)):
+                    found.append(Settled(whole, settle_run(self.store, whole, ask), None))
+            except (HpcprovError, OSError):
+                continue  # it may be running still; the next command that meets it settles it
+        return found
 
 
 def explain_parts(store: Store, places: list[str]) -> None:
@@ -112,22 +133,6 @@ class Heard:
         self.described = any(event["event"] == "fact" and event["kind"] == "scheduler" for event in events)
 
 
-def _tell(store: Store, place: str, heard: dict[str, Heard]) -> list[str]:
-    """The wholes that were told just now of the run with this record."""
-    found = []
-    try:
-        record = _load(place)
-        for kind, whole in _wholes(store, record):
-            if whole not in heard:
-                heard[whole] = Heard(store, whole)
-            if not heard[whole].parts & {record["run"]["id"], record["run"]["given"]}:
-                _write(store, kind, whole, record, heard[whole])
-                found.append(whole)
-    except (HpcprovError, OSError):
-        pass  # a whole without one of its parts is still a record
-    return found
-
-
 def _wholes(store: Store, record: model.Record) -> list[tuple[str, str]]:
     """Kind and id of what a run is a part of: its job, and its workflow where that is in this store."""
     part_of = record["run"]["part_of"]
@@ -141,9 +146,9 @@ def _place(store: Store, run_id: str) -> str | None:
     return directory if os.path.isdir(directory) else find.find_record(store, run_id)
 
 
-def _write(store: Store, kind: str, whole: str, record: model.Record, heard: Heard) -> None:
+def _write(store: Store, kind: str, whole: str, record: model.Record, log: str, heard: Heard) -> None:
     """Tell a whole of a run, and a job what its scheduler told the run. Raises OSError."""
-    run, (log, *_) = record["run"], _logs(record)
+    run = record["run"]
     node = record["nodes"][0]["node"] if record["nodes"] else "unknown"
     start = {"time": moment.ns(run["start"])} if run["start"] else {}
     place = _place(store, whole) or store.run(whole)
@@ -152,11 +157,6 @@ def _write(store: Store, kind: str, whole: str, record: model.Record, heard: Hea
     if kind == "job" and not heard.described:
         membership.describe(os.path.join(place, log), node, lowest(record["environment"]))
         heard.described = True
-
-
-def _logs(record: model.Record) -> list[str]:
-    """The names of the logs of a run's nodes."""
-    return [log["name"] for log in record["seal"]["logs"] if log["name"].endswith(".log")]
 
 
 def _load(place: str) -> model.Record:

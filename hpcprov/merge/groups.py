@@ -50,6 +50,8 @@ class Group:
         """Could `other` be a part of the same launch?"""
         if self.units & other.units or not (self.nodes and other.nodes):
             return True  # a settling process's log is part of whatever lies beside it
+        if self.whole != other.whole and NEVER in (self.launched, other.launched):
+            return True  # a part that was killed before it could write a word
         if self.whole and other.whole:  # its parts may begin days apart
             return not (self.began and other.began) or bool(self.began & other.began)
         if self.ranks & other.ranks or (self.nodes & other.nodes and not (self.self_launched and other.self_launched)):

@@ -21,10 +21,14 @@ from hpcprov.record.errors import HpcprovError, StillRunning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hpcprov.merge.groups import Group
     from hpcprov.record import model
     from hpcprov.record.job import Answer, Ask, Job
     from hpcprov.record.layout import Store
+
+    Tell = Callable[[model.Record, list[str]], None]  # a record before it is sealed, the names of its logs
 
 
 class Settled:
@@ -36,8 +40,11 @@ class Settled:
         self.run_id, self.records, self.reason, self.running = run_id, records, reason, running
 
 
-def settle_run(store: Store, run_id: str, ask: Ask | None = None) -> list[str]:
-    """Merge the launches of a run that are over. Raises StillRunning when none is, NoSuchRun, OSError."""
+def settle_run(store: Store, run_id: str, ask: Ask | None = None, tell: Tell | None = None) -> list[str]:
+    """Merge the launches of a run that are over. Raises StillRunning when none is, NoSuchRun, OSError.
+
+    `tell` hears of each before it is merged: who is killed in between leaves it to be settled, and told, again.
+    """
     directory, ask = store.run(run_id), _once(ask)
     try:
         if (reason := _job_goes_on(directory, run_id, ask)) is not None:
@@ -53,14 +60,19 @@ def settle_run(store: Store, run_id: str, ask: Ask | None = None) -> list[str]:
     if not over:
         raise StillRunning(f"{run_id} may still be running: {doubts[0]}")
     for number in over:
-        _testify(directory, run_id, found[number], answers[number])
+        record = compose(found[number], run_id=run_id)
+        if tell is not None:
+            tell(record, [log.name for log in found[number].logs if log.kind == "log"])
+        _testify(directory, record, answers[number])
     return merge_run(store, run_id, log=None if len(over) == len(found) else found[over[0]].name)
 
 
-def settle_stale(store: Store, ask: Ask | None = None, names: list[str] | None = None) -> list[Settled]:
+def settle_stale(
+    store: Store, ask: Ask | None = None, tell: Tell | None = None, *, names: list[str] | None = None
+) -> list[Settled]:
     """Settle every run that is over, or of those `names`; never raises for one that cannot be settled now."""
     _sweep(store)
-    return [_try(store, run_id, ask) for run_id in (run_ids(store) if names is None else names)]
+    return [_try(store, run_id, ask, tell) for run_id in (run_ids(store) if names is None else names)]
 
 
 def witnessed(store: Store, directory: str, record: model.Record, ask: Ask) -> model.Record:
@@ -109,12 +121,10 @@ def _answer(run_id: str, group: Group, ask: Ask | None) -> Answer | None:
     return ask(job) if job is not None else None
 
 
-def _testify(directory: str, run_id: str, group: Group, answer: Answer | None) -> None:
+def _testify(directory: str, record: model.Record, answer: Answer | None) -> None:
     """Write down what the scheduler said of a job that has ended, unless the run needs no witness."""
-    if answer is None or not answer.over or not answer.words:
-        return
-    record = compose(group, run_id=run_id)
-    events = jobs.new_words(answer, record["witnesses"]) if lacks_witness(record) else []
+    over = answer is not None and answer.over and lacks_witness(record)
+    events = jobs.new_words(answer, record["witnesses"]) if answer is not None and over else []
     try:
         if events:
             settler.append(directory, events)
@@ -122,9 +132,9 @@ def _testify(directory: str, run_id: str, group: Group, answer: Answer | None) -
         return  # another process has merged the run, and asked as well
 
 
-def _try(store: Store, run_id: str, ask: Ask | None) -> Settled:
+def _try(store: Store, run_id: str, ask: Ask | None, tell: Tell | None) -> Settled:
     try:
-        return Settled(run_id, settle_run(store, run_id, ask), None)
+        return Settled(run_id, settle_run(store, run_id, ask, tell), None)
     except StillRunning as error:
         return Settled(run_id, [], error.message, running=True)
     except HpcprovError as error:

@@ -5,11 +5,15 @@ Slurm's commands are scripts on PATH here; tests/cluster/ has the real ones.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from merge.build import BEGAN, SECOND, Launch
@@ -362,3 +366,49 @@ def test_a_component_of_a_heterogeneous_job_names_the_job(call: Call, job: Store
     for name, run in (("17+1", "slurm-alps-17"), ("17+1.0", "slurm-alps-17.0.0")):
         assert json.loads(call("show", name, "--json")[1])["run"]["id"] == run
     assert len(json.loads(call("runs", "--job", "17+0", "--json")[1])) == 3
+
+
+class Killed(BaseException):
+    """What nothing catches."""
+
+
+def test_who_is_killed_while_it_settles_leaves_what_the_next_one_finishes(
+    call: Call, job: Store, commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses = {"slurm-alps-17": ("timed out", 2), "slurm-alps-17.0.0": ("completed", 0)}
+    statuses["slurm-alps-17.1.0"] = ("timed out", 0)
+    before = tmp_path / "before"
+    shutil.copytree(job.root, before)
+    for moment in range(1, 200):
+        shutil.rmtree(job.root)
+        shutil.copytree(before, job.root)
+        with monkeypatch.context() as patch:
+            killed = kill_at(moment, patch)
+            with contextlib.suppress(Killed):
+                call("settle", "--all")
+        listed = {run["id"]: (run["status"], run["parts"]) for run in json.loads(call("runs", "--json")[1])}
+        assert (listed, run_ids(job)) == (statuses, []), killed
+        if not killed:
+            break
+    assert moment > 20
+
+
+def kill_at(number: int, patch: pytest.MonkeyPatch) -> list[str]:
+    """End the process at the so manyth call that writes; which that was, when it has come."""
+    calls: list[str] = []
+    killed: list[str] = []
+
+    def counting(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **keys: Any) -> Any:
+            if name != "open" or args[1] & os.O_CREAT:
+                calls.append(name)
+                if len(calls) == number:
+                    killed.append(f"{name} {args}")
+                    raise Killed
+            return real(*args, **keys)
+
+        return counted
+
+    for name in ("open", "write", "mkdir", "rename", "unlink", "rmdir"):
+        patch.setattr(os, name, counting(name, getattr(os, name)))
+    return killed

@@ -32,6 +32,9 @@ SELF_AGAIN = [
 ]
 OWN = [Launch("a", f"{100 + k}-{70 + k}", launcher="none").start(k, pid=70 + k, **at(k)) for k in range(2)]
 
+PART = Launch("a", "100-1").add("part", 1, node="a", kind="job", run="slurm-alps-17.0.0")
+KILLED_PART = Launch("a", "200-2")
+
 CASES = {
     "one": ([A1], [[A1]]),
     "two nodes": ([B1, A1], [[A1, B1]]),
@@ -45,6 +48,7 @@ CASES = {
     "nothing but an empty log": ([EMPTY], [[EMPTY]]),
     "ranks that cannot see what launched them": (SELF, [SELF]),
     "and again": ([*SELF, *SELF_AGAIN], [SELF, SELF_AGAIN]),
+    "a part that was killed before it wrote a word": ([PART, KILLED_PART], [[PART, KILLED_PART]]),
     "processes without a launcher": (OWN, [[OWN[0]], [OWN[1]]]),
 }
 
