@@ -199,6 +199,7 @@ def problems(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
 def seal(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     if "seal" not in record:
         state = "still going on" if record["run"]["status"] == "running" else "over and could not be settled"
+        state = "over, and its last facts are being gathered" if _all_ended(record) else state
         yield "record", f"not made yet: the run is {state}"
         return
     logs = record["seal"]["logs"]
@@ -210,6 +211,13 @@ def seal(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     fits = "sealed" if verify_seal(record) else screen.paint("CHANGED since it was sealed", "red")
     revision = f", revision {record['revision']}" if record["revision"] > 1 else ""
     yield "record", f"{fits}{revision}: {count(frames, 'frame')} in {count(len(logs), 'log')}{damage}"
+
+
+def _all_ended(record: Record) -> bool:
+    """Have all ranks of a run that has no record yet told how they ended?"""
+    states = record["ranks"]["columns"]["state"]
+    ended = bool(states) and not record["ranks"]["missing"] and "running" not in states
+    return ended and record["run"]["status"] == "running"
 
 
 def next_steps(record: Record, directory: str, screen: Screen, parts: Mapping[str, Record]) -> list[str]:

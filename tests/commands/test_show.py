@@ -263,3 +263,14 @@ def test_what_was_declared_and_not_looked_at_says_why(call: Call, store: Store) 
     Launch(boot_id="of another machine").start(outputs=["u.h5"]).write(store.run("going"))
     assert "u.h5  (not hashed: the run's end left nobody to do it)" in call("show", "killed")[1]
     assert "u.h5  (looked at when the run has ended)" in call("show", "going")[1]
+
+
+def test_a_run_whose_ranks_have_ended_is_not_said_to_go_on() -> None:
+    def told(launch: Launch) -> str:
+        record = fold(normal(launch), run_id="r1", over=False) | {"output": {"files": [], "lost_bytes": 0}}
+        lines = page.render(record, "/nowhere", Screen(colour=False, width=100))
+        return next(line for line in lines if line.startswith("record"))
+
+    pair = Launch(size=2).start(0).start(1).exit(0)
+    assert "still going on" in told(pair)
+    assert "the run is over, and its last facts are being gathered" in told(pair.exit(1, code=3))
