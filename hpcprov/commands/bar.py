@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import contextmanager
 
 from hpcprov.commands.screen import cut, duration, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import TextIO
 
 QUIET_FOR = 1.0  # s: what is done sooner needs no line
@@ -62,6 +63,23 @@ class Bar:
             self.stream.flush()
         except (OSError, ValueError):
             self.active = False  # nobody is looking
+
+
+@contextmanager
+def progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar for so many bytes; told of each block."""
+    bar, done = Bar(), 0
+    bar.begin(name)
+
+    def pulse(number: int) -> None:
+        nonlocal done
+        done += number
+        bar.show(done, total)
+
+    try:
+        yield pulse
+    finally:
+        bar.clear()
 
 
 def line(name: str, done: int, total: int, seconds: float, width: int) -> str:

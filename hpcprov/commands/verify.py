@@ -12,13 +12,12 @@ import argparse
 import json
 import os
 import shlex
-import signal
 import tempfile
-from contextlib import contextmanager
 
 from hpcprov.commands import expected
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import HELP, listed, store_here, tell
+from hpcprov.commands.ending import tidy
 from hpcprov.commands.reading import reader, thread_number
 from hpcprov.record import layout
 from hpcprov.record.artifact import BLANK
@@ -58,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Check each artifact; the exit status."""
     _check_usage(args)
     results = []
-    with _tidy(), tempfile.TemporaryDirectory(prefix="hpcprov-") as folder:
+    with tidy(), tempfile.TemporaryDirectory(prefix="hpcprov-") as folder:
         bar = Bar()
         with reader({"threads": args.threads, "tiles_dir": folder, "durable": False}, bar) as reading:
             for verdict in _verdicts(args, _Reader(reading, bar, folder)):
@@ -70,20 +69,6 @@ def run(args: argparse.Namespace) -> int:
     elif len(results) != 1:
         print(_summary(results))
     return _status(results)
-
-
-@contextmanager
-def _tidy() -> Iterator[None]:
-    """Batch systems end jobs by SIGTERM: then, too, leave no folder in /tmp and no bar on the terminal."""
-
-    def end(number: int, frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _check_usage(args: argparse.Namespace) -> None:
