@@ -65,7 +65,10 @@ class Workflow(Site):
         """`snakemake --logger hpcprov WORDS`."""
         command = ["snakemake", "--logger", "hpcprov", *map(str, words)]
         self.log = (self.cwd / "snakemake.log").open("ab")
-        self.env |= env | {"XDG_CACHE_HOME": str(self.cwd / ".cache"), "HOME": str(self.cwd)}
+        # A Snakemake that is killed leaves its directories for temporary files.
+        own = {"HOME": self.cwd, "XDG_CACHE_HOME": self.cwd / ".cache", "TMPDIR": self.cwd / ".tmp"}
+        own["TMPDIR"].mkdir(exist_ok=True)
+        self.env |= env | {name: str(place) for name, place in own.items()}
         self.process = subprocess.Popen(
             [str(self.bin / command[0]), *command[1:]],
             cwd=self.cwd,
