@@ -3,8 +3,9 @@
     ask(Job("alps", "4711", restarts=0, began=None, step="0"))
     -> Answer(True, "job 4711 has ended: TIMEOUT", [("sacct", {"state": "TIMEOUT", ...}), ("scontrol", {...})])
 
-Nothing here raises or waits long: each program has 5 s, and one that did not answer in that time, or at all, is not
-asked again by this process. All of a cluster's jobs share one slurmctld: answers are kept for a while.
+Nothing here raises or waits long: each program has 5 s, and one that did not answer in that time, or at all, or has
+taken 30 s for its answers, is not asked again by this process. All of a cluster's jobs share one slurmctld: answers are
+kept for a while.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PATIENCE = 5.0  # s for each program
+MOST_SPENT = 30.0  # s for all that a program is asked: a command is not to wait minutes for a slow slurmctld
 FRESH = 60.0  # s for which an answer is kept: about as long as a command runs
 MOST_BYTES = 32 << 20
 MOST_KEPT = 1 << 16
@@ -47,6 +49,7 @@ class Slurm:
     def __init__(self, environ: Mapping[str, str] = os.environ, *, patience: float = PATIENCE) -> None:
         self.environ, self.patience = environ, patience
         self.silent: set[str] = set()
+        self.spent = {"scontrol": 0.0, "sacct": 0.0}
         self.separator = f"|{os.urandom(6).hex()}|"
         self.old_sacct = False
         self.kept: dict[tuple[str, ...], tuple[float, bytes]] = {}
@@ -218,11 +221,16 @@ class Slurm:
             raise ProgramFailed(f"{program} is not on PATH, or did not answer before")
         environ = {name: value for name, value in self.environ.items() if name not in UNWANTED}
         environ |= {"LC_ALL": "C", "SLURM_TIME_FORMAT": "%s"}
+        begun = time.monotonic()
         try:
             stream([path, *command[1:]], consume, environ=environ, timeout=self.patience)
         except ProgramTimeout:
             self.silent.add(program)
             raise
+        finally:
+            self.spent[program] += time.monotonic() - begun
+            if self.spent[program] > MOST_SPENT:
+                self.silent.add(program)
 
 
 def of_the_cluster(starts: list[dict[str, Any]], job: Job) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcprov.capture import sacct, scontrol
+from hpcprov.capture import sacct, scontrol, slurm
 from hpcprov.capture.slurm import MOST_BYTES, Slurm
 from hpcprov.capture.slurm_words import chosen, scrubbed, verdict
 from hpcprov.record.job import Job
@@ -216,6 +216,15 @@ def test_one_that_hangs_is_asked_once(tmp_path: Path) -> None:
     for _ in range(3):
         assert slurm.ask(JOB).over is None
     assert (tmp_path / "asked").read_text() == "\n"
+
+
+def test_one_that_is_slow_is_not_asked_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm, "MOST_SPENT", 0.4)
+    said = "[ $2 = config ] && exec echo 'ClusterName = bed'\nsleep 0.15\nprintf 'JobId=%s JobName=x\\n   JobState="
+    here = Slurm(commands(tmp_path, scontrol=f"echo . >>{tmp_path}/asked\n{said}RUNNING\\n' $3"))
+    told = [here.ask(Job("bed", str(number))).over for number in range(1, 20)]
+    assert told[0] is False and told[-1] is None and "scontrol" in here.silent
+    assert len((tmp_path / "asked").read_text().split()) < 6
 
 
 def test_one_that_has_no_slurmctld_or_accounting_is_not_asked_for_every_run(tmp_path: Path) -> None:
