@@ -212,7 +212,8 @@ def _of_job(store: Store, text: str) -> Run:
     if runs:
         names = [run.id for run in sorted(runs, key=_start)]
         raise AmbiguousRun(f"job {text!a} has {len(runs)} runs", hint=_candidates(names))
-    raise NoSuchRun(f"no run and no job is called {text!a}", hint="`hpcprov runs` lists what there is")
+    hint = f"`hpcprov runs` lists what there is in {store.root}; a job is there when a run of it is"
+    raise NoSuchRun(f"no run and no job is called {text!a}", hint=hint)
 
 
 def job_names(record: model.Record) -> set[str]:

@@ -274,3 +274,9 @@ def test_a_run_whose_ranks_have_ended_is_not_said_to_go_on() -> None:
     pair = Launch(size=2).start(0).start(1).exit(0)
     assert "still going on" in told(pair)
     assert "the run is over, and its last facts are being gathered" in told(pair.exit(1, code=3))
+
+
+def test_who_asks_for_what_is_not_there_is_told_where_it_was_looked_for(call: Call, runs: Store) -> None:
+    """Jobs that are pending, or were made in another directory."""
+    status, _, err = call("show", "99")
+    assert status == 2 and f"lists what there is in {runs.root}" in err
