@@ -212,7 +212,7 @@ def _of_job(store: Store, text: str) -> Run:
     if runs:
         names = [run.id for run in sorted(runs, key=_start)]
         raise AmbiguousRun(f"job {text!a} has {len(runs)} runs", hint=_candidates(names))
-    hint = f"`hpcprov runs` lists what there is in {store.root}; a job is there when a run of it is"
+    hint = f"`hpcprov runs` lists what there is in {store.root}; a job is listed once one of its steps is"
     raise NoSuchRun(f"no run and no job is called {text!a}", hint=hint)
 
 
