@@ -4,6 +4,7 @@
     == {"identity": {"digest": "sha256:9c1f...", "of": "OCI manifest", "config": "sha256:77aa..."}, "labels": {...}}
 
 The program that the run called is asked, with its own global flags, for at most a few seconds, when the run has ended.
+Of a record, which may be another user's, nothing is run: whoever settles it gives the program's name alone.
 Sources: podman-image-inspect(1), `docker image inspect`, `apptainer instance list --json`.
 """
 
