@@ -410,8 +410,8 @@ def test_mpi_rules(workflow: Workflow) -> None:
 
 
 def test_what_makes_no_record(plain: Workflow) -> None:
-    for words in (["-n"], ["--unlock"], ["--lint"], ["--list-rules"], ["--summary"], ["--touch"]):
-        plain.snakemake(*words, check=None)
+    for word in ("-n", "--unlock", "--lint", "--list-rules", "--summary", "--touch"):
+        plain.snakemake(word, check=int(word == "--lint"))  # which finds something in it
     plain.snakemake(HPCPROV="off")
     assert list(plain.store.iterdir()) == [] and not (plain.cwd / ".snakemake" / "hpcprov").exists()
 
