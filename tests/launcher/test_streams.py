@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .observe import FAST, Seen, World, running
+from .observe import FAST, Seen, World, running, wait_until
 
 CAPTURED = ("--no-agent", "--capture-output")
 BOTH = pytest.mark.parametrize("options", [FAST, CAPTURED], ids=["plain", "captured"])
@@ -152,25 +152,31 @@ def test_what_the_application_closes_is_closed(world: World, fd: int, options: t
     """A reader sees end-of-file when the application has closed its end, not when it ends."""
     for chosen in (None, options):
         reader, writer = os.pipe()
-        script = f"import os, time; os.close({fd}); time.sleep(1.5)"
+        script = f"import os, time; os.close({fd}); time.sleep(20)"
         command = world.argv(sys.executable, "-c", script, options=chosen)
         # The shell gives the writing end its number and keeps none itself.
         shell = ["/bin/bash", "-c", f'exec {fd}>&{writer} {writer}>&-; exec "$@"', "bash", *command]
         with running(world, shell, pass_fds=(writer,), stdout=subprocess.DEVNULL) as process:
             os.close(writer)
-            started = time.monotonic()
             assert os.read(reader, 1) == b""
-            waited = time.monotonic() - started
             os.close(reader)
-            assert process.wait(20) == 0
-        assert waited < 1.2, "hpcprov holds the descriptor"
+            assert process.poll() is None, "hpcprov holds the descriptor"
 
 
 @pytest.mark.parametrize("options", [FAST, ()], ids=["alone", "agent"])
 def test_a_writer_learns_that_stdin_was_closed(world: World, options: tuple[str, ...]) -> None:
     for chosen in (None, options):
-        with running(world, world.argv("sh", "-c", "exec <&-; echo closed; sleep 1", options=chosen)) as process:
+        with running(world, world.argv("sh", "-c", "exec <&-; echo closed; exec sleep 20", options=chosen)) as process:
             assert process.stdout and process.stdin
             assert process.stdout.readline() == b"closed\n"
-            with pytest.raises(BrokenPipeError):
-                os.write(process.stdin.fileno(), b"x")
+            stdin = process.stdin.fileno()
+            # The launcher closes it, too, as soon as it sees that the application runs.
+            wait_until(lambda fd=stdin: is_broken(fd), what="the end of the pipe")
+            assert process.poll() is None
+
+
+def is_broken(fd: int) -> bool:
+    try:
+        return os.write(fd, b"x") < 0
+    except BrokenPipeError:
+        return True
