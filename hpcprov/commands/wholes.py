@@ -14,10 +14,10 @@ from hpcprov.agent import membership
 from hpcprov.capture.slurm import ask, ask_ahead
 from hpcprov.merge import find, jobs
 from hpcprov.merge.alive import doubt
-from hpcprov.merge.fold import lowest
 from hpcprov.merge.publish import revise
 from hpcprov.merge.read import read_run
 from hpcprov.merge.settle import Settled, settle_run, settle_stale, witnessed
+from hpcprov.merge.shared import lowest
 from hpcprov.record import layout, model, moment
 from hpcprov.record.errors import HpcprovError
 

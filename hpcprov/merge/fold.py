@@ -54,7 +54,7 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
         "version": model.VERSION,
         "run": run(ranks, by_kind, table, run_id=run_id, over=over)
         | {"kind": kind}
-        | whole.membership(kind, lowest(environment), scheduler(table), run_id=run_id)
+        | whole.membership(kind, shared.lowest(environment), scheduler(table), run_id=run_id)
         | (witnessing.of_job(witnesses) if kind == "job" else {})
         | {"status": word, "cause": cause},
         "launcher": {"kind": nodewise.common([rank.start.get("launcher") for rank in ranks]), "size": size},
@@ -134,21 +134,14 @@ def times(ranks: list[Rank], by_kind: dict[str, list[Event]], over: bool, *, tol
     }
 
 
-def lowest(environment: dict[str, Any]) -> dict[str, str]:
-    """The environment of the lowest rank."""
-    varying = {name: column[0] for name, column in environment["varying"].items() if column[0] is not None}
-    common: dict[str, str] = environment["common"]
-    return common | varying
-
-
 def step(environment: dict[str, Any]) -> str:
     """The step of a batch job that the run was, as sacct calls it."""
-    return lowest(environment).get("SLURM_STEP_ID", "batch")
+    return shared.lowest(environment).get("SLURM_STEP_ID", "batch")
 
 
 def is_mpi(environment: dict[str, Any]) -> bool:
     """Were the ranks started in a way in which MPI_Abort of one ends all?"""
-    return not lowest(environment).keys().isdisjoint(("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"))
+    return not shared.lowest(environment).keys().isdisjoint(("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"))
 
 
 def scheduler(table: dict[str, Any]) -> dict[str, Any]:

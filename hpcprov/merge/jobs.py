@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 
+from hpcprov.merge.shared import lowest
 from hpcprov.merge.whole import began
 from hpcprov.record import layout, model, moment
 from hpcprov.record.job import Job
@@ -37,29 +38,28 @@ def job_of_id(run_id: str) -> Job | None:
 def job_of_events(run_id: str, events: Iterable[Event]) -> Job | None:
     """The job of a run whose logs are not folded yet: of a job its own, else that of its lowest rank's environment."""
     parts: list[Event] = []
-    lowest: Event = {}
+    env: Event = {}
     first = NEVER
     for event in events:
         if event["event"] in ("part", "start"):
             first = min(first, event["time"])
         if event["event"] == "part":
             parts.append(event)
-        elif event["event"] == "env" and event["rank"] <= lowest.get("rank", event["rank"]):
-            lowest = event
-    if any(event["kind"] == "job" for event in parts) and not lowest:
+        elif event["event"] == "env" and event["rank"] <= env.get("rank", event["rank"]):
+            env = event
+    if any(event["kind"] == "job" for event in parts) and not env:
         return _seen(job_itself(run_id, min(began(parts), default=None)), first)
-    return _seen(job_of_environment(lowest.get("env", {})), first)
+    return _seen(job_of_environment(env.get("env", {})), first)
 
 
 def job_of_record(record: model.Record) -> Job | None:
     """The job of a finished run. Its own `began` is not in the record of a job: the start is."""
-    run, environment = record["run"], record["environment"]
+    run = record["run"]
     if run["kind"] == "job":
         told = (one["value"].get("start") for one in record["witnesses"])
         return job_itself(run["id"], next((at for at in told if type(at) is int), None))
-    varying = {name: column[0] for name, column in environment["varying"].items() if column and column[0] is not None}
     first = moment.ns(run["start"]) if run["start"] else NEVER
-    return _seen(job_of_environment(environment["common"] | varying), first)
+    return _seen(job_of_environment(lowest(record["environment"])), first)
 
 
 def _seen(job: Job | None, first: int) -> Job | None:

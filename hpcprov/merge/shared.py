@@ -66,6 +66,13 @@ def environment(found: dict[int, dict[str, str]], ranks: list[int]) -> dict[str,
     return {"common": common, "varying": varying, "unknown": ranges(rank for rank in ranks if rank not in found)}
 
 
+def lowest(environment: dict[str, Any]) -> dict[str, str]:
+    """The environment of the lowest rank, from a record's `environment`."""
+    columns = environment["varying"].items()
+    common: dict[str, str] = environment["common"]
+    return common | {name: column[0] for name, column in columns if column and column[0] is not None}
+
+
 def facts(events: Iterable[Event]) -> tuple[dict[str, dict[str, str]], dict[str, Any]]:
     """For each node and kind the digest of its latest fact, and the table of facts by digest."""
     latest: dict[tuple[str, str], Event] = {}
