@@ -3,15 +3,19 @@
  * Files, in the order in which a run passes through them:
  *   main.c         the verb: exec is served here, every other is handed to Python (handover.c)
  *   options.c      the command line of exec
+ *   site.c         what the site's configuration file says
  *   place.c        which rank of which launch is this: tables of launcher variables, the run id
  *   store.c        where .hpcprov is; the run's directory and the node's log
  *   facts.c        the start, env and exit events (redact.c decides what of argv and environment may be told)
  *   frame.c        JSON, checksums, frames
+ *   area.c         the node's event area: where observed processes write
+ *   preload.c      the observer library in the application's environment
  *   run.c          start the application, pass signals on, wait, end as it ended
  *   memory.c       how many processes the out-of-memory killer ended meanwhile
  *   sentinel.c     which signals the application did not get itself
  *   descriptors.c  which descriptors stay open
  *   output.c       --capture-output
+ *   audit.c        --audit python: which code of its user's own a Python program runs
  *   agent.c        election of the node's agent; what it is told at the end
  */
 #ifndef HPCPROV_LAUNCHER_H
@@ -59,11 +63,17 @@ struct options {
     char **inputs, **outputs, **tags;
     size_t n_inputs, n_outputs, n_tags;
     const char *name, *note, *run_id, *forward, *hash;
-    bool capture_output, no_agent;
+    const char *observe; /* preload, notify, off; never NULL after options_settle */
+    const char *audit;   /* python, off, or NULL: not said */
+    bool capture_output, no_agent, audits;
 };
 bool options_off(void);                     /* HPCPROV=off */
 int options_parse(char **argv, struct options *o); /* -1: go on; else the exit status to end with */
+const char *options_settle(struct options *o); /* what was not given, from the environment and the site; what is wrong with those, or NULL */
 bool run_id_valid(const char *id, const char **why);
+
+/* ---- site.c */
+bool site_value(const char *key, char *into, size_t room); /* from HPCPROV_CONFIG, else /etc/hpcprov.conf: lines `key = value` */
 
 /* ---- place.c */
 struct place {
@@ -103,13 +113,36 @@ void facts_problem(const struct store *s, const struct place *p, const char *tex
 bool redact_env_allowed(const char *assignment);
 void redact_word(struct text *out, const char *word, bool *secret);
 
+/* ---- area.c */
+#define LIBRARY_NAME "libhpcprov-observe.so"
+struct area {
+    int fd;                      /* -1: nothing is observed */
+    char *spool;                 /* its directory, absolute */
+    char *library;               /* what is preloaded */
+    char *outer, *outer_library; /* what a run that this one is part of had put into our environment; NULL: nothing */
+};
+bool area_open(struct area *a, const struct store *s); /* false: errno */
+void area_release(const struct area *a);               /* it is the agent's now */
+void area_remove(const struct area *a);                /* unless somebody still uses it */
+
+/* ---- preload.c */
+void preload_take(struct area *a); /* an outer run's variables out of our environment */
+bool preload_find(struct area *a); /* the library, as ld.so can load it */
+void preload_in_child(const struct area *a, const struct place *p, const char *program);
+
 /* ---- agent.c */
 struct agent {
     int fd;       /* connection, -1: none */
     bool crowded; /* its queue of connections was full: to be tried again */
 };
-void agent_join(struct agent *a, const struct store *s, const struct place *p, pid_t application);
-void agent_try_again(struct agent *a, const struct store *s, const struct place *p, pid_t application);
+struct joining { /* what a launcher tells of itself */
+    const struct store *store;
+    const struct place *place;
+    pid_t application;
+    int area; /* -1: none */
+};
+void agent_join(struct agent *a, const struct joining *j);
+void agent_try_again(struct agent *a, const struct joining *j);
 bool agent_tell_exit(struct agent *a, int status); /* false: it is not there any more */
 
 /* ---- sentinel.c */
@@ -132,7 +165,7 @@ void memory_watch(struct memory *m);
 int64_t memory_kills(const struct memory *m); /* since then; 0 also where nothing counts */
 
 /* ---- run.c */
-int run_command(const struct options *o, const struct place *p, struct store *s); /* ends the process as the command ended */
+int run_command(const struct options *o, const struct place *p, struct store *s, struct area *area); /* ends the process as the command ended */
 void signals_block(void);   /* from the first write on: a limit or a closed pipe must not kill us */
 void signals_restore(void); /* as they were, less what our own writes brought about */
 _Noreturn void exec_plain(char **command);
@@ -153,7 +186,12 @@ void output_wants(const struct output *c, struct pollfd fds[2]); /* what to wait
 void output_turn(struct output *c, const struct pollfd fds[2], const struct store *s, const struct place *p);
 void output_finish(struct output *c, int signals, const struct store *s, const struct place *p);
 
+/* ---- audit.c */
+bool audit_wanted(const char *option, const char *configured); /* the option's word, HPCPROV_PYTHON_AUDIT's, the configuration's */
+bool audit_prepare(const char *spool); /* in the child: every Python of the application tells of its own code in <spool>/python.jsonl */
+
 /* ---- handover.c */
+bool own_directory(char *into); /* PATH_MAX bytes */
 _Noreturn void handover(char **argv);                /* python -m hpcprov ARGV; ends with 127 when there is none */
 void handover_agent(char *const *arguments);          /* returns only on failure */
 void warn_when_stale(void);

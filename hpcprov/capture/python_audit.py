@@ -1,0 +1,64 @@
+"""What Python programs said of their own code: lines that launcher/python/sitecustomize.py wrote (docs/observing.md).
+
+Any process of the job may write into that file: a line that is not what the hook writes is left out.
+
+    entries(b'{"path":"/home/ada/solve.py","as":"script","size":812,"mtime":1763712000000000000}\\n')
+    -> [{"path": "/home/ada/solve.py", "as": "script", "size": 812, "mtime": 1763712000000000000}]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+LOG = "python.jsonl"
+# In order of what they say of a file that has been seen as several.
+KINDS = ("script", "notebook", "module", "archive")
+MOST_BYTES = 32 << 20
+MOST_LINE = 32 << 10
+MOST_FILES = 20000
+LATEST = 1 << 63
+
+
+def read(spool: str) -> list[dict[str, Any]]:
+    """The entries in a spool directory; none where no hook wrote any."""
+    try:
+        fd = os.open(os.path.join(spool, LOG), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb") as file:
+            return entries(file.read(MOST_BYTES))
+    except OSError:
+        return []
+
+
+def entries(text: bytes) -> list[dict[str, Any]]:
+    """Each file once, in order of the paths: of its states the latest, of its kinds the first of KINDS."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in text.split(b"\n"):
+        entry = _entry(line) if 0 < len(line) <= MOST_LINE else None
+        if entry is None or (entry["path"] not in found and len(found) >= MOST_FILES):
+            continue
+        found[entry["path"]] = _joined(found.get(entry["path"], entry), entry)
+    return [found[path] for path in sorted(found)]
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if type(told) is not dict or type(told.get("path")) is not str or told.get("as") not in KINDS:
+        return None
+    path = told["path"]
+    numbers = told.get("size"), told.get("mtime")
+    if not path.startswith("/") or "\0" in path or any(type(n) is not int or not 0 <= n < LATEST for n in numbers):
+        return None
+    return {"path": os.path.normpath(path), "as": told["as"], "size": numbers[0], "mtime": numbers[1]}
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    latest = max(one, other, key=lambda entry: (entry["mtime"], entry["size"]))
+    return latest | {"as": min(one["as"], other["as"], key=KINDS.index)}
