@@ -105,30 +105,44 @@ static int bind_or_connect(const struct store *s, const struct place *p) {
     return fd;
 }
 
-static void say_hello(const struct agent *a, const struct place *p, pid_t application) {
-    char hello[160];
-    int n = snprintf(hello, sizeof hello, "hello %lld %lld %lld %d %lld %d", (long long)p->rank, (long long)p->size, (long long)p->local_size,
-                     (int)getpid(), (long long)p->ticks, (int)application);
-    if (send(a->fd, hello, (size_t)n, MSG_NOSIGNAL) < 0) errno = 0; /* the agent then learns of this rank from the log */
+/* With the event area's descriptor: the agent may be in another mount namespace. */
+static bool send_with(int connection, char *text, size_t len, int descriptor) {
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    struct iovec packet = {.iov_base = text, .iov_len = len};
+    struct msghdr message = {.msg_iov = &packet, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
+    return descriptor >= 0 && sendmsg(connection, &message, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
-void agent_join(struct agent *a, const struct store *s, const struct place *p, pid_t application) {
+static void say_hello(const struct agent *a, const struct joining *j) {
+    const struct place *p = j->place;
+    char hello[160];
+    size_t n = (size_t)snprintf(hello, sizeof hello, "hello %lld %lld %lld %d %lld %d", (long long)p->rank, (long long)p->size,
+                                (long long)p->local_size, (int)getpid(), (long long)p->ticks, (int)j->application);
+    if (send_with(a->fd, hello, n, j->area)) return;
+    if (send(a->fd, hello, n, MSG_NOSIGNAL) < 0) errno = 0; /* the agent then learns of this rank from the log */
+}
+
+void agent_join(struct agent *a, const struct joining *j) {
     *a = (struct agent){.fd = -1};
     for (int try = 0; try < 20 && a->fd < 0 && !a->crowded; try++) {
         if (try) nap(try < 5 ? 1 : 5); /* bound and not yet listening, or an agent that is just leaving */
-        a->fd = bind_or_connect(s, p);
+        a->fd = bind_or_connect(j->store, j->place);
         a->crowded = a->fd < 0 && errno == EAGAIN; /* kernels before 5.4 queue 128; the agent is still starting */
     }
-    if (a->fd >= 0) say_hello(a, p, application);
-    else if (!a->crowded) facts_problem(s, p, "no agent on this node: its socket could be neither bound nor reached");
+    if (a->fd >= 0) say_hello(a, j);
+    else if (!a->crowded) facts_problem(j->store, j->place, "no agent on this node: its socket could be neither bound nor reached");
 }
 
-void agent_try_again(struct agent *a, const struct store *s, const struct place *p, pid_t application) {
+void agent_try_again(struct agent *a, const struct joining *j) {
     struct sockaddr_un address;
-    socklen_t size = socket_name(s, &address);
+    socklen_t size = socket_name(j->store, &address);
     a->fd = connect_to(&address, size);
     a->crowded = a->fd < 0 && errno == EAGAIN;
-    if (a->fd >= 0) say_hello(a, p, application);
+    if (a->fd >= 0) say_hello(a, j);
 }
 
 bool agent_tell_exit(struct agent *a, int status) {

@@ -150,6 +150,7 @@ static bool write_start(const struct store *s, const struct place *p, const stru
     json_named(&t, "forward", o->forward);
     json_bool(&t, "capture_output", o->capture_output);
     json_bool(&t, "agent", !o->no_agent);
+    json_named(&t, "observe", o->observe);
     json_named(&t, "hpcprov", HPCPROV_VERSION);
     json_named(&t, "clock", "CLOCK_REALTIME");
     free(cwd);

@@ -21,7 +21,7 @@
 #define HPCPROV_PYTHON_PATH ""
 #endif
 
-static bool own_directory(char into[PATH_MAX]) {
+bool own_directory(char *into) {
     ssize_t n = readlink("/proc/self/exe", into, PATH_MAX - 1);
     if (n <= 0) return false;
     into[n] = 0;

@@ -31,11 +31,14 @@ static int run_exec(char **argv) {
     struct options options;
     struct place place;
     struct store store;
+    struct area area = {.fd = -1};
     int refused = options_parse(argv, &options);
     if (refused >= 0) return refused;
     if (options_off()) exec_plain(options.command);
     signals_block();
     warn_when_stale();
+    const char *wrong = options_settle(&options);
+    preload_take(&area);
     place_find(&place, options.run_id);
     if (!store_open(&store, &place, options.capture_output)) exec_plain(options.command);
     if (!facts_start(&store, &place, &options)) {
@@ -46,7 +49,8 @@ static int run_exec(char **argv) {
         say("%s may be on a file system that other nodes do not see: set HPCPROV_DIR to a shared one", store.root);
         facts_problem(&store, &place, "the run's directory may be on a file system that other nodes do not see");
     }
-    return run_command(&options, &place, &store);
+    if (wrong) facts_problem(&store, &place, wrong);
+    return run_command(&options, &place, &store, &area);
 }
 
 int main(int argc, char **argv) {

@@ -25,11 +25,16 @@ static const char help[] =
     "                          pass signals on to COMMAND: when it did not get them itself (auto, the default)\n"
     "  --hash now|later|off    sign inputs and outputs when the run ends (now, the default), with\n"
     "                          `hpcprov settle` (later), or never (off)\n"
+    "  --observe preload|notify|off\n"
+    "                          see which files COMMAND reads and writes and which programs it starts: by a\n"
+    "                          preloaded library (preload, the default), by the kernel (notify), or not (off)\n"
+    "  --audit python|off      name the script and the modules of your own that Python programs run\n"
     "  --no-agent              record the launcher's own facts only\n"
     "  --help                  this text\n"
     "\n"
     "environment: HPCPROV=off runs COMMAND and nothing else; HPCPROV_DIR=DIR keeps records in DIR instead of the\n"
-    "nearest .hpcprov; HPCPROV_QUIET=1 keeps hpcprov's own lines off standard error; HPCPROV_PYTHON names the Python.\n"
+    "nearest .hpcprov; HPCPROV_QUIET=1 keeps hpcprov's own lines off standard error; HPCPROV_PYTHON names the Python;\n"
+    "HPCPROV_OBSERVE is --observe where that is not given. A site sets it in /etc/hpcprov.conf: `observe = off`.\n"
     "\n"
     "exit status: COMMAND's; 125 the options are wrong, 126 COMMAND cannot be executed, 127 it is not found.\n"
     "\n"
@@ -44,6 +49,8 @@ struct option_row {
 };
 static const char *const forward_values[] = {"auto", "always", "never", NULL};
 static const char *const hash_values[] = {"now", "later", "off", NULL};
+static const char *const observe_values[] = {"preload", "notify", "off", NULL};
+static const char *const audit_values[] = {"python", "off", NULL};
 #define AT(member) offsetof(struct options, member)
 static const struct option_row rows[] = {
     {"--input", LIST, AT(inputs), AT(n_inputs), NULL},
@@ -54,6 +61,8 @@ static const struct option_row rows[] = {
     {"--run-id", TEXT, AT(run_id), 0, NULL},
     {"--forward", TEXT, AT(forward), 0, forward_values},
     {"--hash", TEXT, AT(hash), 0, hash_values},
+    {"--observe", TEXT, AT(observe), 0, observe_values},
+    {"--audit", TEXT, AT(audit), 0, audit_values},
     {"--capture-output", FLAG, AT(capture_output), 0, NULL},
     {"--no-agent", FLAG, AT(no_agent), 0, NULL},
     {"--help", HELP, 0, 0, NULL},
@@ -112,7 +121,8 @@ static int check_value(const struct option_row *row, const char *value) {
     for (size_t i = 0; row->values; i++) {
         if (!row->values[i]) {
             char one_of[80];
-            snprintf(one_of, sizeof one_of, "%s must be one of %s, %s, %s", row->name, row->values[0], row->values[1], row->values[2]);
+            size_t n = (size_t)snprintf(one_of, sizeof one_of, "%s must be one of ", row->name);
+            for (size_t k = 0; row->values[k]; k++) n += (size_t)snprintf(one_of + n, sizeof one_of - n, "%s%s", k ? ", " : "", row->values[k]);
             return refuse("`%s`: %s", value, one_of);
         }
         if (!strcmp(value, row->values[i])) break;
@@ -154,4 +164,22 @@ int options_parse(char **argv, struct options *o) {
     if (!*word) return refuse("no command after `%s`%s", word > argv ? word[-1] : "exec", ": what should run?");
     o->command = word;
     return -1;
+}
+
+static const char *known(const char *value) {
+    for (size_t i = 0; observe_values[i]; i++)
+        if (!strcmp(value, observe_values[i])) return observe_values[i];
+    return NULL;
+}
+
+const char *options_settle(struct options *o) {
+    const char *variable = getenv("HPCPROV_OBSERVE"), *wrong = NULL;
+    char configured[16];
+    if (o->no_agent) o->observe = "off"; /* nobody would read the events */
+    if (!o->observe && variable && *variable && !(o->observe = known(variable))) wrong = "HPCPROV_OBSERVE is none of preload, notify, off";
+    if (!o->observe && site_value("observe", configured, sizeof configured) && !(o->observe = known(configured)))
+        wrong = "the site's `observe` is none of preload, notify, off";
+    if (!o->observe) o->observe = observe_values[0];
+    o->audits = audit_wanted(o->audit, site_value("audit", configured, sizeof configured) ? configured : NULL);
+    return wrong;
 }

@@ -26,6 +26,7 @@ struct watch {
     const struct options *options;
     const struct place *place;
     struct store *store;
+    struct area *area;
     struct output output;
     struct agent agent;
     int signals;               /* signalfd */
@@ -163,6 +164,8 @@ static _Noreturn void be_application(struct watch *w, int report, pid_t launcher
     if (setenv("HPCPROV_RUN", own, 1)) errno = 0; /* out of memory: a nested run then misses its parent */
     if (w->options->capture_output) output_in_child(&w->output);
     if (w->subreaper) prctl(PR_SET_CHILD_SUBREAPER, 1); /* lost by fork, kept by exec */
+    preload_in_child(w->area, w->place, w->options->command[0]);
+    if (w->area->fd >= 0 && w->options->audits) audit_prepare(w->area->spool);
     signals_restore();
     execvp(w->options->command[0], w->options->command);
     int error = errno;
@@ -203,10 +206,19 @@ static bool prepare(struct watch *w) {
  * must neither do so before the exit is written nor after it has reaped this process (then it does not do so at all). */
 static void close_inherited(const struct watch *w) {
     const char *pmi = getenv("PMI_FD");
-    int own[8] = {2, w->signals, w->store->log, w->store->out, pmi ? atoi(pmi) : -1}, n = 5;
+    int own[9] = {2, w->signals, w->store->log, w->store->out, w->area->fd, pmi ? atoi(pmi) : -1}, n = 6;
     for (int i = 0; i < 2 && w->options->capture_output; i++) own[n++] = w->output.pipes[i][0];
     if (w->options->capture_output) own[n++] = 1;
     close_all_but(own, (size_t)n);
+}
+
+static struct joining joining(const struct watch *w) {
+    return (struct joining){.store = w->store, .place = w->place, .application = w->application, .area = w->area->fd};
+}
+
+static void try_agent_again(struct watch *w) {
+    struct joining j = joining(w);
+    if (w->agent.crowded) agent_try_again(&w->agent, &j);
 }
 
 static void wait_for_end(struct watch *w) {
@@ -217,7 +229,7 @@ static void wait_for_end(struct watch *w) {
         if (poll(fds, 3, w->agent.crowded ? RETRY_MS : -1) < 0 && errno != EINTR) break;
         if (w->options->capture_output) output_turn(&w->output, fds, w->store, w->place);
         if (fds[2].revents) read_signals(w);
-        if (w->agent.crowded) agent_try_again(&w->agent, w->store, w->place, w->application);
+        try_agent_again(w);
     }
 }
 
@@ -268,27 +280,45 @@ static _Noreturn void end_as_it_ended(const struct watch *w) {
     _exit(128 + signo); /* process 1 of a namespace cannot die of a signal */
 }
 
-int run_command(const struct options *o, const struct place *p, struct store *s) {
-    struct watch w = {.options = o, .place = p, .store = s, .sentinel = {.pid = -1}, .agent = {-1}};
+/* Whatever is missing for it: the application runs unobserved, and the record says why. */
+static void prepare_observation(const struct options *o, const struct place *p, const struct store *s, struct area *area) {
+    char why[200];
+    if (!strcmp(o->observe, "off")) return;
+    if (!area_open(area, s)) snprintf(why, sizeof why, "not observed: no place for events on this node: %s", strerror(errno));
+    else if (!preload_find(area)) snprintf(why, sizeof why, "not observed: no observer library beside the launcher that can be loaded");
+    else return;
+    facts_problem(s, p, why);
+    area_remove(area);
+    if (area->fd >= 0) close(area->fd);
+    area->fd = -1;
+}
+
+int run_command(const struct options *o, const struct place *p, struct store *s, struct area *area) {
+    struct watch w = {.options = o, .place = p, .store = s, .area = area, .sentinel = {.pid = -1}, .agent = {-1}};
+    prepare_observation(o, p, s, area);
     if (!prepare(&w) || !start_application(&w)) {
         say("nothing more is recorded: %s", strerror(errno));
         facts_problem(s, p, "the launcher could not watch the command: too few descriptors or processes");
         sentinel_end(&w.sentinel);
+        area_remove(area);
         exec_plain(o->command);
     }
     if (w.exec_errno) say("cannot run `%s`: %s", o->command[0], strerror(w.exec_errno));
     if (o->capture_output) output_in_parent(&w.output);
     close_inherited(&w);
-    if (!o->no_agent) agent_join(&w.agent, s, p, w.application);
+    struct joining j = joining(&w);
+    if (!o->no_agent) agent_join(&w.agent, &j);
     wait_for_end(&w);
     int64_t oom_kills = w.status ? memory_kills(&w.memory) : 0;
     if (!facts_exit(s, p, w.status, w.exec_errno, w.duration, &w.usage, w.output.lost, oom_kills)) say("the end of this run is not recorded: %s", strerror(errno));
     uint64_t lost = w.output.lost;
     if (o->capture_output) output_finish(&w.output, w.signals, s, p);
     if (w.output.lost != lost) facts_problem(s, p, "the last of the captured output could not be stored");
-    if (w.agent.crowded) agent_try_again(&w.agent, s, p, w.application);
+    try_agent_again(&w);
+    area_release(area);
     bool well = WIFEXITED(w.status) && WEXITSTATUS(w.status) == 0 && !leaving(&w);
     bool told = agent_tell_exit(&w.agent, w.status);
+    if (!told) area_remove(area);
     if (told && well) wait_for_agent(&w);
     else if (!told && well && !o->no_agent) miss_agent(&w);
     end_as_it_ended(&w);

@@ -1,0 +1,148 @@
+/* The node's event area (area.h): made by the first launcher of a node, opened by the others, removed by the last to leave.
+ *
+ *   /dev/shm/hpcprov-1000-5f70bf18a0860070.../area      the spool is a directory of ours, 0700, named after the node's log
+ *
+ * Whoever uses an area holds a shared lock on it. A lock that can be had alone therefore tells that nobody does any more: the area of a launcher that
+ * was killed is swept by the user's next agent (agent/spools.py). The agent gets the descriptor with `hello` and locks for itself; then it is the one that
+ * removes the spool, when it has read the last event.
+ */
+#define _GNU_SOURCE
+#include "launcher.h"
+#include "area.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TRIES = 50, SMALLEST = 4 * AREA_CHUNK };
+static const char FILE_NAME[] = "area";
+/* What may be in a spool (seen from its area). */
+static const char *const contents[] = {FILE_NAME, LIBRARY_NAME, "python.jsonl"};
+
+static void nap(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL); }
+
+/* Shared memory on a file system of the network is neither fast nor, between clients, shared. */
+static bool of_this_node(int fd) {
+    static const uint32_t elsewhere[] = {0x6969 /* NFS */,     0x0BD00BD0 /* Lustre */, 0x47504653 /* GPFS */, 0x19830326 /* BeeGFS */, 0x00C36400 /* Ceph */,
+                                         0x65735546 /* FUSE */, 0x01021997 /* 9P */,     0xFF534D42 /* CIFS */, 0xFE534D42 /* SMB 2 */,  0x5346414F /* AFS */};
+    struct statfs fs;
+    if (fstatfs(fd, &fs)) return false;
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+        if ((uint32_t)fs.f_type == elsewhere[i]) return false;
+    return true;
+}
+
+/* The spool as a descriptor; -1: not here. Never a directory that somebody else made, or could look into. */
+static int open_spool(const char *path) {
+    struct stat st;
+    if (mkdir(path, 0700) && errno != EEXIST) return -1;
+    int fd = fd_above_stdio(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (fd < 0) return -1;
+    if (!fstat(fd, &st) && st.st_uid == geteuid() && (st.st_mode & 07777) == 0700) return fd;
+    close(fd);
+    errno = EPERM;
+    return -1;
+}
+
+/* A limit on the size of files must not stop the application; its own limit stays as it is. */
+static uint64_t make_room(int fd) {
+    for (uint64_t capacity = AREA_CAPACITY; capacity >= SMALLEST; capacity /= 2)
+        if (!ftruncate(fd, (off_t)(AREA_HEADER + capacity))) return capacity;
+    return 0;
+}
+
+static bool write_header(int fd) {
+    struct stat own;
+    struct area_header header = {.header = AREA_HEADER, .version = 1, .chunk = AREA_CHUNK};
+    memcpy(header.magic, AREA_MAGIC, sizeof header.magic);
+    header.capacity = make_room(fd);
+    if (!stat("/proc/self/exe", &own)) {
+        header.launcher_dev = own.st_dev;
+        header.launcher_ino = own.st_ino;
+    }
+    return header.capacity && !posix_fallocate(fd, 0, AREA_HEADER) && pwrite(fd, &header, sizeof header, 0) == (ssize_t)sizeof header;
+}
+
+/* Made under a name of its own and then linked, so that nobody meets half of one. */
+static int make_area(int spool) {
+    char name[64];
+    snprintf(name, sizeof name, ".%d-%lld", (int)getpid(), (long long)clock_ns(CLOCK_BOOTTIME));
+    int fd = fd_above_stdio(openat(spool, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (fd < 0) return -1;
+    bool made = write_header(fd) && !flock(fd, LOCK_SH | LOCK_NB) && !linkat(spool, name, spool, FILE_NAME, 0);
+    int error = errno;
+    unlinkat(spool, name, 0);
+    if (made) return fd;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* Somebody may just be removing it: what can be locked and still has its name stays. */
+static int join_area(int spool) {
+    struct stat st;
+    int fd = fd_above_stdio(openat(spool, FILE_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (fd < 0) return -1;
+    if (!flock(fd, LOCK_SH | LOCK_NB) && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_nlink > 0) return fd;
+    close(fd);
+    errno = EAGAIN;
+    return -1;
+}
+
+static int area_in(const char *path) {
+    for (int try = 0; try < TRIES; try++) {
+        if (try) nap(1);
+        int spool = open_spool(path);
+        if (spool < 0) return -1;
+        int fd = of_this_node(spool) ? join_area(spool) : -1;
+        if (fd < 0 && errno == ENOENT) fd = make_area(spool);
+        int error = errno;
+        close(spool);
+        if (fd >= 0) return fd;
+        errno = error;
+        if (error == ENOENT || error == EEXIST || error == EAGAIN) continue; /* somebody came, or went, at the same moment */
+        rmdir(path);
+        return -1;
+    }
+    return -1;
+}
+
+static char *spool_name(const char *base, const char *log_path) {
+    char hex[65], *path;
+    sha256_hex(log_path, strlen(log_path), hex);
+    return asprintf(&path, "%s/hpcprov-%u-%.32s", base, (unsigned)geteuid(), hex) < 0 ? NULL : path;
+}
+
+bool area_open(struct area *a, const struct store *s) {
+    const char *temporary = getenv("TMPDIR");
+    const char *const places[] = {"/dev/shm", temporary && *temporary == '/' && strlen(temporary) < 1024 ? temporary : "/tmp", "/tmp"};
+    mode_t umask_now = umask(077);
+    for (size_t i = 0; a->fd < 0 && i < sizeof places / sizeof *places; i++) {
+        free(a->spool);
+        a->spool = spool_name(places[i], s->log_path);
+        a->fd = a->spool ? area_in(a->spool) : -1;
+    }
+    umask(umask_now);
+    return a->fd >= 0;
+}
+
+void area_release(const struct area *a) {
+    if (a->fd >= 0) flock(a->fd, LOCK_UN);
+}
+
+void area_remove(const struct area *a) {
+    struct stat st;
+    if (a->fd < 0 || flock(a->fd, LOCK_EX | LOCK_NB) || fstat(a->fd, &st) || st.st_nlink == 0) return;
+    int spool = open(a->spool, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    for (size_t i = 0; spool >= 0 && i < sizeof contents / sizeof *contents; i++) unlinkat(spool, contents[i], 0);
+    if (spool >= 0) close(spool);
+    rmdir(a->spool);
+}

@@ -1,0 +1,134 @@
+/* The observer library in the application's environment: HPCPROV_IO says where its events go, and the library stands last in LD_PRELOAD, so that
+ * what the user preloads (Darshan, libasan) comes first.
+ *
+ *   HPCPROV_IO=1:3:0::/dev/shm/hpcprov-1000-5f70.../area      version, rank, parent program, flags, area (area.h)
+ *
+ * The library takes both out of the application's environment when it starts. A program that does not load it (static, Go, set-id) gets
+ * the flag `v`: it hands them on to its children by itself.
+ */
+#define _GNU_SOURCE
+#include "launcher.h"
+#include "area.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#ifndef HPCPROV_OBSERVE_BUILT
+#define HPCPROV_OBSERVE_BUILT "" /* where an editable install's build has it: its data files are not installed */
+#endif
+
+static const char PRELOAD[] = "LD_PRELOAD", BETWEEN[] = ": "; /* of ld.so(8): no way to quote either */
+
+static bool is_library(const char *word, size_t len) {
+    size_t own = strlen(LIBRARY_NAME);
+    return len > own && word[len - own - 1] == '/' && !memcmp(word + len - own, LIBRARY_NAME, own);
+}
+
+/* The inherited LD_PRELOAD without an outer run's library, which `took` then holds. */
+static char *without_library(const char *value, char **took) {
+    char *rest = calloc(1, strlen(value) + 1), *end = rest;
+    for (const char *at = value; rest && *at;) {
+        size_t gap = strspn(at, BETWEEN), len = strcspn(at + gap, BETWEEN);
+        if (is_library(at + gap, len)) {
+            free(*took);
+            *took = strndup(at + gap, len);
+        } else end = mempcpy(end, at, gap + len);
+        at += gap + len;
+    }
+    return rest;
+}
+
+void preload_take(struct area *a) {
+    const char *io = getenv(AREA_VARIABLE), *preload = getenv(PRELOAD);
+    if (!io) return;
+    a->outer = strdup(io);
+    unsetenv(AREA_VARIABLE);
+    char *rest = preload ? without_library(preload, &a->outer_library) : NULL;
+    if (rest && (!*rest || setenv(PRELOAD, rest, 1))) unsetenv(PRELOAD);
+    free(rest);
+}
+
+static bool loadable(const char *path) { return *path == '/' && !strpbrk(path, ": $\t\n") && !access(path, R_OK); }
+
+static bool copied(const char *old, const char *new) {
+    struct stat st;
+    int from = open(old, O_RDONLY | O_CLOEXEC), to = open(new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool whole = from >= 0 && to >= 0 && !fstat(from, &st);
+    for (off_t left = whole ? st.st_size : 0; whole && left > 0;) {
+        ssize_t n = sendfile(to, from, NULL, (size_t)left);
+        whole = n > 0;
+        left -= whole ? n : 0;
+    }
+    if (from >= 0) close(from);
+    if (to >= 0) close(to);
+    return whole;
+}
+
+/* ld.so splits its list at blanks and colons: a library whose path holds one is copied to where none is. */
+static char *copy_of(const struct area *a, const char *library) {
+    char *path, new[PATH_MAX];
+    struct statvfs fs;
+    if (asprintf(&path, "%s/%s", a->spool, LIBRARY_NAME) < 0) return NULL;
+    snprintf(new, sizeof new, "%s/.%d", a->spool, (int)getpid());
+    bool made = loadable(path) || (copied(library, new) && !rename(new, path));
+    if (made && loadable(path) && !statvfs(path, &fs) && !(fs.f_flag & ST_NOEXEC)) return path;
+    unlink(new);
+    free(path);
+    return NULL;
+}
+
+bool preload_find(struct area *a) {
+    const char *given = getenv("HPCPROV_OBSERVE_LIBRARY");
+    char here[PATH_MAX], beside[PATH_MAX] = "";
+    if (own_directory(here)) {
+        char *slash = strrchr(here, '/');
+        if (slash) *slash = 0;
+        if (snprintf(beside, sizeof beside, "%s/lib/hpcprov/%s", here, LIBRARY_NAME) >= (int)sizeof beside) *beside = 0;
+    }
+    const char *const places[] = {given && *given ? given : beside, HPCPROV_OBSERVE_BUILT};
+    for (size_t i = 0; !a->library && i < sizeof places / sizeof *places; i++) {
+        if (!*places[i] || access(places[i], R_OK)) continue;
+        a->library = loadable(places[i]) ? strdup(places[i]) : copy_of(a, places[i]);
+    }
+    return a->library != NULL;
+}
+
+static void add_library(const char *library) {
+    const char *preload = getenv(PRELOAD);
+    char *both;
+    if (!library) return;
+    if (!preload || !*preload) setenv(PRELOAD, library, 1);
+    else if (asprintf(&both, "%s:%s", preload, library) >= 0) setenv(PRELOAD, both, 1);
+}
+
+/* The value of an outer run's HPCPROV_IO with other flags: `1:rank:parent:` and `:area` stay. */
+static char *with_flags(const char *outer, const char *flags) {
+    const char *at = outer;
+    char *value;
+    for (int colon = 0; at && colon < 3; colon++) at = (at = strchr(at, ':')) ? at + 1 : NULL;
+    const char *area = at ? strchr(at, ':') : NULL;
+    return area && asprintf(&value, "%.*s%s%s", (int)(at - outer), outer, flags, area) >= 0 ? value : NULL;
+}
+
+static char *own_value(const struct area *a, const struct place *p, const char *flags) {
+    char *value;
+    return asprintf(&value, "1:%lld:0:%s:%s/area", (long long)p->rank, flags, a->spool) < 0 ? NULL : value;
+}
+
+void preload_in_child(const struct area *a, const struct place *p, const char *program) {
+    bool own = a->fd >= 0;
+    if (!own && !a->outer) return;
+    (void)program;
+    const char *flags = "";
+    char *value = own ? own_value(a, p, flags) : with_flags(a->outer, flags);
+    if (!value || setenv(AREA_VARIABLE, value, 1)) return;
+    add_library(own ? a->library : a->outer_library);
+}
