@@ -35,7 +35,6 @@ def _start():
 def _watch(log):
     import os
     import sys
-    from importlib.machinery import PathFinder
 
     most_lines, most_bytes = 20000, 16 << 20
     roots = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, os.path.dirname(os.__file__)}
@@ -76,7 +75,9 @@ def _watch(log):
             archive = getattr(spec.loader, "archive", None)
             note(archive or origin, "archive" if archive else "module")
 
-    find_spec = PathFinder.find_spec
+    # What importlib.machinery names, without the import of importlib.
+    finder = sys.modules["_frozen_importlib_external"].PathFinder
+    find_spec = finder.find_spec
 
     def find_and_note(cls, fullname, path=None, target=None):
         spec = find_spec(fullname, path, target)
@@ -87,7 +88,7 @@ def _watch(log):
                 pass
         return spec
 
-    PathFinder.find_spec = classmethod(find_and_note)
+    finder.find_spec = classmethod(find_and_note)
     for number, word in enumerate(sys.argv):
         if number == 0 and word not in ("", "-", "-c", "-m"):
             note(word, "script")
