@@ -7,9 +7,9 @@ Nothing here asks for the time, the host or a file. Two mergers of the same logs
 
 from __future__ import annotations
 
+from hpcprov.merge import accesses, artifacts, observation, programs, shared, whole
 from hpcprov.merge import nodes as nodewise
 from hpcprov.merge import ranks as ranking
-from hpcprov.merge import shared, whole
 from hpcprov.merge import witness as witnessing
 from hpcprov.merge.status import mark_lost_nodes, signal_name, status
 from hpcprov.record import model, moment
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_PROBLEMS = 1000
 # Written after the run itself, perhaps days later: no sign that it was still alive.
-AFTERWARDS = frozenset(("artifact", "problem", "fact", "witness"))
+AFTERWARDS = frozenset(("artifact", "problem", "fact", "witness", "unsigned"))
 
 
 def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str, Any]:
@@ -49,6 +49,10 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
     word, cause = witnessing.judged(word, cause, witnesses, step=told_of, mpi=is_mpi(environment))
     if not over:
         mark_running(ranks)
+    tree = programs.tree(by_kind["program"])
+    found = accesses.join(by_kind["access"])
+    listed = artifacts.artifacts(by_kind, found, tree.numbers, over=over)
+    seen = observation.observation(by_kind, tree)
     return {
         "format": model.FORMAT,
         "version": model.VERSION,
@@ -69,8 +73,11 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
         "facts": table,
         "parts": whole.parts(by_kind["part"]),
         "witnesses": witnesses,
-        "artifacts": shared.artifacts(by_kind["artifact"]),
+        "observation": seen,
+        "artifacts": listed,
         "problems": problems(by_kind["problem"], again)
+        + observation.problems(seen)
+        + (artifacts.untouched(listed, found, seen) if over else [])
         + (vanished(by_kind) + scattered(ranks, missing) if over else []),
     }
 

@@ -91,30 +91,3 @@ def facts(events: Iterable[Event]) -> tuple[dict[str, dict[str, str]], dict[str,
 
 def _later(one: Event, other: Event) -> Event:
     return one if one is other else max(one, other, key=lambda event: (event["time"], canonical(event)))
-
-
-def artifacts(events: Iterable[Event]) -> dict[str, list[dict[str, Any]]]:
-    """Used and generated artifacts by path; of several statements about one, that which knows most, then the latest."""
-    best: dict[tuple[str, str], Event] = {}
-    declared: dict[tuple[str, str], set[str]] = {}
-    for event in events:
-        key = event["role"], event["path"]
-        declared.setdefault(key, set()).update(event.get("declared", ()))
-        known = best.setdefault(key, event)
-        best[key] = known if known is event else max(known, event, key=_knowledge)
-    found: dict[str, list[dict[str, Any]]] = {"used": [], "generated": []}
-    for role, path in sorted(best):
-        found[role].append(_artifact(best[role, path], sorted(declared[role, path])))
-    return found
-
-
-KNOWLEDGE = {"not hashed": 0, "missing": 1, "unreadable": 2, "ok": 3}
-ARTIFACT = ("path", "state", "reason", "format", "size", "files", "mtime", "storage", "signature", "unsigned")
-
-
-def _knowledge(event: Event) -> tuple[int, int, bytes]:
-    return KNOWLEDGE.get(event.get("state", ""), -1), event["time"], canonical(event)
-
-
-def _artifact(event: Event, declared: list[str]) -> dict[str, Any]:
-    return {key: event.get(key) for key in ARTIFACT} | {"declared": declared, "state": event.get("state", "unknown")}

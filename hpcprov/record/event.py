@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from math import isfinite
 
+from hpcprov.record import observed
 from hpcprov.record.artifact import HOW
 from hpcprov.record.layout import is_run_id
 
@@ -67,6 +68,10 @@ def is_text_by_name(value: Any) -> bool:
 
 def is_anything(value: Any) -> bool:
     return True
+
+
+def is_list(value: Any) -> bool:
+    return type(value) is list
 
 
 def is_parent(value: Any) -> bool:
@@ -139,7 +144,7 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
         ("rank", "pid"),
         RANKED
         | dict.fromkeys(("run", "node", "host", "boot_id", "launch", "launcher", "cwd", "name", "note"), is_text)
-        | dict.fromkeys(("hash", "forward", "hpcprov", "clock", "pid_ns"), is_text)
+        | dict.fromkeys(("hash", "forward", "hpcprov", "clock", "pid_ns", "observe"), is_text)
         | dict.fromkeys(("n", "ticks", "size", "local_rank", "local_size", "nodes", "uid", "gid"), is_integer)
         | dict.fromkeys(("argv", "inputs", "outputs"), is_texts)
         | dict.fromkeys(("capture_output", "agent"), is_flag)
@@ -173,8 +178,13 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
     ),
     "declared": (
         ("role", "paths"),
-        dict.fromkeys(("node", "cwd", "pattern", "reason"), is_text) | {"role": is_role, "paths": is_texts},
+        dict.fromkeys(("node", "cwd", "pattern", "reason"), is_text)
+        | {"role": is_role, "paths": is_texts, "real": is_text_by_name},
     ),
+    "access": (("node", "entries"), {"node": is_text, "entries": is_list}),
+    "program": (("node", "entries"), {"node": is_text, "entries": is_list}),
+    "observation": (("node", "value"), {"node": is_text, "value": is_object}),
+    "unsigned": (("node",), {"node": is_text, "reason": is_text, "most": is_rank}),
     "part": (
         ("node", "kind", "run"),
         dict.fromkeys(("node", "name", "cwd"), is_text)
@@ -185,6 +195,9 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
     "problem": (("text",), {"text": is_text, "node": is_text, "rank": is_rank}),
     "ended": (("node",), {"node": is_text, "ranks": is_integer}),
 }
+
+# Kinds whose entries are checked one by one.
+ENTRIES: dict[str, Callable[[Any], dict[str, Any] | None]] = {"access": observed.access, "program": observed.program}
 
 
 def normal(event: dict[str, Any]) -> dict[str, Any] | None:
@@ -197,6 +210,10 @@ def normal(event: dict[str, Any]) -> dict[str, Any] | None:
     kept = {key: value for key, value in event.items() if key in checks and value is not None and checks[key](value)}
     if not all(key in kept for key in needed):
         return None
+    if kind in ENTRIES:
+        kept["entries"] = [entry for entry in map(ENTRIES[kind], kept["entries"]) if entry is not None]
+    elif kind == "observation":
+        kept["value"] = observed.observation(kept["value"])
     boot = event.get("boot")
     return {"event": kind, "time": moment, "boot": boot if is_moment(boot) else 0} | kept
 

@@ -25,6 +25,17 @@ def ranges(numbers: Iterable[int]) -> list[list[int]]:
     return found
 
 
+def joined(pairs: Iterable[list[int]]) -> list[list[int]]:
+    """One set of ranges of several, which may overlap; ranges stay ranges, however many numbers they hold."""
+    found: list[list[int]] = []
+    for first, last in sorted(map(tuple, pairs)):
+        if found and first <= found[-1][1] + 1:
+            found[-1][1] = max(found[-1][1], last)
+        else:
+            found.append([first, last])
+    return found
+
+
 def gaps(numbers: Iterable[int], size: int) -> list[list[int]]:
     """The ranges of 0..size-1 that `numbers` leaves out; `size` may be huge."""
     edges = [[-1, -1], *(pair for pair in ranges(numbers) if 0 <= pair[0] < size), [size, size]]

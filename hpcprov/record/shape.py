@@ -24,6 +24,10 @@ def text(value: Any) -> bool:
     return type(value) is str
 
 
+def flag(value: Any) -> bool:
+    return type(value) is bool
+
+
 def anything(value: Any) -> bool:
     return True
 
@@ -54,11 +58,17 @@ class Maybe:
         self.shape = shape
 
 
+class Since(Maybe):
+    """The shape, or null; records that were made before there was such a member lack it."""
+
+
 # A shape is a test of a value; a list, an object or a Maybe with the shapes of what is in it.
 WORD, WHOLE, NUMBER = Maybe(text), Maybe(whole), Maybe(number)
 FIELD = {"path": text, "type": text, "shape": Maybe([whole]), "signature": text}
+ACCESS = {"access": text, "first": Maybe(time), "last": Maybe(time), "ranks": [pair], "programs": [whole]}
 ARTIFACT = {
     "path": text,
+    "observed": Since(ACCESS | {"renamed_from": WORD}),
     "state": text,
     "declared": [text],
     "storage": Maybe({"digest": text}),
@@ -83,6 +93,27 @@ RUN = {
 SIGNAL = {"signal": whole, "name": text, "from_uid": WHOLE, "from_pid": WHOLE, "first": time, "ranks": [pair]}
 LOG = {"name": text, "bytes": whole, "sha256": text, "frames": whole, "skipped": {"lines": whole, "blobs": whole}}
 COLUMNS = {"rank": [whole], "state": [text], "utime": [NUMBER], "stime": [NUMBER], "maxrss": [NUMBER]}
+PROGRAM = {
+    "id": whole,
+    "parent": WHOLE,
+    "path": text,
+    "argv": Maybe([text]),
+    "count": whole,
+    "ranks": [pair],
+    "exits": table,
+    "began": Maybe(time),
+    "ended": Maybe(time),
+} | dict.fromkeys(("cwd", "sha256", "blind"), WORD)
+OBSERVATION = {
+    "how": text,
+    "complete": flag,
+    "nodes": [{"node": text, "complete": flag, "lost": WHOLE, "cut": WHOLE, "reasons": [text], "classes": table}],
+    "programs": [PROGRAM],
+    "software": [{"prefix": text, "name": WORD, "version": WORD, "files": whole}],
+    "code": [{"path": text, "sha256": WORD}],
+    "counted": [{"path": text, "blind": WORD, "count": whole}],
+    "directories": [{"path": text, "read": whole, "written": whole}],
+}
 RECORD = {
     "revision": whole,
     "run": RUN | COMMAND,
@@ -92,6 +123,7 @@ RECORD = {
     "signals": [SIGNAL],
     "environment": {"common": texts_by_name, "varying": table},
     "facts": table,
+    "observation": Since(OBSERVATION),
     "artifacts": {"used": [ARTIFACT], "generated": [ARTIFACT]},
     "parts": [{"run": text, "name": WORD, "tags": Maybe(texts_by_name), "argv": Maybe([text])}],
     "witnesses": [{"source": text, "value": table}],
@@ -129,7 +161,8 @@ def _first_member(value: Any, shape: dict[str, Any], where: str) -> str | None:
     if type(value) is not dict:
         return where
     path = "" if shape is RECORD else f"{where}."
-    found = (_misfit(value[key], inner, path + key) if key in value else path + key for key, inner in shape.items())
+    there = ((key, inner) for key, inner in shape.items() if key in value or not isinstance(inner, Since))
+    found = (_misfit(value[key], inner, path + key) if key in value else path + key for key, inner in there)
     return next((wrong for wrong in found if wrong is not None), None)
 
 

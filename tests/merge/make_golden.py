@@ -57,6 +57,72 @@ def cases() -> dict[str, list[Launch]]:
         "mpi": mpi,
         "lost": [Launch("n1", size=3, boot_id=BOOT).start(0).start(1).exit(0).add("lost", 5, node="n1", rank=1)],
         "twice": twice,
+        "observed": observed(),
+    }
+
+
+def observed() -> list[Launch]:
+    """Two ranks on two nodes that were observed: what was declared, what was not, a store, a program that is blind."""
+    nodes = [Launch(f"n{k}", f"7{k}-30{k}", size=2, nodes=2, boot_id=BOOT, observe="preload") for k in range(2)]
+    for k, log in enumerate(nodes):
+        log.start(k, inputs=["in.nc"], outputs=["out.zarr"]).agent(at=0.5)
+        log.add(
+            "declared",
+            0.6,
+            node=log.node,
+            role="used",
+            cwd="/data",
+            pattern="in.nc",
+            paths=["/data/in.nc"],
+            reason=None,
+        )
+        log.add("access", 5, node=log.node, entries=[access("/data/in.nc", k, read=True, began=[100, BEGAN])])
+        log.add("access", 9, node=log.node, entries=accesses(k))
+        log.add("program", 9, node=log.node, entries=programs(k))
+        log.add("observation", 9, node=log.node, value=observation(k))
+        log.exit(k, at=10).ended(1, at=11)
+    return [nodes[0].add("unsigned", 12, node="n0", most=3, reason="time"), nodes[1]]
+
+
+def access(path: str, rank: int, *, programs: tuple[int, ...] = (1,), **keys: object) -> dict[str, object]:
+    told = {"path": path, "read": False, "written": False, "first": BEGAN + SECOND, "last": BEGAN + 8 * SECOND}
+    told |= {"ranks": [[rank, rank]], "programs": list(programs), "from": None, "began": None, "ended": None}
+    return told | {"gone": False, "overwritten": False, "store": None, "files": 1} | keys
+
+
+def accesses(k: int) -> list[dict[str, object]]:
+    stamp = [100, BEGAN]
+    return [
+        access("/data/in.nc", k, read=True, began=stamp, ended=stamp),
+        access("/data/out.zarr", k, written=True, store="zarr", files=4 + k),
+        access(f"/data/final{k}.npy", k, written=True, ended=[4096, BEGAN], **{"from": f"/data/tmp{k}.npy"}),
+        access("/data/state.bin", k, read=True, written=True, overwritten=True, began=stamp, ended=[200, BEGAN + 1]),
+        access(f"/data/gone{k}.tmp", k, written=True, gone=True),
+        access("/data/\udcff name\n", k, read=True, began=stamp, ended=stamp, programs=(2,)),
+        {"path": "relative"},
+    ]
+
+
+def programs(k: int) -> list[dict[str, object]]:
+    shell = {"id": 1, "parent": 0, "rank": k, "pid": 70, "path": "/usr/bin/bash", "argv": ["bash", "job.sh"]}
+    tool = {"id": 2, "parent": 1, "path": "/opt/tool", "argv": ["tool", "-x"], "blind": "static", "count": 3}
+    times = {"began": BEGAN + SECOND, "ended": BEGAN + 9 * SECOND, "cwd": "/data", "sha256": DIGEST}
+    return [shell | times | {"status": 0}, tool | times | {"exits": {"0": 2, "-9": 1}, "ranks": [[k, k]]}]
+
+
+def observation(k: int) -> dict[str, object]:
+    package = {"prefix": "/opt/venv", "kind": "python package", "name": "numpy", "version": "2.0", "files": 30 + k}
+    return {
+        "how": "preload",
+        "lost": 2 * k,
+        "cut": 0,
+        "classes": {"data": {"files": 6}, "system": {"files": 90}, "nonsense": {"files": 1}},
+        "software": [package],
+        "code": [{"path": "/data/job.sh", "sha256": DIGEST, "size": 80}],
+        "counted": [{"path": "/usr/bin/true", "blind": None, "count": 10_000}],
+        "directories": [{"path": "/data/many", "read": 0, "written": 5}],
+        "complete": True,
+        "reasons": [],
     }
 
 

@@ -16,14 +16,14 @@ from hpcprov.record.layout import Store
 from .make_golden import GOLDEN, cases, record_text
 
 
-@pytest.mark.parametrize("name", ["one", "mpi", "lost"])
+@pytest.mark.parametrize("name", ["one", "mpi", "lost", "observed"])
 def test_committed_logs_give_the_committed_record(name: str) -> None:
     golden = (GOLDEN / name / "record.golden.json").read_text(encoding="utf-8")
     check_record(json.loads(golden))
     assert record_text(GOLDEN / name) == golden
 
 
-@pytest.mark.parametrize("name", ["one", "mpi", "lost", "twice"])
+@pytest.mark.parametrize("name", ["one", "mpi", "lost", "twice", "observed"])
 def test_today_the_same_logs_would_be_written(name: str) -> None:
     for launch in cases()[name]:
         assert (GOLDEN / name / launch.name).read_bytes() == launch.data
