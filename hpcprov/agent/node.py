@@ -1,9 +1,9 @@
 """The ranks of one node, as their launchers tell of them over the agent's socket.
 
 Messages are text in SOCK_SEQPACKET packets. A launcher says `hello <rank> <size> <local size> <pid> <ticks>
-<application pid>` and, when the application has ended, `exit <code or -1> <signal or 0>`. The agent answers `go`, or
-`wait` to the one launcher that is the node's last and ended with status 0; that one leaves when it then reads `go`. An
-end-of-file without `exit` is the death of a launcher.
+<application pid>`, with the descriptor of its event area, and, when the application has ended, `exit <code or -1>
+<signal or 0>`. The agent answers `go`, or `wait` to the one launcher that is the node's last and ended with status 0;
+that one leaves when it then reads `go`. An end-of-file without `exit` is the death of a launcher.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import errno
 import os
 import select
 import socket
+import sys
 import time
 
 from hpcprov.agent.journal import Journal
@@ -30,10 +31,19 @@ if TYPE_CHECKING:
         def sample(self) -> float:
             """Take one sample; seconds until the next is due."""
 
+    class Drain(Protocol):
+        """What reads the event areas."""
+
+        due: float
+
+        def turn(self) -> None:
+            """Read what there is, for a moment; `due` is then when to read again (monotonic time)."""
+
 
 LINGER = 5.0  # s without any connection before ranks that never came are given up
 FIRST = 10.0  # s for the first launcher to say hello
 BEAT = 60.0  # s between heartbeats
+ROOM = socket.CMSG_SPACE(4)  # bytes for one descriptor
 LOOK = 2.0  # s between looks into the log for ranks that are missing here
 
 
@@ -56,6 +66,7 @@ class Node:
     def __init__(self, listening: socket.socket, journal: Journal) -> None:
         self.listening, self.journal = listening, journal
         self.open: dict[int, Rank] = {}
+        self.areas: list[int] = []  # descriptors of event areas, for somebody to take
         self.seen: set[int] = set()
         self.done: set[int] = set()
         self.local_size = -1
@@ -134,9 +145,11 @@ class Node:
 
     def hear(self, rank: Rank) -> None:
         try:
-            words = rank.connection.recv(512).split()
+            packet, told, _, _ = rank.connection.recvmsg(512, ROOM, socket.MSG_CMSG_CLOEXEC)
         except OSError:
-            words = []
+            packet, told = b"", []
+        self.areas += descriptors(told)
+        words = packet.split()
         verb, numbers = (words[0], [int(w) for w in words[1:] if w.lstrip(b"-").isdigit()]) if words else (b"", [])
         if verb == b"hello" and len(numbers) == 6:
             self.hello(rank, numbers)
@@ -177,7 +190,7 @@ class Node:
             answer(self.last, b"go")
             self.last = None
 
-    def watch(self, sampler: Sampler | None, started: Callable[[], object], room: Room) -> bool:
+    def watch(self, sampler: Sampler | None, started: Callable[[], object], room: Room, drain: Drain | None) -> bool:
         """Follow the ranks to their end; `started` is called once, when the first application runs. False: there is not
         enough memory left for the agent to stay until then."""
         due = beat = time.monotonic()
@@ -192,6 +205,8 @@ class Node:
                 started()
             if sampler is not None and self.applications and now >= due:
                 due = now + sampler.sample()
+            if drain is not None and now >= drain.due:
+                drain.turn()
             if now >= beat:
                 beat = now + BEAT
                 self.journal.write("beat")
@@ -200,7 +215,8 @@ class Node:
                 self.look()
             next_sample = due - now if sampler is not None and self.applications else BEAT
             patience = (LOOK if self.missing else BEAT) if self.running else 0.5
-            self.turn(min(next_sample, beat - now, room.due - now, patience))
+            next_events = drain.due - time.monotonic() if drain is not None else BEAT
+            self.turn(min(next_sample, next_events, beat - now, room.due - now, patience))
         self.listening.close()
         return True
 
@@ -210,6 +226,12 @@ def answer(rank: Rank, word: bytes) -> None:
         rank.connection.send(word)
     except OSError:
         pass  # it has left by itself
+
+
+def descriptors(told: list[tuple[int, int, bytes]]) -> list[int]:
+    """What a packet brought with it."""
+    found = [data for level, kind, data in told if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)]
+    return [int.from_bytes(data[at : at + 4], sys.byteorder) for data in found for at in range(0, len(data) - 3, 4)]
 
 
 def peer_uid(connection: socket.socket) -> int:

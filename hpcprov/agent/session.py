@@ -7,7 +7,8 @@ import os
 import socket
 import sys
 
-from hpcprov.agent import finish, priority, starts
+from hpcprov.agent import finish, priority, spools, starts
+from hpcprov.agent.draining import Draining
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.membership import Membership
 from hpcprov.agent.node import Node
@@ -32,12 +33,13 @@ def run(*, root: str, run_id: str, log: str, node: str) -> None:
     ranks.turn(0.5)
     membership = Membership(Store(root), run_id, log=os.path.basename(log), node=node)
     opening = Opening(journal, next(iter(ranks.applications), None), membership)
-    observer = Observer(ranks)
+    observer, draining = Observer(ranks), Draining(ranks, journal, opening)
     room = Room()
-    if ranks.watch(observer, journal.sync, room):
-        worker.do(lambda: end(root, run_id, ranks, opening, observer))
+    if ranks.watch(observer, journal.sync, room, draining):
+        worker.do(lambda: end(root, run_id, ranks, opening, observer, draining))
     else:
         journal.write("problem", text=room.words)
+        draining.stop()
 
 
 def introduce(journal: Journal) -> None:
@@ -53,12 +55,13 @@ def introduce(journal: Journal) -> None:
     journal.write("agent", **identity, hpcprov=__version__, python=sys.version.split()[0])
 
 
-def end(root: str, run_id: str, ranks: Node, opening: Opening, observer: Observer) -> None:
+def end(root: str, run_id: str, ranks: Node, opening: Opening, observer: Observer, draining: Draining) -> None:
     """Everything after the last rank; its launcher may go in any case."""
     journal = ranks.journal
     try:
         opening.wait(PATIENCE)
         opening.look_again()
+        draining.end()
         observer.write(journal, opening.first)
         for text in [*opening.changes(), *observer.doubts(opening.first)]:
             journal.write("problem", text=text)
@@ -67,3 +70,4 @@ def end(root: str, run_id: str, ranks: Node, opening: Opening, observer: Observe
     finally:
         ranks.release()
         starts.sweep()
+        spools.sweep()
