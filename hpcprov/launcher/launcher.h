@@ -8,6 +8,7 @@
  *   store.c        where .hpcprov is; the run's directory and the node's log
  *   facts.c        the start, env and exit events (redact.c decides what of argv and environment may be told)
  *   frame.c        JSON, checksums, frames
+ *   command.c      which file the command is
  *   area.c         the node's event area: where observed processes write
  *   preload.c      the observer library in the application's environment
  *   run.c          start the application, pass signals on, wait, end as it ended
@@ -129,6 +130,10 @@ void area_remove(const struct area *a);                /* unless somebody still 
 void preload_take(struct area *a); /* an outer run's variables out of our environment */
 bool preload_find(struct area *a); /* the library, as ld.so can load it */
 void preload_in_child(const struct area *a, const struct place *p, const char *program);
+
+/* ---- command.c */
+bool command_find(const char *word, char *into, size_t room); /* the file that a command is */
+void command_execute(char *const *command, const char *found); /* found: NULL, or what command_find gave */
 
 /* ---- agent.c */
 struct agent {

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "launcher.h"
 #include "area.h"
+#include "target.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,12 +124,16 @@ static char *own_value(const struct area *a, const struct place *p, const char *
     return asprintf(&value, "1:%lld:0:%s:%s/area", (long long)p->rank, flags, a->spool) < 0 ? NULL : value;
 }
 
+/* Loaded into these, the library would have their loader complain, or end them. */
+static bool must_stay_out(enum area_blind blind) { return blind == BLIND_OTHER_ABI || blind == BLIND_SANITIZER; }
+
 void preload_in_child(const struct area *a, const struct place *p, const char *program) {
     bool own = a->fd >= 0;
+    struct target target;
     if (!own && !a->outer) return;
-    (void)program;
-    const char *flags = "";
+    enum area_blind blind = program ? target_inspect(program, &target) : SEEN;
+    const char *flags = blind == BLIND_GO ? "v" : "";
     char *value = own ? own_value(a, p, flags) : with_flags(a->outer, flags);
     if (!value || setenv(AREA_VARIABLE, value, 1)) return;
-    add_library(own ? a->library : a->outer_library);
+    if (!must_stay_out(blind)) add_library(own ? a->library : a->outer_library);
 }

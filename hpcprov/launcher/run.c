@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -157,17 +158,18 @@ _Noreturn void exec_plain(char **command) {
 }
 
 static _Noreturn void be_application(struct watch *w, int report, pid_t launcher) {
-    char own[RUN_ID_MAX + 40];
+    char own[RUN_ID_MAX + 40], found[PATH_MAX];
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* without hpcprov, kill -9 of this process would have killed the command */
     if (getppid() != launcher) _exit(127);
     snprintf(own, sizeof own, "%s/%lld", w->place->run_id, (long long)w->place->rank);
     if (setenv("HPCPROV_RUN", own, 1)) errno = 0; /* out of memory: a nested run then misses its parent */
     if (w->options->capture_output) output_in_child(&w->output);
     if (w->subreaper) prctl(PR_SET_CHILD_SUBREAPER, 1); /* lost by fork, kept by exec */
-    preload_in_child(w->area, w->place, w->options->command[0]);
+    const char *program = command_find(w->options->command[0], found, sizeof found) ? found : NULL;
+    preload_in_child(w->area, w->place, program);
     if (w->area->fd >= 0 && w->options->audits) audit_prepare(w->area->spool);
     signals_restore();
-    execvp(w->options->command[0], w->options->command);
+    command_execute(w->options->command, program);
     int error = errno;
     if (write(report, &error, sizeof error) < 0) _exit(127);
     _exit(status_of(error));
