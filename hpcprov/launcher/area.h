@@ -5,10 +5,13 @@
  * header + position % capacity; positions only grow. It is 16-byte aligned, never crosses the end of the ring (a PAD record fills the rest),
  * and what is before `head` has been read, and its pages given back (a hole reads as zeros, so a ring that comes round is zeroed).
  *
- * To write: while tail + need <= head + capacity, make sure that `allocated` covers it (fallocate, so that a full file system is an error and no
+ * To write: while tail + need <= start of head's chunk + capacity, make sure that `allocated` covers it (fallocate, so that a full file system is an error and no
  * SIGBUS), move `tail` by compare-and-swap, store RESERVED | size, fill in, store COMMITTED | size. A writer that is killed between the last
  * two leaves a RESERVED record that is skipped by its size; one that is killed right after the swap leaves zeros: the reader goes on
  * to the next 16-byte boundary that holds a magic. What does not fit is counted in `lost`.
+ *
+ * The reader gives whole chunks back, and only then moves `head`: the chunk that holds `head` counts as unread, so room ends one capacity after
+ * that chunk's start.
  */
 #ifndef HPCPROV_AREA_H
 #define HPCPROV_AREA_H
@@ -26,6 +29,7 @@ struct area_header {
     uint32_t header, version;        /* AREA_HEADER, 1 */
     uint64_t capacity, chunk;
     uint64_t launcher_dev, launcher_ino; /* of the launcher's own file: running it is a run of its own */
+    uint64_t view;                   /* of the launcher on the file system (containers.h): whose differs tells its mounts */
     _Alignas(64) uint64_t tail;      /* writers: the next position */
     _Alignas(64) uint64_t head;      /* reader: everything before it has been read */
     _Alignas(64) uint64_t allocated; /* positions before it have memory */
@@ -33,11 +37,12 @@ struct area_header {
     uint64_t cut;                    /* records whose strings were cut */
     _Alignas(64) uint32_t instances; /* programs so far; the next one's number is this plus 1 */
     uint32_t stopped;                /* not 0: nobody reads any more, writers write nothing */
+    _Alignas(64) uint64_t changes;   /* names renamed or removed so far: writers tell again of what they open for writing after one */
 };
 
 enum area_magic { AREA_RESERVED = 0x52, AREA_COMMITTED = 0x43 }; /* low byte of `state`; the rest is the size */
 
-enum area_kind { AREA_PAD, AREA_PROGRAM, AREA_ACCESS, AREA_RENAME, AREA_LINK, AREA_UNLINK, AREA_END, AREA_NOT_RUN };
+enum area_kind { AREA_PAD, AREA_PROGRAM, AREA_ACCESS, AREA_RENAME, AREA_LINK, AREA_UNLINK, AREA_END, AREA_NOT_RUN, AREA_MOUNTS };
 
 /* Every record; strings follow, each ended by NUL, the whole padded to 16 bytes. */
 struct area_record {
@@ -52,7 +57,8 @@ struct area_record {
         struct { uint64_t size; int64_t mtime; } access;                          /* of the regular file when it was opened (before a truncation
                                                                                      this is not known: 0); string: absolute path */
         struct { int32_t status; uint32_t child; } end;                           /* of wait(2) */
-        uint64_t none[2];                                                         /* RENAME, LINK: old, new; UNLINK: path */
+        uint64_t none[2];                                                         /* RENAME, LINK: old, new; UNLINK: path;
+                                        MOUNTS: what /proc/self/mountinfo says */
     } is;
 };                                   /* 40 bytes */
 
@@ -64,7 +70,7 @@ enum area_flags {
 };
 
 /* Why what a program reads and writes cannot be seen. Its children are seen where they get its environment. */
-enum area_blind { SEEN, BLIND_STATIC, BLIND_SET_ID, BLIND_OTHER_ABI /* 32-bit, another machine's */, BLIND_SANITIZER, BLIND_GO, BLIND_LAUNCHER, BLIND_UNREADABLE, BLIND_OFF };
+enum area_blind { SEEN, BLIND_STATIC, BLIND_SET_ID, BLIND_OTHER_ABI /* 32-bit, another machine's */, BLIND_SANITIZER, BLIND_GO, BLIND_LAUNCHER, BLIND_UNREADABLE, BLIND_OFF, BLIND_CONTAINER /* the runtime let nothing of ours in */ };
 
 /* In the environment of every observed program: "<version>:<rank>:<parent instance>:<flags>:<absolute path of the area>", and the library last
  * in LD_PRELOAD. The library takes both out of `environ` when it starts, unless flags holds `v` (visible: a program that does not use
