@@ -28,6 +28,7 @@ VERBS = {
     "runs": "List the runs of this directory's store.",
     "show": "Show one run on one screen: what, where, when, who, how it ended, inputs and outputs.",
     "image": "Show what a container image is, label it, and list the runs that used it.",
+    "import-darshan": "Attach what Darshan counted, file by file, to the run that its log is of.",
     "log": "Print the commands of runs again as a shell script, or what they printed.",
 }
 NATIVE = ("exec",)
@@ -106,7 +107,7 @@ def _check_directory() -> None:
 
 def overview() -> str:
     """The text of `hpcprov --help`: each verb in one line."""
-    lines = [f"  {verb:<8}{text}" for verb, text in VERBS.items()]
+    lines = [f"  {verb:<16}{text}" for verb, text in VERBS.items()]
     example = "mpiexec -n 4 hpcprov exec --output 'out/*.zarr' -- python solve.py && hpcprov show last"
     head = "usage: hpcprov VERB [OPTION]...\n\nProvenance for high-performance computing.\n"
     return "\n".join([head, *lines, "", "`hpcprov VERB --help` tells more.", f"example: {example}"])
@@ -116,7 +117,7 @@ def command(verb: str) -> ModuleType:
     """The module of a verb."""
     from importlib import import_module
 
-    return import_module(f"hpcprov.commands.{verb}")
+    return import_module(f"hpcprov.commands.{verb.replace('-', '_')}")
 
 
 def parser_of(verb: str, module: ModuleType) -> argparse.ArgumentParser:

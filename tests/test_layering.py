@@ -46,6 +46,7 @@ HOMES = {
     "numpy": {"data", "signature"},
     "mpi4py": {"signature"},
     "snakemake": {"adapters"},
+    "darshan": {"adapters"},
 }
 
 

@@ -2,8 +2,8 @@
 
 A run is settled when its processes have ended, or when nothing was heard of it for 15 minutes; one that may still be
 running is never settled. What was left with `--hash later`, or for want of time, is signed now; of a job or workflow,
-what its runs left. Where a run ended badly its scheduler is asked why. --job is for a cluster's epilog: it never fails,
-whatever state the job's runs are in.
+what its runs left. Where a run ended badly its scheduler is asked why; Darshan's logs are attached where the run's
+environment leads to them. --job is for a cluster's epilog: it never fails, whatever state the job's runs are in.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import argparse
 import os
 
 from hpcprov.commands import later, wholes
-from hpcprov.commands.choose import HELP, choose, job_names, parts_of, tell
+from hpcprov.commands.choose import HELP, Run, choose, job_names, parts_of, tell
+from hpcprov.commands.import_darshan import attach_found
 from hpcprov.merge import find, jobs
 from hpcprov.merge.groups import groups
 from hpcprov.merge.publish import compose, refresh
@@ -98,6 +99,9 @@ def settle_one(store: Store, text: str, *, hashing: bool) -> int:
     if record is not None and told_why(store, record):
         done.append(f"asked why {printable(name)} ended")
         print(done[-1], flush=True)
+    counted = attach_found(store, Run(record, refresh(store, record))) if record is not None else []
+    print("".join(f"{line}\n" for line in counted), end="", flush=True)
+    done += counted
     places = with_runs(store, record) if record is not None and hashing else []
     signed = [one for place in places for one in later.sign(store, place)]
     for path, state in signed:
