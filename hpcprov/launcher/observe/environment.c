@@ -1,0 +1,84 @@
+/* The environment of a program that is started: the caller's, with both variables put back where the caller dropped them. What the caller says
+ * itself is kept: its own LD_PRELOAD comes first, and HPCPROV_OBSERVE=off turns the observer off for that program and what it starts.
+ *
+ *     void *room = __builtin_alloca(environment_room(envp));
+ *     execve(path, argv, environment_with(envp, &program, room));
+ *
+ * No memory is allocated: after vfork it would be the parent's and never be freed.
+ */
+#include "observe.h"
+
+#define PRELOAD "LD_PRELOAD="
+
+static const char *value_in(char *const *environment, const char *prefix) {
+    const char *value = NULL;
+    for (; environment && *environment && !value; environment++) value = words_after(*environment, prefix);
+    return value;
+}
+
+bool environment_off(char *const *environment) {
+    const char *word = value_in(environment, OBSERVE_VARIABLE "=");
+    return word && words_same(word, "off");
+}
+
+size_t environment_room(char *const *environment) {
+    const char *preload = value_in(environment, PRELOAD);
+    size_t count = 0;
+    while (environment && environment[count]) count++;
+    return (count + 3) * sizeof(char *) + (preload ? words_length(preload) : 0) + 2 * VARIABLE_ROOM + 128;
+}
+
+static char *put_string(char *to, const char *s) {
+    size_t size = words_length(s);
+    words_copy(to, s, size);
+    to[size] = 0;
+    return to + size;
+}
+
+static char *put_area(char *to, uint32_t parent, bool visible) {
+    to = words_put_number(put_string(to, AREA_VARIABLE "=1:"), observer.rank);
+    *to++ = ':';
+    to = put_string(words_put_number(to, parent), visible ? ":v:" : "::");
+    return put_string(to, observer.area) + 1;
+}
+
+static bool lists_library(const char *list) {
+    size_t size = words_length(observer.library);
+    for (const char *at = list; *at; at++)
+        if ((at == list || at[-1] == ':' || at[-1] == ' ') && !(words_length(at) < size) && words_equal(at, observer.library, size)) return true;
+    return false;
+}
+
+/* LD_PRELOAD with this library last. */
+static char *put_preload(char *to, const char *others) {
+    to = put_string(to, PRELOAD);
+    if (others) {
+        to = put_string(to, others);
+        if (lists_library(others)) return to + 1;
+        *to++ = ':';
+    }
+    return put_string(to, observer.library) + 1;
+}
+
+/* `room` holds environment_room() bytes, aligned for pointers. Where the library must stay out the caller's own LD_PRELOAD stays as it is. */
+char **environment_with(char *const *environment, const struct program *program, void *room) {
+    size_t count = 0, n = 0;
+    bool preload = program->preload, done = false;
+    if (program->off) return (char **)environment;
+    while (environment && environment[count]) count++;
+    char **list = room, *text = (char *)(list + count + 3);
+    for (size_t i = 0; i < count; i++) {
+        const char *others = preload && !done ? words_after(environment[i], PRELOAD) : NULL;
+        if (words_after(environment[i], AREA_VARIABLE "=")) continue;
+        list[n++] = others ? text : environment[i];
+        if (others) text = put_preload(text, others), done = true;
+    }
+    if (preload && !done) {
+        list[n++] = text;
+        text = put_preload(text, NULL);
+    }
+    list[n++] = text;
+    put_area(text, program->parent, program->visible);
+    list[n] = NULL;
+    return list;
+}

@@ -1,0 +1,113 @@
+/* When a program starts: reads where the area is from the environment, takes both variables out of it, so that the program and its `env` see
+ * what they would without hpcprov, and tells of the program.
+ *
+ *     HPCPROV_IO=1:0:17::/dev/shm/hpcprov-1000-.../area   LD_PRELOAD=/opt/darshan.so:/.../libhpcprov-observe.so
+ *     leaves LD_PRELOAD=/opt/darshan.so
+ */
+#define _GNU_SOURCE
+#include "observe.h"
+
+enum { ARGUMENTS = 4096, ARGUMENTS_MAX = 128 };
+
+struct observer observer;
+
+extern char **environ __attribute__((weak));
+
+/* "1:<rank>:<parent instance>:<flags>:<path>" */
+static bool understand(const char *value, uint32_t *parent) {
+    const char *at = words_after(value, "1:");
+    if (!at) return false;
+    observer.rank = (uint32_t)words_number(&at);
+    if (*at++ != ':') return false;
+    *parent = (uint32_t)words_number(&at);
+    if (*at++ != ':') return false;
+    for (; *at && *at != ':'; at++) observer.visible |= *at == 'v';
+    if (*at++ != ':' || *at != '/' || words_length(at) >= VARIABLE_ROOM) return false;
+    words_copy(observer.area, at, words_length(at) + 1);
+    return true;
+}
+
+static bool separates(char c) { return c == ':' || c == ' ' || !c; }
+
+/* Takes this library out of a list, with the separator before it; gives false when nothing else was in it. */
+static bool leave_list(char *list) {
+    size_t size = words_length(observer.library);
+    for (char *at = list; *at; at++) {
+        bool starts = at == list || separates(at[-1]);
+        if (!starts || !words_equal(at, observer.library, size) || !separates(at[size])) continue;
+        char *rest = at + size;
+        if (at == list && !*rest) return false;
+        if (at > list) at--;
+        else rest++;
+        while ((*at++ = *rest++)) {}
+        break;
+    }
+    return true;
+}
+
+void start_hide(char **environment) {
+    char **to = environment, *list;
+    for (char **from = environment; *from; from++) {
+        bool ours = words_after(*from, AREA_VARIABLE "=") != NULL;
+        if ((list = (char *)words_after(*from, "LD_PRELOAD="))) ours = !leave_list(list);
+        if (!ours) *to++ = *from;
+    }
+    *to = NULL;
+}
+
+static const char *value_of(char *const *environment, const char *prefix) {
+    const char *value = NULL;
+    for (; *environment && !value; environment++) value = words_after(*environment, prefix);
+    return value;
+}
+
+/* musl hands constructors no arguments. */
+static char **arguments_from_proc(char text[ARGUMENTS], char *arguments[ARGUMENTS_MAX]) {
+    long fd = raw_openat(AT_FDCWD, "/proc/self/cmdline", O_RDONLY | O_CLOEXEC), size = 0;
+    int count = 0;
+    if (fd >= 0) {
+        size = raw_pread((int)fd, text, ARGUMENTS - 1, 0);
+        raw_close((int)fd);
+    }
+    for (long at = 0; at < size && count < ARGUMENTS_MAX - 1; at += (long)words_length(text + at) + 1) arguments[count++] = text + at;
+    if (size > 0) text[size] = 0;
+    arguments[count] = NULL;
+    return arguments;
+}
+
+static void link_of(const char *link, char path[PATH_ROOM]) {
+    long size = raw_readlink(link, path, PATH_ROOM - 1);
+    path[size > 0 ? size : 0] = 0;
+}
+
+static void tell_self(uint32_t parent, char *const *argv) {
+    char path[PATH_ROOM], cwd[PATH_ROOM];
+    link_of("/proc/self/exe", path);
+    if (raw_getcwd(cwd, sizeof cwd) < 0 || cwd[0] != '/') cwd[0] = 0;
+    tell_program(observer.instance, parent, SEEN, path, cwd, argv);
+}
+
+static void tell_self_from_proc(uint32_t parent) {
+    char text[ARGUMENTS], *arguments[ARGUMENTS_MAX];
+    tell_self(parent, arguments_from_proc(text, arguments));
+}
+
+/* A program that keeps no `environ` hands the variables on only when they stay where they are. Its children are not like that. */
+static bool stays_visible(void) {
+    struct target self;
+    return observer.visible && target_inspect("/proc/self/exe", &self) == BLIND_GO;
+}
+
+__attribute__((constructor)) static void start(int argc, char **argv, char **envp) {
+    char **environment = &environ && environ ? environ : envp; /* glibc's own may be set later than this; musl gives no envp */
+    uint32_t parent = 0;
+    const char *value = value_of(environment, AREA_VARIABLE "=");
+    if (!value || !understand(value, &parent)) return;
+    next_own_path(observer.library);
+    observer.visible = stays_visible();
+    if (!observer.visible) start_hide(environment);
+    if (environment_off(environment) || !writer_attach(observer.area)) return;
+    observer.instance = writer_instance();
+    if (argc > 0 && environment == argv + argc + 1) tell_self(parent, argv);
+    else tell_self_from_proc(parent);
+}
