@@ -1,0 +1,60 @@
+/* `--observe notify`, step by step: nothing speaks against it, the rehearsal succeeds, the keeper and the threads are there; then the application takes
+ * on its filter, right before it executes the command, and sends the listener. */
+#define _GNU_SOURCE
+#include "../launcher.h"
+#include "notify.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct {
+    struct events events;
+    int ours, theirs; /* ends of the socket that the listener comes through */
+    bool started;
+} notify = {.ours = -1, .theirs = -1};
+
+static const char *set_up(const struct area *a, const struct place *p) {
+    struct desk *desk = mmap(NULL, sizeof *desk, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int ends[2];
+    if (desk == MAP_FAILED || !events_map(&notify.events, a->fd)) return "too little memory";
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) return "too few descriptors";
+    notify.ours = fd_above_stdio(ends[0]);
+    notify.theirs = fd_above_stdio(ends[1]);
+    if (notify.ours < 0 || notify.theirs < 0) return "too few descriptors";
+    processes_begin(&notify.events, p->rank < 0 ? 0 : (uint32_t)p->rank);
+    if (!keeper_start(notify.ours, desk, notify.events.header) || !serve_start(notify.ours, desk, &notify.events)) return "too few processes";
+    return NULL;
+}
+
+const char *notify_start(const char *command, const struct place *p, const struct area *a) {
+    const char *wrong = refusal(command);
+    if (!wrong) wrong = rehearse();
+    if (!wrong) wrong = set_up(a, p);
+    notify.started = !wrong;
+    if (notify.ours >= 0) close(notify.ours); /* the threads and the keeper have theirs */
+    if (wrong && notify.theirs >= 0) close(notify.theirs);
+    return wrong;
+}
+
+void notify_in_child(void) {
+    if (!notify.started) return;
+    int listener = filter_install();
+    if (listener < 0) return; /* notify_end tells */
+    bool sent = send_listener(notify.theirs, listener) && send_listener(notify.theirs, listener); /* to the threads, to the keeper */
+    if (!sent) _exit(127);
+    close(listener);
+    close(notify.theirs);
+}
+
+void notify_in_parent(void) {
+    if (notify.started) close(notify.theirs);
+}
+
+bool notify_end(void) {
+    if (!notify.started) return true;
+    if (serve_began()) processes_settle(true);
+    return serve_began();
+}
