@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "launcher.h"
 #include "area.h"
+#include "containers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,11 +45,11 @@ static bool of_this_node(int fd) {
 static int open_spool(const char *path) {
     struct stat st;
     if (mkdir(path, 0700) && errno != EEXIST) return -1;
-    int fd = fd_above_stdio(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (fd < 0) return -1;
-    if (!fstat(fd, &st) && st.st_uid == geteuid() && (st.st_mode & 07777) == 0700) return fd;
-    close(fd);
-    errno = EPERM;
+    int fd = fd_above_stdio(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)), error = errno;
+    if (fd >= 0 && !fstat(fd, &st) && st.st_uid == geteuid() && (st.st_mode & 07777) == 0700) return fd;
+    if (fd >= 0) close(fd);
+    else rmdir(path);
+    errno = fd >= 0 ? EPERM : error;
     return -1;
 }
 
@@ -61,7 +62,7 @@ static uint64_t make_room(int fd) {
 
 static bool write_header(int fd) {
     struct stat own;
-    struct area_header header = {.header = AREA_HEADER, .version = 1, .chunk = AREA_CHUNK};
+    struct area_header header = {.header = AREA_HEADER, .version = 1, .chunk = AREA_CHUNK, .view = container_view()};
     memcpy(header.magic, AREA_MAGIC, sizeof header.magic);
     header.capacity = make_room(fd);
     if (!stat("/proc/self/exe", &own)) {
@@ -141,8 +142,9 @@ void area_release(const struct area *a) {
 void area_remove(const struct area *a) {
     struct stat st;
     if (a->fd < 0 || flock(a->fd, LOCK_EX | LOCK_NB) || fstat(a->fd, &st) || st.st_nlink == 0) return;
-    int spool = open(a->spool, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    for (size_t i = 0; spool >= 0 && i < sizeof contents / sizeof *contents; i++) unlinkat(spool, contents[i], 0);
-    if (spool >= 0) close(spool);
+    for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
+        char path[PATH_MAX];
+        if (snprintf(path, sizeof path, "%s/%s", a->spool, contents[i]) < (int)sizeof path) unlink(path);
+    }
     rmdir(a->spool);
 }

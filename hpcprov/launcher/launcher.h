@@ -10,7 +10,9 @@
  *   frame.c        JSON, checksums, frames
  *   command.c      which file the command is
  *   area.c         the node's event area: where observed processes write
- *   preload.c      the observer library in the application's environment
+ *   program.c      the application's own entry there, where it does not write that itself
+ *   preload.c      the observer library in the application's environment (containers.h: in a container's)
+ *   notify/        watching by the kernel instead (--observe notify)
  *   run.c          start the application, pass signals on, wait, end as it ended
  *   memory.c       how many processes the out-of-memory killer ended meanwhile
  *   sentinel.c     which signals the application did not get itself
@@ -21,6 +23,8 @@
  */
 #ifndef HPCPROV_LAUNCHER_H
 #define HPCPROV_LAUNCHER_H
+
+#include "area.h"
 
 #include <poll.h>
 #include <stdbool.h>
@@ -129,7 +133,18 @@ void area_remove(const struct area *a);                /* unless somebody still 
 /* ---- preload.c */
 void preload_take(struct area *a); /* an outer run's variables out of our environment */
 bool preload_find(struct area *a); /* the library, as ld.so can load it */
-void preload_in_child(const struct area *a, const struct place *p, const char *program);
+void preload_in_child(const struct area *a, const struct place *p, const char *program, char *const *argv);
+
+/* ---- program.c */
+uint32_t program_tell(const struct area *a, const struct place *p, const char *path, char *const *argv, enum area_blind blind); /* its number */
+void program_not_run(void); /* what was told could not be executed */
+
+/* ---- notify/ */
+const char *notify_refused(const char *command);                          /* why it cannot be, or must not; NULL: it works */
+const char *notify_start(const struct place *p, const struct area *a);    /* before the fork; NULL: done; else why not */
+void notify_in_child(void);                                               /* the last before the command is executed: its calls are held back from now on */
+void notify_in_parent(void);
+bool notify_end(void); /* when the application has ended; false: it was not watched */
 
 /* ---- command.c */
 bool command_find(const char *word, char *into, size_t room); /* the file that a command is */

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include "launcher.h"
 #include "area.h"
+#include "containers.h"
 #include "target.h"
 
 #include <errno.h>
@@ -97,7 +98,9 @@ bool preload_find(struct area *a) {
     const char *const places[] = {given && *given ? given : beside, HPCPROV_OBSERVE_BUILT};
     for (size_t i = 0; !a->library && i < sizeof places / sizeof *places; i++) {
         if (!*places[i] || access(places[i], R_OK)) continue;
-        a->library = loadable(places[i]) ? strdup(places[i]) : copy_of(a, places[i]);
+        char *copy = copy_of(a, places[i]); /* containers see the spool, and rarely where we are installed */
+        a->library = loadable(places[i]) ? strdup(places[i]) : copy;
+        if (a->library != copy) free(copy);
     }
     return a->library != NULL;
 }
@@ -106,7 +109,7 @@ static void add_library(const char *library) {
     const char *preload = getenv(PRELOAD);
     char *both;
     if (!library) return;
-    if (!preload || !*preload) setenv(PRELOAD, library, 1);
+    if (!preload) setenv(PRELOAD, library, 1);
     else if (asprintf(&both, "%s:%s", preload, library) >= 0) setenv(PRELOAD, both, 1);
 }
 
@@ -119,21 +122,37 @@ static char *with_flags(const char *outer, const char *flags) {
     return area && asprintf(&value, "%.*s%s%s", (int)(at - outer), outer, flags, area) >= 0 ? value : NULL;
 }
 
-static char *own_value(const struct area *a, const struct place *p, const char *flags) {
-    char *value;
-    return asprintf(&value, "1:%lld:0:%s:%s/area", (long long)p->rank, flags, a->spool) < 0 ? NULL : value;
+/* Up to the area: "1:<rank>:<parent>:<flags>:". */
+static void put_head(char head[80], const struct place *p, uint32_t parent, const char *flags) {
+    snprintf(head, 80, "1:%lld:%u:%s:", (long long)p->rank, parent, flags);
 }
 
 /* Loaded into these, the library would have their loader complain, or end them. */
 static bool must_stay_out(enum area_blind blind) { return blind == BLIND_OTHER_ABI || blind == BLIND_SANITIZER; }
 
-void preload_in_child(const struct area *a, const struct place *p, const char *program) {
+/* Into a container's environment, by the runtime's own way. Nothing for the runtime itself. */
+static void enter_container(const struct area *a, const struct place *p, struct container_run run, struct container_words *words, bool carried) {
+    char head[80];
+    put_head(head, p, program_tell(a, p, run.path, run.argv, carried ? SEEN : BLIND_CONTAINER), "");
+    run.before = head;
+    if (carried && container_words(&run, words) == CONTAINER_CARRIED)
+        for (size_t i = 0; i < words->count; i++) putenv(strdup(words->add[i]));
+}
+
+void preload_in_child(const struct area *a, const struct place *p, const char *program, char *const *argv) {
     bool own = a->fd >= 0;
     struct target target;
+    struct container_words words;
+    struct container_run run = {program, argv, environ, "1:0:0::", own ? a->spool : ""};
+    char head[80], *value;
     if (!own && !a->outer) return;
+    enum container_way way = program ? container_words(&run, &words) : CONTAINER_NONE;
+    if (way != CONTAINER_NONE && own) enter_container(a, p, run, &words, way == CONTAINER_CARRIED);
+    if (way != CONTAINER_NONE) return;
     enum area_blind blind = program ? target_inspect(program, &target) : SEEN;
     const char *flags = blind == BLIND_GO ? "v" : "";
-    char *value = own ? own_value(a, p, flags) : with_flags(a->outer, flags);
-    if (!value || setenv(AREA_VARIABLE, value, 1)) return;
-    if (!must_stay_out(blind)) add_library(own ? a->library : a->outer_library);
+    put_head(head, p, own && blind != SEEN ? program_tell(a, p, program, argv, blind) : 0, flags);
+    if (own ? asprintf(&value, "%s%s/area", head, a->spool) < 0 : !(value = with_flags(a->outer, flags))) return;
+    if (setenv(AREA_VARIABLE, value, 1) || must_stay_out(blind)) return;
+    add_library(own ? a->library : a->outer_library);
 }

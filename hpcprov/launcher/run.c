@@ -28,6 +28,7 @@ struct watch {
     const struct place *place;
     struct store *store;
     struct area *area;
+    bool watched;              /* by the kernel: notify/ */
     struct output output;
     struct agent agent;
     int signals;               /* signalfd */
@@ -42,6 +43,9 @@ struct watch {
     struct rusage usage;
     int64_t started, duration; /* CLOCK_BOOTTIME, ns */
 };
+
+static const char NO_NEW_PRIVILEGES[] = "observed by seccomp notification: no_new_privs was set, so set-user-id programs had no privileges of their own, and "
+                                        "results of calls are not known: what failed may be listed";
 
 static sigset_t mask_before;
 static struct sigaction chld_before;
@@ -166,11 +170,13 @@ static _Noreturn void be_application(struct watch *w, int report, pid_t launcher
     if (w->options->capture_output) output_in_child(&w->output);
     if (w->subreaper) prctl(PR_SET_CHILD_SUBREAPER, 1); /* lost by fork, kept by exec */
     const char *program = command_find(w->options->command[0], found, sizeof found) ? found : NULL;
-    preload_in_child(w->area, w->place, program);
+    if (!w->watched) preload_in_child(w->area, w->place, program, w->options->command);
     if (w->area->fd >= 0 && w->options->audits) audit_prepare(w->area->spool);
+    if (w->watched) notify_in_child();
     signals_restore();
     command_execute(w->options->command, program);
     int error = errno;
+    program_not_run();
     if (write(report, &error, sizeof error) < 0) _exit(127);
     _exit(status_of(error));
 }
@@ -283,21 +289,32 @@ static _Noreturn void end_as_it_ended(const struct watch *w) {
 }
 
 /* Whatever is missing for it: the application runs unobserved, and the record says why. */
-static void prepare_observation(const struct options *o, const struct place *p, const struct store *s, struct area *area) {
+static bool prepare_observation(const struct options *o, const struct place *p, const struct store *s, struct area *area) {
     char why[200];
-    if (!strcmp(o->observe, "off")) return;
-    if (!area_open(area, s)) snprintf(why, sizeof why, "not observed: no place for events on this node: %s", strerror(errno));
+    bool opened = strcmp(o->observe, "off") && area_open(area, s);
+    if (opened && !strcmp(o->observe, "notify")) {
+        const char *wrong = notify_start(p, area);
+        if (!wrong) {
+            facts_problem(s, p, NO_NEW_PRIVILEGES);
+            return true;
+        }
+        snprintf(why, sizeof why, "observed by preload, not by notify as asked: %s", wrong);
+        facts_problem(s, p, why);
+    }
+    if (!strcmp(o->observe, "off")) return false;
+    if (!opened) snprintf(why, sizeof why, "not observed: no place for events on this node: %s", strerror(errno));
     else if (!preload_find(area)) snprintf(why, sizeof why, "not observed: no observer library beside the launcher that can be loaded");
-    else return;
+    else return false;
     facts_problem(s, p, why);
     area_remove(area);
     if (area->fd >= 0) close(area->fd);
     area->fd = -1;
+    return false;
 }
 
 int run_command(const struct options *o, const struct place *p, struct store *s, struct area *area) {
     struct watch w = {.options = o, .place = p, .store = s, .area = area, .sentinel = {.pid = -1}, .agent = {-1}};
-    prepare_observation(o, p, s, area);
+    w.watched = prepare_observation(o, p, s, area);
     if (!prepare(&w) || !start_application(&w)) {
         say("nothing more is recorded: %s", strerror(errno));
         facts_problem(s, p, "the launcher could not watch the command: too few descriptors or processes");
@@ -307,10 +324,12 @@ int run_command(const struct options *o, const struct place *p, struct store *s,
     }
     if (w.exec_errno) say("cannot run `%s`: %s", o->command[0], strerror(w.exec_errno));
     if (o->capture_output) output_in_parent(&w.output);
+    if (w.watched) notify_in_parent();
     close_inherited(&w);
     struct joining j = joining(&w);
     if (!o->no_agent) agent_join(&w.agent, &j);
     wait_for_end(&w);
+    if (w.watched && !notify_end()) facts_problem(s, p, "not observed: the application could not take on the filter");
     int64_t oom_kills = w.status ? memory_kills(&w.memory) : 0;
     if (!facts_exit(s, p, w.status, w.exec_errno, w.duration, &w.usage, w.output.lost, oom_kills)) say("the end of this run is not recorded: %s", strerror(errno));
     uint64_t lost = w.output.lost;
