@@ -1,0 +1,224 @@
+"""What is told of a node's files: entries of `access` events, and the counts by class of the `observation` event.
+
+Entries of a path are cumulative, the latest counts; one that was neither read nor written takes back what was told
+before (a part of what turned out to be a store, a temporary file).
+"""
+
+from __future__ import annotations
+
+from hpcprov.capture.observed import packages, stores
+from hpcprov.capture.observed.accesses import Accesses, decoded
+from hpcprov.capture.observed.classes import (
+    CLASSES,
+    Place,
+    Places,
+    is_code_name,
+    is_data_name,
+    is_library_name,
+    is_log_name,
+)
+from hpcprov.capture.observed.programs import Programs
+from hpcprov.capture.observed.scripts import script_paths
+from hpcprov.capture.observed.tree import DECLARED, GONE, LOOKED, OLD, READ, REPLACED, WRITTEN, File, Folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hpcprov.capture.observed.questions import Questions
+
+MOST_CODE = 2000
+MOST_CROWDS = 500
+
+
+class Telling:
+    """Turns the state of one node's files into entries."""
+
+    def __init__(self, accesses: Accesses, programs: Programs, places: Places, questions: Questions) -> None:
+        self.accesses, self.programs, self.places, self.questions = accesses, programs, places, questions
+        self.versions: dict[str, dict[str, tuple[str, str]]] = {}
+
+    def entries(self, *, final: bool) -> list[dict[str, Any]]:
+        """What is new since the last time, in order of the paths; at the end compared with what is there."""
+        known = self.accesses
+        for folder in known.moved:
+            for file in folder.all_files():
+                known.mark(file)
+        known.moved = []
+        if final:
+            for file in known.top.all_files():
+                known.mark(file)
+        changed, known.changed = known.changed, []
+        scripts = script_paths(self.programs)
+        told: dict[str, dict[str, Any]] = {}
+        for file in changed:
+            file.changed = False
+            if file.first:
+                self.tell(file, scripts, told, final=final)
+        for path in known.withdrawn:
+            told.setdefault(path, withdrawal(path))
+        known.withdrawn = []
+        return [told[path] for path in sorted(told)]
+
+    def tell(self, file: File, scripts: frozenset[bytes], told: dict[str, dict[str, Any]], *, final: bool) -> None:
+        """Add the entry of one file, or take back what was told of it."""
+        path = file.path()
+        name = decoded(path)
+        ended = self.settle(file, name) if final else None
+        counts = file.state & (READ | WRITTEN) and self.class_of(file, path, scripts) == "data"
+        if file.told is not None and (file.told != name or not counts):
+            self.accesses.withdrawn.append(file.told)
+            file.told = None
+        if counts:
+            told[name] = self.entry(file, name, ended)
+            file.told = name
+
+    def settle(self, file: File, name: str) -> list[int] | None:
+        """Correct by what is there in the end what openings alone suggest: size (bytes) and time (ns) of a file."""
+        status = self.questions.status(name)
+        if status is None:
+            file.state = (file.state | GONE) & ~(WRITTEN | REPLACED if file.state & OLD else 0)
+            return None
+        kind, size, mtime = status
+        if kind == "directory" and file.name and (form := stores.named_form(file.name)):
+            file.folder.files.pop(file.name, None)
+            folder = file.folder.folders[file.name] = Folder(file.folder, file.name)
+            folder.store, folder.form, file.folder, file.name = file, form, folder, b""
+        if (kind == "directory") is bool(file.name) or kind == "other":
+            file.state &= DECLARED
+            return None
+        if file.state & GONE and not file.state & WRITTEN:
+            file.state &= ~GONE
+        if not file.name:
+            return None
+        if not file.state & REPLACED and file.state & OLD and (size, mtime) == (file.size, file.mtime):
+            file.state &= ~(WRITTEN if file.state & LOOKED else WRITTEN | READ)
+        return [size, mtime]
+
+    def entry(self, file: File, name: str, ended: list[int] | None) -> dict[str, Any]:
+        state = file.state
+        return {
+            "path": name,
+            "read": bool(state & READ),
+            "written": bool(state & WRITTEN),
+            "first": file.first,
+            "last": file.last,
+            "ranks": self.programs.ranges(file.ranks),
+            "programs": sorted(file.programs),
+            "from": self.origin(file),
+            "began": [file.size, file.mtime] if file.mtime >= 0 and state & OLD and file.name else None,
+            "ended": ended,
+            "gone": bool(state & GONE),
+            "overwritten": state & (OLD | WRITTEN) == OLD | WRITTEN,
+            "store": file.folder.form if not file.name else None,
+            "files": 1 if file.name else file.count,
+        }
+
+    def origin(self, file: File) -> str | None:
+        """The name that a file had before it, or a directory above it, was renamed."""
+        if file.origin is not None:
+            return decoded(file.origin)
+        below = [file.name] if file.name else []
+        folder: Folder | None = file.folder
+        while folder is not None:
+            if folder.origin is not None and file.first < folder.moved:
+                return decoded(b"/".join([folder.origin, *reversed(below)]))
+            below.append(folder.name)
+            folder = folder.parent
+        return None
+
+    def class_of(self, file: File, path: bytes, scripts: frozenset[bytes]) -> str:
+        """The class of a file that is kept, by what was done to it."""
+        state, (folder, _, name) = file.state, path.rpartition(b"/")
+        if state & DECLARED:
+            return "data"
+        if state & GONE and not state & OLD:
+            return "scratch"
+        if state & WRITTEN:
+            if self.places.is_temporary(path):
+                return "scratch"
+            return "logs" if is_log_name(folder, name) else "data"
+        if is_data_name(name):
+            return "data"
+        if path in scripts or is_code_name(name):
+            return "code"
+        if is_library_name(name):
+            return "software"
+        if self.places.is_settings(folder, name):
+            return "configuration"
+        place = self.places.find(folder) if self.places.prefixes else None
+        return place.label if isinstance(place, Place) else "data"
+
+    # Counts
+
+    def observation(self) -> dict[str, Any]:
+        """Files by class, packages of software, the user's own code, and what is only counted."""
+        counts = dict.fromkeys(CLASSES, 0) | self.accesses.counts
+        code: dict[str, dict[str, Any]] = {}
+        scripts = script_paths(self.programs)
+        for file in self.accesses.top.all_files():
+            if file.first and file.state & (READ | WRITTEN):
+                label = self.class_of(file, path := file.path(), scripts)
+                counts[label] = counts.get(label, 0) + 1
+                if label == "code" and len(code) < MOST_CODE:
+                    code[decoded(path)] = self.code(decoded(path))
+        counts["data"] += sum(crowd.read + crowd.written for crowd in self.accesses.crowds.values())
+        return {
+            "classes": {label: {"files": counts[label]} for label in CLASSES},
+            "software": self.software(),
+            "code": [code[path] for path in sorted(code)],
+            "counted": self.counted(),
+            "directories": self.directories(),
+        }
+
+    def code(self, path: str) -> dict[str, Any]:
+        status = self.questions.status(path)
+        return {"path": path, "sha256": self.questions.digest(path), "size": status[1] if status else None}
+
+    def counted(self) -> list[dict[str, Any]]:
+        """Programs beyond the limit."""
+        from hpcprov.capture.observed.programs import blind_word
+
+        rows = self.programs.counted
+        return [{"path": path, "blind": blind_word(blind), "count": rows[path, blind]} for path, blind in sorted(rows)]
+
+    def directories(self) -> list[dict[str, Any]]:
+        """Directories with files beyond the limit, those with most first."""
+        crowds = sorted(
+            self.accesses.crowds.values(), key=lambda crowd: (-crowd.read - crowd.written, crowd.folder.path())
+        )
+        return [
+            {"path": decoded(crowd.folder.path()) or "/", "read": crowd.read, "written": crowd.written}
+            for crowd in crowds[:MOST_CROWDS]
+        ]
+
+    def software(self) -> list[dict[str, Any]]:
+        """The packages of which files were read."""
+        found: dict[tuple[str, str, str, str | None], int] = {}
+        for (kind, prefix, name, version), files in self.accesses.packages.items():
+            key = (kind, prefix, *self.named(kind, prefix, name, version))
+            found[key] = found.get(key, 0) + files
+        rows = sorted(found.items(), key=lambda row: tuple(word or "" for word in row[0]))
+        return [
+            {"prefix": prefix, "kind": kind, "name": name, "version": version, "files": files}
+            for (kind, prefix, name, version), files in rows
+        ]
+
+    def named(self, kind: str, prefix: str, name: str, version: str | None) -> tuple[str, str | None]:
+        """A package's name and version; of Python, those of the distribution that brought what was imported."""
+        if kind != packages.PYTHON or not name:
+            return name, version
+        if prefix not in self.versions:
+            self.versions[prefix] = packages.versions(prefix, self.questions)
+        top = name.removesuffix(".libs").removesuffix(".data")
+        own, number = packages.distribution(name)
+        key = packages.imported(own) if own else packages.imported(top)
+        return self.versions[prefix].get(key) or (own or top, number)
+
+
+def withdrawal(path: str) -> dict[str, Any]:
+    """The entry that takes back all that was told of a path."""
+    return {
+        "path": path, "read": False, "written": False, "first": 0, "last": 0, "ranks": [], "programs": [], "from": None,
+        "began": None, "ended": None, "gone": True, "overwritten": False, "store": None, "files": 0,
+    }  # fmt: skip
