@@ -66,6 +66,7 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench_launcher.py
+	$(BIN)/python benchmarks/bench_observe.py
 	$(BIN)/python benchmarks/bench_merge.py
 	$(BIN)/python benchmarks/bench_signature.py
 
