@@ -37,7 +37,11 @@ static int run_exec(char **argv) {
     if (options_off()) exec_plain(options.command);
     signals_block();
     warn_when_stale();
-    const char *wrong = options_settle(&options);
+    const char *wrong = options_settle(&options), *refused_watch = !strcmp(options.observe, "notify") ? notify_refused(options.command[0]) : NULL;
+    if (refused_watch) {
+        options.observe = "preload";
+        say("--observe notify is not possible (%s): preload instead", refused_watch);
+    }
     preload_take(&area);
     place_find(&place, options.run_id);
     if (!store_open(&store, &place, options.capture_output)) exec_plain(options.command);
@@ -50,6 +54,11 @@ static int run_exec(char **argv) {
         facts_problem(&store, &place, "the run's directory may be on a file system that other nodes do not see");
     }
     if (wrong) facts_problem(&store, &place, wrong);
+    if (refused_watch) {
+        char text[200];
+        snprintf(text, sizeof text, "observed by preload, not by notify as asked: %s", refused_watch);
+        facts_problem(&store, &place, text);
+    }
     return run_command(&options, &place, &store, &area);
 }
 

@@ -288,20 +288,20 @@ static _Noreturn void end_as_it_ended(const struct watch *w) {
     _exit(128 + signo); /* process 1 of a namespace cannot die of a signal */
 }
 
-/* Whatever is missing for it: the application runs unobserved, and the record says why. */
+static bool watch_by_kernel(const struct place *p, const struct store *s, const struct area *area) {
+    char why[200];
+    const char *wrong = notify_start(p, area);
+    snprintf(why, sizeof why, "observed by preload, not by notify as asked: %s", wrong ? wrong : "");
+    facts_problem(s, p, wrong ? why : NO_NEW_PRIVILEGES);
+    return !wrong;
+}
+
+/* Whatever is missing for it: the application runs unobserved, and the record says why. Returns whether the kernel watches. */
 static bool prepare_observation(const struct options *o, const struct place *p, const struct store *s, struct area *area) {
     char why[200];
-    bool opened = strcmp(o->observe, "off") && area_open(area, s);
-    if (opened && !strcmp(o->observe, "notify")) {
-        const char *wrong = notify_start(p, area);
-        if (!wrong) {
-            facts_problem(s, p, NO_NEW_PRIVILEGES);
-            return true;
-        }
-        snprintf(why, sizeof why, "observed by preload, not by notify as asked: %s", wrong);
-        facts_problem(s, p, why);
-    }
     if (!strcmp(o->observe, "off")) return false;
+    bool opened = area_open(area, s);
+    if (opened && !strcmp(o->observe, "notify") && watch_by_kernel(p, s, area)) return true;
     if (!opened) snprintf(why, sizeof why, "not observed: no place for events on this node: %s", strerror(errno));
     else if (!preload_find(area)) snprintf(why, sizeof why, "not observed: no observer library beside the launcher that can be loaded");
     else return false;

@@ -28,7 +28,7 @@ bool events_wanted(const struct events *e) { return !ATOMIC(e->header->stopped);
 
 uint32_t events_instance(struct events *e) { return __atomic_add_fetch(&e->header->instances, 1, __ATOMIC_RELAXED); }
 
-void events_lost(struct events *e) { __atomic_add_fetch(&e->header->lost, 1, __ATOMIC_RELAXED); }
+void events_lost(struct events *e, uint64_t count) { __atomic_add_fetch(&e->header->lost, count, __ATOMIC_RELAXED); }
 
 /* Memory for the ring up to `end`, by the system call that can fail: a full file system must not become SIGBUS. */
 static bool allocate(struct events *e, uint64_t end) {
@@ -76,7 +76,7 @@ void events_write(struct events *e, const struct event *event) {
     uint32_t size = (uint32_t)(sizeof(struct area_record) + len + 15) & ~15u;
     struct area_record *r = reserve(e, size);
     if (!r) {
-        events_lost(e);
+        events_lost(e, 1);
         return;
     }
     r->kind = (uint16_t)event->kind;

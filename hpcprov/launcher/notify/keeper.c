@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -61,45 +62,46 @@ static short look(int listener, int ms) {
 }
 
 /* Answers what comes for as long as the launcher does not. */
-static void stand_in(int listener, struct desk *desk, struct area_header *header) {
+static void stand_in(int listener, struct desk *desk) {
     uint64_t served = desk->served;
     for (int wait = 0; desk->served == served && look(listener, wait) == POLLIN; wait = LOOK_MS) {
         unsigned char room[REQUEST_ROOM] = {0};
         struct seccomp_notif *request = (struct seccomp_notif *)(void *)room;
         if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, request)) continue;
         answer(listener, request->id);
-        __atomic_add_fetch(&header->lost, 1, __ATOMIC_RELAXED);
+        desk->missed++;
     }
 }
 
-static void keep(int listener, struct desk *desk, struct area_header *header) {
+static void keep(int listener, struct desk *desk) {
     while (!(look(listener, LOOK_MS) & (POLLHUP | POLLERR | POLLNVAL))) {
         uint64_t served = desk->served, ids[WORKERS];
         for (int i = 0; i < WORKERS; i++) ids[i] = asked(desk, i);
         nanosleep(&(struct timespec){.tv_nsec = PATIENCE_MS * 1000000}, NULL);
         for (int i = 0; i < WORKERS; i++)
             if (ids[i] && asked(desk, i) == ids[i]) answer(listener, ids[i]); /* one of them hangs, or died with it in its hands */
-        if (desk->served == served) stand_in(listener, desk, header);
+        if (desk->served == served) stand_in(listener, desk);
     }
 }
 
-static _Noreturn void be_keeper(int socket, struct desk *desk, struct area_header *header) {
+static _Noreturn void be_keeper(int socket, struct desk *desk, const struct events *e) {
     prctl(PR_SET_NAME, "hpcprov-keeper");
     close_all_but((int[]){socket}, 1);
+    munmap(e->header, e->size); /* it may outlive the run, and would keep its memory */
     if (chdir("/")) errno = 0;
     int listener = receive_listener(socket);
     close(socket);
-    if (listener >= 0) keep(listener, desk, header);
+    if (listener >= 0) keep(listener, desk);
     _exit(0);
 }
 
-bool keeper_start(int socket, struct desk *desk, struct area_header *header) {
+bool keeper_start(int socket, struct desk *desk, const struct events *e) {
     int status;
     pid_t child = fork();
     if (child == 0) {
         setsid();
         pid_t keeper = fork(); /* nobody's child, as the agent is */
-        if (keeper == 0) be_keeper(socket, desk, header);
+        if (keeper == 0) be_keeper(socket, desk, e);
         _exit(keeper < 0);
     }
     while (child > 0 && waitpid(child, &status, 0) < 0)

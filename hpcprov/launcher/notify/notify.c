@@ -12,12 +12,13 @@
 
 static struct {
     struct events events;
+    struct desk *desk;
     int ours, theirs; /* ends of the socket that the listener comes through */
     bool started;
 } notify = {.ours = -1, .theirs = -1};
 
 static const char *set_up(const struct area *a, const struct place *p) {
-    struct desk *desk = mmap(NULL, sizeof *desk, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct desk *desk = notify.desk = mmap(NULL, sizeof *desk, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int ends[2];
     if (desk == MAP_FAILED || !events_map(&notify.events, a->fd)) return "too little memory";
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) return "too few descriptors";
@@ -25,14 +26,17 @@ static const char *set_up(const struct area *a, const struct place *p) {
     notify.theirs = fd_above_stdio(ends[1]);
     if (notify.ours < 0 || notify.theirs < 0) return "too few descriptors";
     processes_begin(&notify.events, p->rank < 0 ? 0 : (uint32_t)p->rank);
-    if (!keeper_start(notify.ours, desk, notify.events.header) || !serve_start(notify.ours, desk, &notify.events)) return "too few processes";
+    if (!keeper_start(notify.ours, notify.desk, &notify.events) || !serve_start(notify.ours, notify.desk, &notify.events)) return "too few processes";
     return NULL;
 }
 
-const char *notify_start(const char *command, const struct place *p, const struct area *a) {
+const char *notify_refused(const char *command) {
     const char *wrong = refusal(command);
-    if (!wrong) wrong = rehearse();
-    if (!wrong) wrong = set_up(a, p);
+    return wrong ? wrong : rehearse();
+}
+
+const char *notify_start(const struct place *p, const struct area *a) {
+    const char *wrong = set_up(a, p);
     notify.started = !wrong;
     if (notify.ours >= 0) close(notify.ours); /* the threads and the keeper have theirs */
     if (wrong && notify.theirs >= 0) close(notify.theirs);
@@ -56,5 +60,6 @@ void notify_in_parent(void) {
 bool notify_end(void) {
     if (!notify.started) return true;
     if (serve_began()) processes_settle(true);
+    events_lost(&notify.events, notify.desk->missed);
     return serve_began();
 }

@@ -58,7 +58,7 @@ bool events_map(struct events *e, int fd);
 bool events_wanted(const struct events *e);
 uint32_t events_instance(struct events *e);
 void events_write(struct events *e, const struct event *event);
-void events_lost(struct events *e);
+void events_lost(struct events *e, uint64_t count);
 
 /* ---- caller.c: a process, by the number of one of its threads */
 bool caller_string(pid_t tid, uint64_t at, char into[PATH_MAX]);
@@ -88,13 +88,13 @@ void calls_record(struct events *e, int listener, const struct seccomp_notif *re
 
 /* ---- keeper.c, serve.c */
 struct desk { /* shared by the launcher and its keeper */
-    _Atomic uint64_t served;
+    _Atomic uint64_t served, missed; /* by the launcher; by the keeper, which writes no records */
     _Alignas(16) struct { unsigned char bytes[REQUEST_ROOM]; } requests[WORKERS]; /* struct seccomp_notif, zero: nothing asked */
 };
 bool answer(int listener, uint64_t id); /* go on as you were */
 int receive_listener(int socket);       /* -1: nobody will send one */
 bool send_listener(int socket, int listener);
-bool keeper_start(int socket, struct desk *desk, struct area_header *header);
+bool keeper_start(int socket, struct desk *desk, const struct events *e);
 bool serve_start(int socket, struct desk *desk, struct events *e);
 bool serve_began(void); /* the application is watched */
 
