@@ -1,1 +1,1 @@
-"""The observer library: what it sees of what programs do to files, compared with strace."""
+"""What runs are seen to read and write: the observer library, compared with strace, and whole runs."""

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from .oracle import read_trace, successful_calls
+from .oracle import Told, read_trace
+from .strace import successful_calls
 
 W = "/nowhere"
 
 
-def read(*lines: str, pid: int = 7):
+def read(*lines: str, pid: int = 7) -> Told:
     return read_trace("\n".join(f"{pid} {line}" for line in lines), Path(W))
 
 

@@ -41,7 +41,7 @@ static int way_execlp(void) { return execlp("cat", "cat", "in", "in", "in2", "in
 static int way_execvp(void) { return execvp("cat", CAT); }
 static int way_execvpe(void) { return execvpe("cat", CAT, environ); }
 static int way_fexecve(void) { return fexecve(open("/bin/cat", O_RDONLY | O_CLOEXEC), CAT, environ); }
-static int way_execveat(void) { int dir = open("/bin", O_PATH | O_CLOEXEC); return (int)syscall(SYS_execveat, dir, "cat", CAT, environ, 0); }
+static int way_execveat(void) { int dir = open("/bin", O_PATH | O_CLOEXEC); return execveat(dir, "cat", CAT, environ, 0); }
 static int way_exec_fails(void) { execv("./none", CAT); execv("./in", CAT); execlp("no-such-program", "x", (char *)0); return put("out") || execvp("cat", CAT); }
 static int way_exec_script(void) { char *const words[] = {"script", NULL}; return execv("./script", words); }
 static int way_exec_many(void) {
@@ -122,6 +122,14 @@ static int way_many_forks(void) {
     for (int at = 0; at < 200; at++) { pid_t child = fork(); if (!child) _exit(at == 150 ? put("out") : 0); if (reaped(child, 0)) return 1; }
     return get("in");
 }
+static int way_fork_storm(void) {
+    for (int at = 0; at < 10000; at++) { pid_t child = fork(); if (!child) _exit(at == 9999 ? put("out") : 0); if (reaped(child, 0)) return 1; }
+    return get("in");
+}
+static int way_exec_storm(void) {
+    for (int at = 0; at < 2000; at++) { pid_t child = vfork(); if (!child) { execl("/bin/true", "true", (char *)0); _exit(1); } if (reaped(child, 0)) return 1; }
+    return 0;
+}
 static int way_sessions(void) { pid_t child = fork(); if (!child) { setsid(); umask(077); _exit(put("out")); } return reaped(child, 0) || nice(1) < 0 || get("in"); }
 
 static const struct { const char *name; int (*run)(void); } ways[] = {
@@ -130,7 +138,7 @@ static const struct { const char *name; int (*run)(void); } ways[] = {
     WAY(exec_fails), WAY(exec_script), WAY(exec_many), WAY(vfork), WAY(vfork_opens), WAY(empty_environment), WAY(clearenv), WAY(no_environ), WAY(own_preload), WAY(unset),
     WAY(off), WAY(spawn), WAY(spawn_actions), WAY(system), WAY(popen), WAY(exit_at_once), WAY(abort), WAY(killed), WAY(child_killed), WAY(close_all),
     WAY(close_each), WAY(few_descriptors), WAY(handler), WAY(threads), WAY(threads_spawn), WAY(thread_execs), WAY(thread_elsewhere), WAY(fork_chdir), WAY(cwd_renamed),
-    WAY(cwd_removed), WAY(many_forks), WAY(sessions),
+    WAY(cwd_removed), WAY(many_forks), WAY(sessions), WAY(fork_storm), WAY(exec_storm),
 };
 
 int main(int argc, char **argv) {
