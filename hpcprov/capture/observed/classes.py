@@ -44,6 +44,8 @@ OF_TOOLS = {
 }  # fmt: skip
 OWN_STORE = b".hpcprov"
 OWN_SPOOL = b"hpcprov-"
+# The Python audit's hook: installed, and of an editable installation.
+OWN_HOOK = (b"/lib/hpcprov/python/", b"/hpcprov/launcher/python/")
 
 DATA = (
     b".npy", b".npz", b".h5", b".hdf5", b".hdf", b".he5", b".h5ad", b".nc", b".nc4", b".cdf", b".zarr", b".zarr.zip", b".csv",
@@ -130,7 +132,7 @@ class Places:
 
     def is_own(self, path: bytes) -> bool:
         """Whether hpcprov keeps its own files there."""
-        if b"/.hpcprov/" in path:
+        if b"/.hpcprov/" in path or any(hook in path for hook in OWN_HOOK):
             return True
         return any(path.startswith(top + OWN_SPOOL) for top in self.temporary)
 
