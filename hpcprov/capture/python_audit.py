@@ -12,6 +12,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 LOG = "python.jsonl"
@@ -42,6 +43,29 @@ def entries(text: bytes) -> list[dict[str, Any]]:
             continue
         found[entry["path"]] = _joined(found.get(entry["path"], entry), entry)
     return [found[path] for path in sorted(found)]
+
+
+def joined(
+    code: Iterable[dict[str, Any]], told: Iterable[dict[str, Any]], digest: Callable[[str], str | None]
+) -> list[dict[str, Any]]:
+    """The user's own code as it was seen (`path`, `sha256`, `size`), and what programs told of theirs, by path.
+
+    A file that is not any more what was run has no digest.
+    """
+    found = {one["path"]: one for one in code}
+    for entry in told:
+        if entry["path"] not in found:
+            sha256 = digest(entry["path"]) if _is_unchanged(entry) else None
+            found[entry["path"]] = {"path": entry["path"], "sha256": sha256, "size": entry["size"]}
+    return [found[path] for path in sorted(found)]
+
+
+def _is_unchanged(entry: dict[str, Any]) -> bool:
+    try:
+        now = os.stat(entry["path"])
+    except (OSError, ValueError):
+        return False
+    return (now.st_size, now.st_mtime_ns) == (entry["size"], entry["mtime"])
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
