@@ -136,8 +136,14 @@ static bool real_program(const char *path, char *into, size_t room) {
     return true;
 }
 
+static const char *const apptainers[] = {"apptainer", "singularity", NULL}, *const engines[] = {"podman", "docker", "nerdctl", NULL};
+
+bool container_named(const char *path) {
+    const char *name = container_base(path);
+    return container_one_of(name, apptainers) || container_one_of(name, engines);
+}
+
 enum container_way container_words(const struct container_run *run, struct container_words *out) {
-    static const char *const apptainers[] = {"apptainer", "singularity", NULL}, *const engines[] = {"podman", "docker", "nerdctl", NULL};
     const char *name = container_base(run->path);
     char program[4096];
     out->count = out->used = 0;

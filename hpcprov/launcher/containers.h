@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define CONTAINER_WORDS 5
+
 enum container_way { CONTAINER_NONE, CONTAINER_CARRIED, CONTAINER_DARK };
 
 struct container_run {
@@ -31,11 +33,12 @@ struct container_run {
 };
 
 struct container_words {
-    const char *add[5];
+    const char *add[CONTAINER_WORDS];
     size_t count, used;
     char text[6144];
 };
 
+bool container_named(const char *path); /* is it called like a container runtime? */
 enum container_way container_words(const struct container_run *run, struct container_words *out);
 
 /* What tells one view of the file system from another: mount namespace and root directory. 0: cannot be told. */

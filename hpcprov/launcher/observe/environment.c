@@ -1,7 +1,7 @@
 /* The environment of a program that is started: the caller's, with both variables put back where the caller dropped them. What the caller says
  * itself is kept: its own LD_PRELOAD comes first, and HPCPROV_OBSERVE=off turns the observer off for that program and what it starts.
  *
- *     void *room = __builtin_alloca(environment_room(envp));
+ *     void *room = __builtin_alloca(environment_room(envp, &program));
  *     execve(path, argv, environment_with(envp, &program, room));
  *
  * No memory is allocated: after vfork it would be the parent's and never be freed.
@@ -21,10 +21,11 @@ bool environment_off(char *const *environment) {
     return word && words_same(word, "off");
 }
 
-size_t environment_room(char *const *environment) {
+size_t environment_room(char *const *environment, const struct program *program) {
     const char *preload = value_in(environment, PRELOAD);
     size_t count = 0;
     while (environment && environment[count]) count++;
+    if (program->path) return (count + CONTAINER_WORDS + 1) * sizeof(char *) + sizeof(struct container_words);
     return (count + 3) * sizeof(char *) + (preload ? words_length(preload) : 0) + 2 * VARIABLE_ROOM + 128;
 }
 
@@ -35,10 +36,26 @@ static char *put_string(char *to, const char *s) {
     return to + size;
 }
 
+static char *put_view(char *to, uint64_t view) {
+    *to++ = 'm';
+    for (int shift = 60; shift >= 0; shift -= 4) *to++ = "0123456789abcdef"[view >> shift & 15];
+    return to;
+}
+
+const char *environment_spool(char into[VARIABLE_ROOM]) {
+    size_t slash = words_length(observer.area);
+    while (slash > 1 && observer.area[slash - 1] != '/') slash--;
+    words_copy(into, observer.area, slash);
+    into[slash > 1 ? slash - 1 : slash] = 0;
+    return into;
+}
+
 static char *put_area(char *to, uint32_t parent, bool visible) {
     to = words_put_number(put_string(to, AREA_VARIABLE "=1:"), observer.rank);
     *to++ = ':';
-    to = put_string(words_put_number(to, parent), visible ? ":v:" : "::");
+    to = put_string(words_put_number(to, parent), visible ? ":v" : ":");
+    if (observer.view) to = put_view(to, observer.view);
+    *to++ = ':';
     return put_string(to, observer.area) + 1;
 }
 
@@ -50,14 +67,36 @@ static bool lists_library(const char *list) {
 }
 
 /* LD_PRELOAD with this library last. */
-static char *put_preload(char *to, const char *others) {
+static char *put_preload(char *to, const char *others, const char *library) {
     to = put_string(to, PRELOAD);
     if (others) {
         to = put_string(to, others);
         if (lists_library(others)) return to + 1;
         *to++ = ':';
     }
-    return put_string(to, observer.library) + 1;
+    return put_string(to, library) + 1;
+}
+
+static bool same_name(const char *a, const char *b) {
+    for (; *a && *a == *b && *a != '='; a++) b++;
+    return *a == '=' && *b == '=';
+}
+
+/* A container runtime's: each of its words in place of the variable of that name, nothing of ours for itself. */
+static char **container_environment(char *const *environment, const struct program *program, char **list, struct container_words *words) {
+    char head[64], spool[VARIABLE_ROOM], *to = put_string(words_put_number(put_string(head, "1:"), observer.rank), ":");
+    struct container_run run = {program->path, program->argv, environment, head, environment_spool(spool)};
+    size_t n = 0;
+    *put_string(words_put_number(to, program->parent), "::") = 0;
+    if (container_words(&run, words) != CONTAINER_CARRIED) words->count = 0;
+    for (; environment && *environment; environment++) {
+        bool replaced = words_after(*environment, AREA_VARIABLE "=") != NULL;
+        for (size_t i = 0; i < words->count; i++) replaced |= same_name(*environment, words->add[i]);
+        if (!replaced) list[n++] = *environment;
+    }
+    for (size_t i = 0; i < words->count; i++) list[n++] = (char *)words->add[i];
+    list[n] = NULL;
+    return list;
 }
 
 /* `room` holds environment_room() bytes, aligned for pointers. Where the library must stay out the caller's own LD_PRELOAD stays as it is. */
@@ -67,15 +106,16 @@ char **environment_with(char *const *environment, const struct program *program,
     if (program->off) return (char **)environment;
     while (environment && environment[count]) count++;
     char **list = room, *text = (char *)(list + count + 3);
+    if (program->path) return container_environment(environment, program, list, (struct container_words *)(list + count + CONTAINER_WORDS + 1));
     for (size_t i = 0; i < count; i++) {
         const char *others = preload && !done ? words_after(environment[i], PRELOAD) : NULL;
         if (words_after(environment[i], AREA_VARIABLE "=")) continue;
         list[n++] = others ? text : environment[i];
-        if (others) text = put_preload(text, others), done = true;
+        if (others) text = put_preload(text, others, program->library), done = true;
     }
     if (preload && !done) {
         list[n++] = text;
-        text = put_preload(text, NULL);
+        text = put_preload(text, NULL, program->library);
     }
     list[n++] = text;
     put_area(text, program->parent, program->visible);

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "../area.h"
+#include "../containers.h"
 #include "../target.h"
 #include "raw.h"
 #include "words.h"
@@ -38,6 +39,8 @@ struct observer {
     uint32_t rank;
     uint32_t instance; /* this program's number; 0: nothing is told */
     bool visible;      /* the variables stay in `environ` */
+    uint64_t view;     /* whose mounts have been told (containers.h); 0: the launcher's own */
+    char copy[VARIABLE_ROOM]; /* the library once more, beside the area: seen in containers too */
 };
 extern struct observer observer;
 void start_hide(char **environment); /* takes both variables out of it */
@@ -47,6 +50,7 @@ static inline bool observing(void) { return observer.instance != 0; }
 bool writer_attach(const char *path);
 uint32_t writer_instance(void);                       /* a number for one more program */
 bool writer_is_launcher(uint64_t dev, uint64_t ino);
+uint64_t writer_view(void);                           /* the launcher's */
 uint64_t writer_changes(void);                        /* how many names were renamed or removed in this area so far */
 void writer_changed(void);
 struct area_record *writer_begin(enum area_kind kind, size_t text, uint64_t *position);
@@ -74,6 +78,7 @@ void tell_access(const struct name *name, unsigned flags, const struct stat *fil
 void tell_names(enum area_kind kind, unsigned flags, const struct name *old, const struct name *new);
 void tell_end(uint32_t child, int status);
 void tell_not_run(uint32_t instance);
+void tell_view(void); /* the mounts, where the file system looks other than to the launcher and to who started this program */
 void tell_program(uint32_t instance, uint32_t parent, enum area_blind blind, const char *path, const char *cwd, char *const *argv);
 
 /* ---- programs.c */
@@ -81,15 +86,19 @@ struct program { /* one that is about to be started */
     uint32_t parent;       /* what HPCPROV_IO shall say */
     uint32_t unseen;       /* the number under which it was told already, because it will not tell itself; else 0 */
     bool off, visible, preload;
+    const char *library;   /* which copy is preloaded */
+    const char *path;      /* of a container runtime: its words go into its environment, and nothing else */
+    char *const *argv;
 };
 struct program program_prepare(const char *path, char *const *argv, char *const *environment);
 void program_failed(const struct program *program);
 const char *program_search(const char *file, char room[PATH_ROOM]);
 
 /* ---- environment.c */
-size_t environment_room(char *const *environment);    /* bytes that environment_with needs */
+size_t environment_room(char *const *environment, const struct program *program); /* bytes that environment_with needs */
 char **environment_with(char *const *environment, const struct program *program, void *room);
 bool environment_off(char *const *environment);
+const char *environment_spool(char into[VARIABLE_ROOM]); /* the directory of the area */
 
 /* ---- next.c */
 void *next_find(const char *name);

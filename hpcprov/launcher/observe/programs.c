@@ -38,18 +38,28 @@ static __attribute__((noinline)) uint32_t tell_unseen(const char *path, char *co
     return instance;
 }
 
+static __attribute__((noinline)) enum container_way container_way(const char *path, char *const *argv, char *const *environment) {
+    struct container_words words;
+    char spool[VARIABLE_ROOM];
+    return container_words(&(struct container_run){path, argv, environment, "1:0:0::", environment_spool(spool)}, &words);
+}
+
 struct program program_prepare(const char *path, char *const *argv, char *const *environment) {
-    struct program program = {observer.instance, 0, true, false, false};
+    struct program program = {.parent = observer.instance, .off = true};
     if (!observing() || !path) return program;
     struct target target;
     enum area_blind blind = target_inspect(path, &target);
     if (target.ino && writer_is_launcher(target.dev, target.ino)) blind = BLIND_LAUNCHER;
     program.off = environment_off(environment);
+    enum container_way way = container_named(path) ? container_way(path, argv, environment) : CONTAINER_NONE;
+    if (way != CONTAINER_NONE && !program.off) program.path = path, program.argv = argv;
     program.visible = !hands_on_itself(blind);
-    program.preload = takes_library(blind) && raw_access(observer.library, R_OK) == 0;
+    program.library = raw_access(observer.library, R_OK) == 0 ? observer.library : observer.copy; /* another root: the copy's place may be there too */
+    program.preload = takes_library(blind) && raw_access(program.library, R_OK) == 0;
     if (program.off) blind = BLIND_OFF;
+    else if (way != CONTAINER_NONE) blind = way == CONTAINER_DARK ? BLIND_CONTAINER : SEEN;
     else if (blind == SEEN && !program.preload) blind = BLIND_UNREADABLE;
-    if (blind != SEEN) program.unseen = tell_unseen(target.path[0] ? target.path : path, argv, blind);
+    if (blind != SEEN || program.path) program.unseen = tell_unseen(target.path[0] ? target.path : path, argv, blind);
     if (program.unseen) program.parent = program.unseen;
     return program;
 }

@@ -68,6 +68,22 @@ void tell_not_run(uint32_t instance) {
     writer_end(r, at);
 }
 
+void tell_view(void) {
+    char text[AREA_TEXT_MAX];
+    uint64_t at, view = container_view();
+    int cut;
+    bool told = view == observer.view;
+    observer.view = !writer_view() || view == writer_view() ? 0 : view;
+    if (told || !observer.view) return;
+    size_t size = container_mounts(text, sizeof text, &cut);
+    struct area_record *r = writer_begin(AREA_MOUNTS, size + 1, &at);
+    if (!r) return;
+    r->flags = cut ? STRINGS_CUT : 0;
+    words_copy((char *)(r + 1), text, size);
+    ((char *)(r + 1))[size] = 0;
+    writer_end(r, at);
+}
+
 static size_t string_size(const char *s) { return words_length(s) + 1; }
 
 /* Arguments that do not fit are left out, and the last one that is told is cut. */

@@ -22,7 +22,7 @@ extern char **environ __attribute__((weak));
         if (!observing()) return next(pid, path, actions, attributes, argv, environment); \
         struct program program = program_prepare(search(path), argv, environment); \
         int result = next(pid, path, actions, attributes, argv, \
-                          environment_with(environment, &program, __builtin_alloca(environment_room(environment)))); \
+                          environment_with(environment, &program, __builtin_alloca(environment_room(environment, &program)))); \
         if (result) program_failed(&program); \
         return result; \
     }
@@ -39,7 +39,7 @@ static size_t borrowed_size;
 static bool borrow(void) {
     if (!observing() || !&environ || __atomic_exchange_n(&borrowing, 1, __ATOMIC_ACQUIRE)) return false;
     struct program shell = program_prepare("/bin/sh", NULL, environ);
-    borrowed_size = environment_room(environ);
+    borrowed_size = environment_room(environ, &shell);
     long room = shell.off ? -1 : raw_mmap(borrowed_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (raw_failed(room)) {
         __atomic_store_n(&borrowing, 0, __ATOMIC_RELEASE);

@@ -13,7 +13,22 @@ struct observer observer;
 
 extern char **environ __attribute__((weak));
 
-/* "1:<rank>:<parent instance>:<flags>:<path>" */
+/* Hexadecimal digits, lower case, up to a colon. */
+static const char *view_of(const char *at) {
+    for (; *at && *at != ':'; at++) observer.view = observer.view << 4 | (uint64_t)(*at <= '9' ? *at - '0' : *at - 'a' + 10);
+    return at;
+}
+
+/* The library's copy beside the area; none where that path would be too long. */
+static void find_copy(void) {
+    size_t slash = words_length(observer.area);
+    while (slash && observer.area[slash - 1] != '/') slash--;
+    if (slash + sizeof CONTAINER_LIBRARY > VARIABLE_ROOM) return;
+    words_copy(observer.copy, observer.area, slash);
+    words_copy(observer.copy + slash, CONTAINER_LIBRARY, sizeof CONTAINER_LIBRARY);
+}
+
+/* "1:<rank>:<parent instance>:<flags>:<path>"; flags: v, then m and whose mounts were told */
 static bool understand(const char *value, uint32_t *parent) {
     const char *at = words_after(value, "1:");
     if (!at) return false;
@@ -21,7 +36,8 @@ static bool understand(const char *value, uint32_t *parent) {
     if (*at++ != ':') return false;
     *parent = (uint32_t)words_number(&at);
     if (*at++ != ':') return false;
-    for (; *at && *at != ':'; at++) observer.visible |= *at == 'v';
+    for (; *at && *at != ':' && *at != 'm'; at++) observer.visible |= *at == 'v';
+    if (*at == 'm') at = view_of(at + 1);
     if (*at++ != ':' || *at != '/' || words_length(at) >= VARIABLE_ROOM) return false;
     words_copy(observer.area, at, words_length(at) + 1);
     return true;
@@ -104,10 +120,12 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
     const char *value = value_of(environment, AREA_VARIABLE "=");
     if (!value || !understand(value, &parent)) return;
     next_own_path(observer.library);
+    find_copy();
     observer.visible = stays_visible();
     if (!observer.visible) start_hide(environment);
     if (environment_off(environment) || !writer_attach(observer.area)) return;
     observer.instance = writer_instance();
     if (argc > 0 && environment == argv + argc + 1) tell_self(parent, argv);
     else tell_self_from_proc(parent);
+    tell_view();
 }
