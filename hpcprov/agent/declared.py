@@ -66,7 +66,10 @@ def resolve(
         if key not in known:
             known[key] = look_up(key[1], key[2], deadline)
             if tell is not None:
-                tell("declared", role=key[0], cwd=key[1], pattern=key[2], paths=known[key][0], reason=known[key][1])
+                paths, reason = known[key]
+                links = real_names(paths)
+                words = {"role": key[0], "cwd": key[1], "pattern": key[2], "paths": paths, "reason": reason}
+                tell("declared", **(words | ({"real": links} if links else {})))
         add(found, key, known[key])
     return [found[key] for key in sorted(found)]
 
@@ -94,6 +97,20 @@ def matches(cwd: str, pattern: str, deadline: float = float("inf")) -> list[str]
     if os.path.lexists(whole) or not has_magic(pattern):  # a name may hold brackets and mean them
         return [whole]
     return walking.find(cwd, pattern, deadline) or [whole]
+
+
+def real_names(paths: Iterable[str]) -> dict[str, str]:
+    """The other names of those that are reached through symbolic links: programs may be seen to use these."""
+    folders: dict[str, str] = {}
+    found = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        real = os.path.realpath(path) if os.path.islink(path) else os.path.join(folders[folder], name)
+        if real != path:
+            found[path] = real
+    return found
 
 
 def stamps(artifacts: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int, int]]:

@@ -1,4 +1,4 @@
-"""When all ranks of a node have ended: say so, meet the other nodes, sign what was declared, merge.
+"""When all ranks of a node have ended: say so, meet the other nodes, sign what was declared or seen, merge.
 
 Tickets are taken when a node's ranks have ended, so the last one also says that outputs are complete.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from hpcprov.agent import declared, signing
+from hpcprov.agent import signing
 from hpcprov.agent.meeting import Meeting, events_of, take_ticket
 from hpcprov.agent.membership import end_of_job
 from hpcprov.agent.signing import HELPER
@@ -42,7 +42,7 @@ def finish(*, root: str, run_id: str, ranks: Node, starts: list[dict[str, Any]])
     if part is None:
         return
     told = events_of(store.run(run_id))  # by now all nodes have told theirs
-    begun = [event for event in told if event.get("event") in declared.EVENTS]
+    begun = [event for event in told if event.get("event") in signing.EVENTS]
     until = time.monotonic() + allowance(begun, end_of_job(store, os.environ))
     signing.sign(part, root=root, run_id=run_id, journal=journal, starts=begun, seconds=until - time.monotonic())
     if part != HELPER:
@@ -86,11 +86,6 @@ def is_bad_exit(event: Mapping[str, Any]) -> bool:
 
 def starts_of(run: str) -> list[dict[str, Any]]:
     return [event for event in events_of(run) if event.get("event") == "start"]
-
-
-def declarations(run: str) -> list[dict[str, Any]]:
-    """What says which inputs and outputs there are."""
-    return [event for event in events_of(run) if event.get("event") in declared.EVENTS]
 
 
 def allowance(starts: list[dict[str, Any]], end: int | None) -> float:

@@ -1,7 +1,8 @@
 """The hashing child, started by `signing` as `python -P -m hpcprov.agent.hashing --root DIR --run ID --log FILE ...`.
 
 Its `--part` is `alone` on the only node of a run; of several nodes each does a share, and the `last` puts the
-shares together. Every declared artifact becomes an `artifact` event in the log.
+shares together. Every artifact that was declared, and of those that were observed as many as a site wants, becomes an
+`artifact` event in the log.
 
 Files are read in a child of its own (`signature.isolated`): one that crashes or never lets go of its reader costs the
 others nothing.
@@ -13,7 +14,7 @@ import os
 import sys
 import time
 
-from hpcprov.agent import declared, finish, meeting
+from hpcprov.agent import meeting, wanted
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.signing import ALONE, HELPER, LOST
 from hpcprov.capture import cgroup
@@ -23,6 +24,7 @@ from hpcprov.signature.isolated import Isolated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from hpcprov.signature.isolated import Described
@@ -43,20 +45,19 @@ def main(words: list[str]) -> int:
     journal = Journal(options["--log"], options["--node"])
     with reader(store, float(options["--seconds"]), deadline) as reading:
         reading.start()
-        found = declared.resolve(finish.declarations(store.run(run_id)), tell=journal.write)
-        wanted = [one for one in found if "reason" not in one]  # of the others the parent tells
+        work = wanted.artifacts(store.run(run_id), most=wanted.most(os.environ), tell=journal.write)
         if part == ALONE:
-            for one in wanted:
-                record(journal, one, reading.describe(one["path"]))
+            for one in work:
+                record(journal, one, reading.describe, one["path"])
             return LOST if journal.lost else 0
         begun = time.monotonic()
-        share(store, run_id, journal, wanted, reading)
+        share(store, run_id, journal, work, reading)
         if part == HELPER:
             return 0
         wait_for_helpers(store, run_id, min(deadline, 2 * time.monotonic() - begun + HELPERS))
-        for at, one in enumerate(wanted):
+        for at, one in enumerate(work):
             request = {"at": at, "role": one["role"], "shared_dir": store.run(run_id)}
-            record(journal, one, reading.combine(one["path"], request))
+            record(journal, one, reading.combine, one["path"], request)
         return LOST if journal.lost else 0
 
 
@@ -72,10 +73,15 @@ def reader(store: Store, seconds: float, deadline: float) -> Isolated:
     return Isolated(settings, memory=memory, files=LARGEST_FILE, patience=patience)
 
 
-def record(journal: Journal, one: dict[str, Any], described: Described) -> None:
-    """Write down what was found out about an artifact, and what could not be kept beside the log."""
-    tell_problems(journal, described.told)
-    journal.write("artifact", **one, **described.result)
+def record(journal: Journal, one: dict[str, Any], describe: Callable[..., Described], *words: Any) -> None:
+    """Write down what can be found out about an artifact, and what could not be kept beside the log. What is no longer
+    as the run has read it is not read."""
+    facts = wanted.refusal(one)
+    if facts is None:
+        described = describe(*words)
+        tell_problems(journal, described.told)
+        facts = described.result
+    journal.write("artifact", role=one["role"], path=one["path"], declared=one["declared"], **facts)
 
 
 def tell_problems(journal: Journal, texts: list[str]) -> None:
@@ -88,6 +94,8 @@ def share(store: Store, run_id: str, journal: Journal, work: list[dict[str, Any]
     helping = os.path.join(store.done(run_id), f"helps-{journal.node}")
     os.makedirs(helping, exist_ok=True)
     for at, one in enumerate(work):
+        if wanted.refusal(one) is not None:
+            continue
         request = {"at": at, "role": one["role"], "shared_dir": store.run(run_id), "node": journal.node}
         tell_problems(journal, reading.share(one["path"], request))
     os.rmdir(helping)

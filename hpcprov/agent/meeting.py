@@ -16,6 +16,7 @@ from hpcprov.record.layout import LOG_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from hpcprov.record.layout import Store
@@ -96,15 +97,19 @@ def names_of(run: str) -> list[str]:
 
 
 def events_of(run: str) -> list[dict[str, Any]]:
-    """All events of all node logs that this node can see."""
-    events: list[dict[str, Any]] = []
+    """All events of all node logs that this node can see. What programs were seen to do may be much: of that there is
+    only that it was told."""
+    return [event | {"entries": []} if "entries" in event else event for event in read_events(run)]
+
+
+def read_events(run: str, *, kinds: tuple[str, ...] | None = None) -> Iterator[dict[str, Any]]:
+    """Event by event of all node logs that this node can see; only these kinds."""
     for name in names_of(run):
         try:
             with open(os.open(os.path.join(run, name), FLAGS), "rb") as file:
-                events.extend(frame.scan(file))
+                yield from (event for event in frame.scan(file) if kinds is None or event.get("event") in kinds)
         except OSError:
             continue  # the run has just moved
-    return events
 
 
 def tickets(store: Store, run_id: str) -> list[str]:

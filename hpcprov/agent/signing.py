@@ -1,5 +1,5 @@
-"""Signing what a run declared, in a child process: the agent stays small, and a reader that crashes takes only the
-child with it.
+"""Signing what a run declared, or was seen to use and make, in a child process: the agent stays small, and a reader
+that crashes takes only the child with it.
 
 Artifacts are written as they are done; whatever the child did not get to is recorded as not hashed, with the reason.
 """
@@ -14,7 +14,7 @@ import time
 from hpcprov.agent import declared
 from hpcprov.agent.journal import Journal
 from hpcprov.record import frame
-from hpcprov.record.artifact import BLANK
+from hpcprov.record.artifact import BLANK, WAIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 ALONE, LAST, HELPER = "alone", "last", "helper"  # a node's part in the hashing
 LOST = 3  # status of a child that could not store everything
 GRACE = 2.0  # s for the child to end by itself after its time is up
-REASONS = {"later": "later: run `hpcprov settle` with this run's id", "off": "off: the run was started with --hash off"}
+EVENTS = (*declared.EVENTS, "access")  # the events that `sign` goes by
 
 
 def sign(part: str, *, root: str, run_id: str, journal: Journal, starts: list[dict[str, Any]], seconds: float) -> None:
-    """One `artifact` event in `journal` for every declared input and output; a helper only does its share of the
-    hashing."""
-    if not declared.patterns(starts):
+    """One `artifact` event in `journal` for every declared input and output and for as much as is signed of what was
+    observed; a helper only does its share of the hashing. `starts`: EVENTS of all nodes; that something was observed is
+    enough, what it was is looked up by the child."""
+    observed = any(event.get("event") == "access" for event in starts)
+    if not observed and not declared.patterns(starts):
         return
     reason = reason_to_wait(starts) or sign_in_child(part, root, run_id, journal, seconds)
     if part == HELPER:
@@ -40,11 +42,15 @@ def sign(part: str, *, root: str, run_id: str, journal: Journal, starts: list[di
     for one in declared.resolve([*starts, *known], tell=journal.write):
         if (one["role"], one["path"]) not in already:
             journal.write("artifact", **(one | left_out(one, reason)))
+    if observed:
+        from hpcprov.agent.wanted import most
+
+        journal.write("unsigned", most=most(os.environ), reason=reason)
 
 
 def reason_to_wait(starts: list[dict[str, Any]]) -> str | None:
     """Why nothing is to be hashed now, as the run was told; None when it is."""
-    return next((REASONS[str(start["hash"])] for start in starts if start.get("hash") in REASONS), None)
+    return next((WAIT[str(start["hash"])] for start in starts if start.get("hash") in WAIT), None)
 
 
 def events_of(log: str) -> list[dict[str, Any]]:

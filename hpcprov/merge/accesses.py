@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 USED, GENERATED = "used", "generated"
 OVERWROTE, REMOVED = "this run overwrote it", "this run removed it"
+CHANGED = "it changed after the run had first read it"
 #: Reasons for which there will never be anything to hash.
-NEVER = (OVERWROTE, REMOVED)
+NEVER = (OVERWROTE, REMOVED, CHANGED)
 
 
 class Access:

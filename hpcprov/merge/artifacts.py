@@ -15,7 +15,7 @@ import os
 from hpcprov.merge import accesses as seen
 from hpcprov.merge.observation import named
 from hpcprov.record import moment
-from hpcprov.record.artifact import BLANK
+from hpcprov.record.artifact import BLANK, WAIT
 from hpcprov.record.canonical import canonical
 from hpcprov.record.ranges import joined
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     Programs = dict[tuple[str, int], int]
 
 KNOWLEDGE = {"not hashed": 0, "missing": 1, "unreadable": 2, "ok": 3}
-#: Why nothing is hashed now, by the option --hash.
-WAIT = {"later": "later: run `hpcprov settle` with this run's id", "off": "off: the run was started with --hash off"}
 LEFT = "the run's end left nobody to do it"
 RUNNING = "looked at when the run has ended"
 TOO_MANY = "more than {} observed files: see observe_files"
@@ -52,7 +50,8 @@ def artifacts(
     listed: dict[str, list[dict[str, Any]]] = {seen.USED: [], seen.GENERATED: []}
     for key in sorted(known.keys() | parts.keys()):
         accesses = parts.get(key, [])
-        facts = known[key] if key in known else unsigned(key, accesses, reasons)
+        only = accesses[0] if len(accesses) == 1 and accesses[0].path == key[1] else None
+        facts = after_all(known[key], key[0], only) if key in known else unsigned(key, only, reasons)
         listed[key[0]].append(
             facts
             | {"path": key[1], "declared": sorted(patterns.get(key, ()))}
@@ -142,15 +141,26 @@ class Reasons:
         return TOO_MANY.format(self.most) if key in self.beyond else self.usual
 
 
-def unsigned(key: Key, accesses: list[Access], reasons: Reasons) -> dict[str, Any]:
-    """The facts of what was observed and nobody looked at again: its size and time as the run saw them."""
-    only = accesses[0] if len(accesses) == 1 and accesses[0].path == key[1] else None
-    if only is None:
+def unsigned(key: Key, access: Access | None, reasons: Reasons) -> dict[str, Any]:
+    """The facts of what was observed and nobody looked at again: its size and time as the run saw them. `access`: None
+    of what consists of several parts."""
+    if access is None:
         return BLANK | {"reason": reasons.of(key)}
-    never = dict(seen.roles(only)).get(key[0])
-    facts: dict[str, Any] = {"reason": never or reasons.of(key), "files": only.files if only.store else None}
-    stamp = (only.began if key[0] == seen.USED else only.ended) or only.ended
+    never = dict(seen.roles(access)).get(key[0])
+    facts: dict[str, Any] = {"reason": never or reasons.of(key), "files": access.files if access.store else None}
+    stamp = (access.began if key[0] == seen.USED else access.ended) or access.ended
     return BLANK | facts | (dict(zip(("size", "mtime"), stamp, strict=True)) if stamp else {})
+
+
+def after_all(facts: dict[str, Any], role: str, access: Access | None) -> dict[str, Any]:
+    """The facts of what was declared and is still to be hashed, when the run turns out to have read something else than
+    what is there now."""
+    if access is None or role != seen.USED or facts["state"] != "not hashed":
+        return facts
+    never = dict(seen.roles(access)).get(role)
+    if never is None and access.began and facts["mtime"] is not None and not access.store:
+        never = seen.CHANGED if access.began != [facts["size"], facts["mtime"]] else None
+    return facts if never is None else facts | {"reason": never}
 
 
 def summary(parts: list[Access], numbers: Programs) -> dict[str, Any]:

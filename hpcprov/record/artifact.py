@@ -22,3 +22,5 @@ BLANK: dict[str, Any] = {
 }
 # How a digest was obtained (docs/signature.md, section 11).
 HOW = ("full", "cached", "partly cached", "appended")
+#: Why nothing is hashed now, by the option --hash.
+WAIT = {"later": "later: run `hpcprov settle` with this run's id", "off": "off: the run was started with --hash off"}

@@ -23,7 +23,7 @@ LIMIT = 1 << 63
 RANK_LIMIT = 1 << 31
 HOWS = ("preload", "notify")
 STORES = ("zarr", "parquet")
-BLIND = ("static", "set-id", "other abi", "sanitizer", "go", "launcher", "unreadable", "off")
+BLIND = ("static", "set-id", "other abi", "sanitizer", "go", "launcher", "unreadable", "off", "container")
 # What a path is, by its name and place (docs/observing.md).
 CLASSES = ("system", "software", "configuration", "scratch", "logs", "code", "data")
 
