@@ -15,6 +15,8 @@ import time
 
 from hpcprov.agent import identity, spools
 from hpcprov.agent.area import Area
+from hpcprov.agent.reader import BLOCK, Reader
+from hpcprov.capture import python_audit
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -27,47 +29,21 @@ if TYPE_CHECKING:
     from hpcprov.agent.opening import Opening
     from hpcprov.capture.observed import Observed
 
-BLOCK = 1 << 18  # bytes folded at one time; launchers wait for the agent's answers meanwhile
 SHORTEST, LONGEST = 0.02, 0.5  # s between looks
 TELL = (2.0, 5.0, 15.0)  # s after the first event; then every
 BEAT = 60.0  # s
-STUCK = 5.0  # s after which a record that was begun and never ended is one that a killed process left
 LAST = 20.0  # s for what is left when all ranks have ended
-HASHING = 5.0  # s
-MAGIC = (0x52, 0x43)  # the low bytes of a record's first word: reserved, committed
+DIGESTS, LAST_DIGESTS = (0.2, 16 << 20), (5.0, 512 << 20)  # s for all of them and bytes of one file
+MOUNTS = 1 << 20  # bytes of a list of mounts
 
 
-class Reader:
-    """One area and where it does not go on."""
-
-    def __init__(self, area: Area, number: int) -> None:
-        self.area, self.number = area, number
-        self.stuck_at, self.stuck_since = -1, 0.0
-
-    def feed(self, seen: Observed, *, final: bool = False) -> int:
-        """Fold what is new, up to BLOCK bytes; how many were consumed."""
-        data = self.area.read(BLOCK)
-        if not data:
-            return 0
-        consumed = min(seen.feed(self.number, data, self.area.position, final=final), len(data))
-        if not consumed and self.is_stuck():
-            consumed = min(seen.feed(self.number, data[: unfinished(data)], self.area.position, final=True), len(data))
-        self.area.advance(consumed)
-        return consumed
-
-    def is_stuck(self) -> bool:
-        now = time.monotonic()
-        if self.stuck_at != self.area.position:
-            self.stuck_at, self.stuck_since = self.area.position, now
-        return now - self.stuck_since > STUCK
-
-
-def unfinished(data: bytes) -> int:
-    """The length in bytes of the record at the front that nobody is going to finish."""
-    size = int.from_bytes(data[1:4], "little")
-    if data[0] == MAGIC[0] and 0 < size <= len(data):
-        return size
-    return next((at for at in range(16, len(data), 16) if data[at] in MAGIC), len(data))
+def own_mounts() -> bytes:
+    """The mounts as the agent sees them; empty where /proc does not tell."""
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            return file.read(MOUNTS)
+    except OSError:
+        return b""
 
 
 class Draining:
@@ -77,8 +53,9 @@ class Draining:
         self.ranks, self.journal, self.opening = ranks, journal, opening
         self.readers: list[Reader] = []
         self.seen: Observed | None = None
+        self.audited: list[dict[str, Any]] = []
         self.reasons: list[str] = []
-        self.budget = identity.Budget()
+        self.digests = identity.Digests()
         self.due, self.pause = 0.0, SHORTEST
         self.began = time.monotonic()
         self.times = list(TELL)
@@ -143,11 +120,20 @@ class Draining:
 
     def observed(self) -> Observed:
         if self.seen is None:
+            from hpcprov.agent import declared
             from hpcprov.agent.opening import own_starts
-            from hpcprov.capture.observed import Observed
+            from hpcprov.capture.observed import Observed, Questions
 
-            first = next(iter(self.opening.starts or own_starts(self.journal.path)), {})
-            self.seen = Observed(cwd=str(first.get("cwd") or "/"), environ=os.environ)
+            starts = self.opening.starts or own_starts(self.journal.path)
+            self.seen = Observed(
+                cwd=str(starts[0].get("cwd") or "/") if starts else "/",
+                environ=os.environ,
+                questions=Questions(digest=self.digests.of),
+                declared=[os.path.join(cwd, pattern) for _, cwd, pattern in declared.patterns(starts)],
+                mountinfo=own_mounts(),
+                begin=min((start["time"] for start in starts if type(start.get("time")) is int), default=0),
+                how=str(starts[0].get("observe") or "preload") if starts else "preload",
+            )
         return self.seen
 
     def finish(self) -> None:
@@ -155,6 +141,7 @@ class Draining:
         until = time.monotonic() + LAST
         for reader in self.readers:
             self.read_all(reader, until)
+            self.audited += python_audit.read(self.spool(reader) or "")
         self.tell(final=True)
 
     def read_all(self, reader: Reader, until: float) -> None:
@@ -164,9 +151,12 @@ class Draining:
                 self.reasons.append(f"{end - reader.area.position} bytes of events were left unread")
                 break
 
+    def spool(self, reader: Reader) -> str | None:
+        return spools.find(self.journal.path, reader.area.identity)
+
     def leave(self, reader: Reader) -> None:
         """Nobody reads this area any more; the last to use it removes it."""
-        path = spools.find(self.journal.path, reader.area.identity)
+        path = self.spool(reader)
         reader.area.stop()
         if reader.area.is_last() and path is not None:
             spools.remove(path)
@@ -177,26 +167,23 @@ class Draining:
         if not self.readers:
             return
         seen = self.observed()
-        self.budget.allow(HASHING if final else 0.2)
+        for reader in self.readers:
+            lost, cut = reader.area.lost
+            seen.lose(reader.number, lost=lost, cut=cut)
+            if reader.area.damaged:
+                seen.doubt("the event area was overwritten by the application")
+        for reason in self.reasons:
+            seen.doubt(reason)
+        self.digests.allow(*(LAST_DIGESTS if final else DIGESTS))
         for event in seen.events(final):
             self.write(event)
 
     def write(self, event: dict[str, Any]) -> None:
-        if event["event"] == "program":
-            identity.identify(event["entries"], self.budget)
-        elif event["event"] == "observation":
-            self.complete(event["value"])
         keys = {key: value for key, value in event.items() if key not in ("event", "node")}
+        if event["event"] == "program":
+            identity.drop_changed(keys["entries"])
+        elif event["event"] == "observation" and self.audited:
+            keys["value"] = keys["value"] | {
+                "code": identity.with_audited(keys["value"]["code"], self.audited, self.digests)
+            }
         self.journal.write(event["event"], **keys)
-
-    def complete(self, value: dict[str, Any]) -> None:
-        """What only the areas and the agent know."""
-        lost = [reader.area.lost for reader in self.readers]
-        value["lost"] = value.get("lost", 0) + sum(records for records, _ in lost)
-        value["cut"] = value.get("cut", 0) + sum(cut for _, cut in lost)
-        reasons = [*value.get("reasons", []), *self.reasons]
-        if any(reader.area.damaged for reader in self.readers):
-            reasons.append("the event area was overwritten by the application")
-        value["reasons"] = reasons
-        value["complete"] = bool(value.get("complete", True)) and not reasons and not value["lost"]
-        identity.identify(value.get("code", []), self.budget)

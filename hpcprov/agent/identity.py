@@ -2,7 +2,9 @@
 
 A file that was changed after it had been used is not what ran: it has no digest.
 
-    identify([{"path": "/usr/bin/cp", "sha256": None, "began": 17}], Budget())  fills in "sha256"
+    digests = Digests()
+    digests.allow(5.0, 16 << 20)
+    digests.of("/usr/bin/cp")  ->  "52f0..."
 """
 
 from __future__ import annotations
@@ -15,44 +17,65 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-LARGEST = 512 << 20  # bytes of one file
+MOST_CODE = 5000
 
 
-class Budget:
-    """What may be spent on hashing until `until` (monotonic time), and what is known already."""
+class Digests:
+    """What is known, and until when more may be read."""
 
     def __init__(self) -> None:
-        self.until = 0.0
+        self.until, self.largest = 0.0, 0
         self.known: dict[tuple[str, int, int], str | None] = {}
 
-    def allow(self, seconds: float) -> None:
-        self.until = time.monotonic() + seconds
+    def allow(self, seconds: float, largest: int) -> None:
+        """Read files of up to `largest` bytes for so long from now on."""
+        self.until, self.largest = time.monotonic() + seconds, largest
 
-    def digest(self, path: str, used: int | None) -> str | None:
-        """SHA-256 of the file as it was at `used` (ns since the epoch); None when that cannot be told any more."""
+    def of(self, path: str) -> str | None:
+        """SHA-256 of a file as it is now; None when there is none, or no time."""
         try:
             status = os.stat(path)
         except (OSError, ValueError):
             return None
-        if used is not None and status.st_mtime_ns > used:
-            return None
         key = (path, status.st_size, status.st_mtime_ns)
         if key not in self.known:
-            if time.monotonic() > self.until:
+            if time.monotonic() > self.until or status.st_size > self.largest:
                 return None
-            self.known[key] = sha256(path)
+            self.known[key] = read(path, self.largest)
         return self.known[key]
 
 
-def sha256(path: str) -> str | None:
+def read(path: str, largest: int) -> str | None:
     from hpcprov.capture import software
 
-    return software.digest(path, LARGEST).get("sha256")
+    return software.digest(path, largest).get("sha256")
 
 
-def identify(entries: Iterable[dict[str, Any]], budget: Budget) -> None:
-    """Fill in `sha256` where it is missing; blind programs first, since little else is known of them."""
-    for entry in sorted(entries, key=lambda entry: not entry.get("blind")):
-        if entry.get("sha256") is None:
-            used = entry.get("ended") or entry.get("began")
-            entry["sha256"] = budget.digest(entry["path"], used)
+def drop_changed(entries: Iterable[dict[str, Any]]) -> None:
+    """Take the digest from programs whose file was written after they had begun: a build runs what it replaces."""
+    for entry in entries:
+        used = entry.get("ended") or entry.get("began")
+        if entry.get("sha256") is not None and used is not None and modified(entry["path"]) > used:
+            entry["sha256"] = None
+
+
+def modified(path: str) -> int:
+    """ns since the epoch; 0 when it is not there any more."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except (OSError, ValueError):
+        return 0
+
+
+def with_audited(
+    code: Iterable[dict[str, Any]], audited: Iterable[dict[str, Any]], digests: Digests
+) -> list[dict[str, Any]]:
+    """The user's own code as it was seen to be opened, with what Python programs said of it (capture/python_audit.py);
+    a module that has changed since it was imported has no digest."""
+    found = {entry["path"]: entry for entry in code}
+    for entry in audited:
+        path = entry["path"]
+        if path not in found and len(found) < MOST_CODE:
+            same = modified(path) == entry["mtime"]
+            found[path] = {"path": path, "size": entry["size"], "sha256": digests.of(path) if same else None}
+    return [found[path] for path in sorted(found)]

@@ -146,6 +146,8 @@ void preload_in_child(const struct area *a, const struct place *p, const char *p
     struct container_run run = {program, argv, environ, "1:0:0::", own ? a->spool : ""};
     char head[80], *value;
     if (!own && !a->outer) return;
+    const char *word = getenv(OBSERVE_VARIABLE);
+    if (own && word && !strcmp(word, "off")) unsetenv(OBSERVE_VARIABLE); /* the option overrules it, for what is started as well */
     enum container_way way = program ? container_words(&run, &words) : CONTAINER_NONE;
     if (way != CONTAINER_NONE && own) enter_container(a, p, run, &words, way == CONTAINER_CARRIED);
     if (way != CONTAINER_NONE) return;

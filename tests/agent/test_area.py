@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcprov.agent import draining, spools
+from hpcprov.agent import reader, spools
 from hpcprov.agent.area import HEAD, LOST, STOPPED, TAIL, Area
 from hpcprov.record.errors import HpcprovError
 
@@ -169,7 +169,7 @@ def test_the_last_user_is_told(ring: Ring) -> None:
     ids=["reserved", "zeros", "nothing", "larger than it can be"],
 )
 def test_what_a_killed_process_left(data: bytes, length: int) -> None:
-    assert draining.unfinished(data) == length
+    assert reader.unfinished(data) == length
 
 
 def spool(place: Path, digit: str, uid: int | None = None) -> Path:
