@@ -1,19 +1,23 @@
 """Signing what a finished run left unsigned: `--hash later`, its time was over, or its agent was killed or never there.
 
 What was found out is appended to a log of the settler's own beside the record, which then gets a new revision. A file
-that has changed since the run ended is not signed: the signature would be that of other data.
+that has changed since the run ended is not signed: the signature would be that of other data. Of what was observed and
+not declared as many are signed as a site wants (`observe_files`).
 
     sign(store, record_directory)  ->  [("/scratch/ada/out.zarr", "ok")]
 """
 
 from __future__ import annotations
 
+import os
 import time
 
-from hpcprov.agent import declared
+from hpcprov.agent import declared, wanted
 from hpcprov.commands import later_images
 from hpcprov.commands.choose import tell
 from hpcprov.merge import settler
+from hpcprov.merge.accesses import NEVER
+from hpcprov.merge.artifacts import home
 from hpcprov.merge.publish import check_logs, refresh, revise
 from hpcprov.merge.read import read_run
 from hpcprov.record import moment
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hpcprov.record.layout import Store
+    from hpcprov.record.model import Record
+
+    Key = tuple[str, str]  # role, path
 
 ROLES = ("used", "generated")
 # A file server's clock and a node's differ.
@@ -32,8 +39,7 @@ CLOCKS = 5 * moment.SECOND
 def sign(store: Store, directory: str) -> list[tuple[str, str]]:
     """Sign the artifacts of a record that were not hashed, except where that was asked for; path and state of each."""
     record = refresh(store, directory)
-    left = [(role, artifact) for role in ROLES for artifact in record["artifacts"][role] if wants_hash(artifact)]
-    left += unseen(record, directory)
+    left = wanted_of(record, declarations(record, directory), most=wanted.most(os.environ))
     images = later_images.left(record)
     if not left and not images:
         return []
@@ -53,23 +59,41 @@ def sign(store: Store, directory: str) -> list[tuple[str, str]]:
     ] + later_images.outcomes(about_images)
 
 
+def wanted_of(record: Record, named: dict[Key, list[str]], *, most: int) -> list[tuple[str, dict[str, Any]]]:
+    """(role, artifact) of all that is to be signed: what is declared (`named`: patterns by role and path), and of what
+    was observed the first `most`."""
+    listed = [(role, artifact) for role in ROLES for artifact in record["artifacts"][role]]
+    seen = {(role, name) for role, artifact in listed for name in (artifact["path"], *artifact["declared"])}
+    told = [(role, artifact) for role, artifact in listed if artifact["declared"] or (role, artifact["path"]) in named]
+    own = [
+        one for one in listed if one not in told and home(one[0], one[1]["path"], named.keys(), {}) == one[1]["path"]
+    ]
+    left = [one for one in told + first(own, most) if wants_hash(one[1])]
+    left = [(role, one | {"declared": named.get((role, one["path"]), one["declared"])}) for role, one in left]
+    return left + [
+        (role, {"path": path, "declared": patterns, "mtime": None})
+        for (role, path), patterns in named.items()
+        if not seen & {(role, name) for name in (path, *patterns)}
+    ]
+
+
+def first(observed: list[tuple[str, dict[str, Any]]], most: int) -> list[tuple[str, dict[str, Any]]]:
+    """Those of many that are signed: as at the end of a run, directories that are stores, then the largest."""
+    able = [one for one in observed if one[1]["reason"] not in NEVER]
+    return sorted(able, key=lambda one: (one[1]["files"] is None, -(one[1]["size"] or 0), one[1]["path"]))[:most]
+
+
 def tells_more(artifact: dict[str, Any], facts: dict[str, Any]) -> bool:
     """Is this not what the record says already?"""
     return any(artifact.get(key) != facts.get(key) for key in ("state", "reason"))
 
 
-def unseen(record: dict[str, Any], directory: str) -> list[tuple[str, dict[str, Any]]]:
-    """What was declared and never looked at, because no agent lived to do so; nothing where hashing is off."""
+def declarations(record: Record, directory: str) -> dict[Key, list[str]]:
+    """What the run's start declared, by role and path, with the patterns; nothing where hashing is off."""
     if record["run"]["options"].get("hash") == "off":
-        return []
-    seen = {(role, name) for role in ROLES for a in record["artifacts"][role] for name in (a["path"], *a["declared"])}
+        return {}
     events = (event for log in read_run(directory) for event in log.events if event["event"] in declared.EVENTS)
-    found = [
-        one
-        for one in declared.resolve(events)
-        if "reason" not in one and not seen & {(one["role"], n) for n in (one["path"], *one["declared"])}
-    ]
-    return [(one["role"], {"path": one["path"], "declared": one["declared"], "mtime": None}) for one in found]
+    return {(one["role"], one["path"]): one["declared"] for one in declared.resolve(events) if "reason" not in one}
 
 
 CHANGED = "it has changed since the run ended"
@@ -77,7 +101,8 @@ CHANGED = "it has changed since the run ended"
 
 def wants_hash(artifact: dict[str, Any]) -> bool:
     reason = artifact["reason"] or ""
-    return artifact["state"] == "not hashed" and not reason.startswith("off") and not reason.endswith("not looked at")
+    never = reason.startswith("off") or reason.endswith("not looked at") or reason in NEVER
+    return artifact["state"] == "not hashed" and not never
 
 
 def can_sign(record: dict[str, Any]) -> bool:
@@ -87,7 +112,8 @@ def can_sign(record: dict[str, Any]) -> bool:
     if later_images.left(record):
         return True
     found = record["artifacts"]
-    if any(wants_hash(artifact) and artifact["reason"] != CHANGED for role in ROLES for artifact in found[role]):
+    left = wanted_of(record, {}, most=wanted.most(os.environ))
+    if any(artifact["reason"] != CHANGED for _, artifact in left):
         return True
     declared = record["run"]["declared"]
     return any(declared[key] and not found[role] for key, role in (("inputs", "used"), ("outputs", "generated")))

@@ -11,7 +11,7 @@ import collections
 
 from hpcprov.commands import later
 from hpcprov.commands.screen import count, cut, duration, size, when, words
-from hpcprov.commands.surroundings import artifacts, said, surroundings, where
+from hpcprov.commands.surroundings import artifacts, programs, said, surroundings, where
 from hpcprov.commands.workflow_page import workflow_rows
 from hpcprov.merge.seal import verify_seal
 from hpcprov.record import ranges as rank_ranges
@@ -229,6 +229,8 @@ def next_steps(record: Record, directory: str, screen: Screen, parts: Mapping[st
         steps.append((f"hpcprov log {name}", f"{again}, as a script"))
     if record["output"]["files"]:
         steps.append((f"hpcprov log {name} --output", "what it printed"))
+    if (record.get("observation") or {}).get("programs"):
+        steps.append((f"hpcprov show {name} --tree", "the programs that it executed"))
     steps += _whole_job(record)
     if any(map(later.can_sign, (record, *parts.values()))):
         steps.append((f"hpcprov settle {name}", "sign what was left"))
@@ -247,4 +249,4 @@ def _whole_job(record: Record) -> list[tuple[str, str]]:
     return [(f"hpcprov runs --job {number}", "all starts of the job")] if again and number else []
 
 
-PARTS = (status, what, where, who_and_when, ranks, surroundings, artifacts, problems, seal)
+PARTS = (status, what, where, who_and_when, ranks, surroundings, programs, artifacts, problems, seal)

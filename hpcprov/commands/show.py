@@ -1,7 +1,8 @@
 """Show one run on one screen: what, where, when, who, how it ended, inputs and outputs.
 
 RUN is an id or the beginning of one, `last`, or a batch job's id, a step of it as JOB.STEP, a task of an array as
-JOB_TASK. Of a run that is still going on, what is known now.
+JOB_TASK. Of a run that is still going on, what is known now. --tree tells of the programs that a run executed: how
+often, in which ranks, for how long, how they ended where that was not with 0, and which could not be looked into.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ import argparse
 import json
 import os
 
-from hpcprov.commands import page, wholes
+from hpcprov.commands import page, tree, wholes
 from hpcprov.commands import screen as sight
 from hpcprov.commands.choose import Run, add_run, choose, parts_of, store_here
 from hpcprov.merge.read import log_names
 from hpcprov.merge.seal import changed_logs, losses
+from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from hpcprov.record.layout import Store
 
 EXAMPLE = "hpcprov show last"
 
@@ -26,7 +28,9 @@ EXAMPLE = "hpcprov show last"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hpcprov show`."""
     add_run(parser)
-    parser.add_argument("--json", action="store_true", help="print the record itself, as JSON")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the record itself, as JSON")
+    form.add_argument("--tree", action="store_true", help="print the programs that it executed, as a tree")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,9 +41,23 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found.record, indent=1, sort_keys=True))
         return 0
+    if args.tree:
+        print("\n".join(programs(store, found)))
+        return 0
     parts = {part.id: part.record for part in parts_of(store, found.record, page.MOST_RECORDS)}
     print("\n".join(page.render(found.record, found.directory, sight.screen(os.environ), notes(found), parts)))
     return 0
+
+
+def programs(store: Store, found: Run) -> list[str]:
+    """The tree of a run, of a job or workflow those of its runs."""
+    screen = sight.screen(os.environ)
+    if not found.record["parts"]:
+        return tree.render(found.record, screen)
+    lines: list[str] = []
+    for part in parts_of(store, found.record, page.MOST_RECORDS):
+        lines += [*([""] if lines else []), screen.paint(printable(part.id), "bold"), *tree.render(part.record, screen)]
+    return lines or ["none of its runs has a record yet"]
 
 
 def notes(found: Run) -> list[str]:

@@ -135,25 +135,46 @@ def _objects(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
 
 def artifacts(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     for role, label, declared in (("used", "inputs", "inputs"), ("generated", "outputs", "outputs")):
-        found = record["artifacts"][role]
+        found = sorted(record["artifacts"][role], key=lambda artifact: not artifact["declared"])
+        observed = record.get("observation") is not None
         for artifact in found[:MOST_ARTIFACTS]:
-            yield from ((label, line) for line in _artifact(artifact, record["run"]["cwd"] or "/", screen))
+            known = source(artifact) if observed else ""
+            yield from ((label, line) for line in _artifact(artifact, record["run"]["cwd"] or "/", known, screen))
         if len(found) > MOST_ARTIFACTS:
-            yield label, f"... and {len(found) - MOST_ARTIFACTS} more"
+            yield label, f"... and {len(found) - MOST_ARTIFACTS:,} more"
         if not found and record["run"]["declared"][declared]:
             running = record["run"]["status"] == "running"
             why = "looked at when the run has ended" if running else "not hashed: the run's end left nobody to do it"
             yield label, f"{cut(', '.join(record['run']['declared'][declared]), screen.width)}  ({why})"
 
 
-def _artifact(artifact: dict[str, Any], cwd: str, screen: Screen) -> Iterator[str]:
+def programs(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
+    """How many programs the run executed, and how many of them could not be looked into."""
+    observation = record.get("observation")
+    if observation is None:
+        return
+    rows = [*observation["programs"], *observation["counted"]]
+    dark = sum(row["count"] for row in rows if row["blind"])
+    beside = f", {dark:,} could not be looked into" if dark else ""
+    if rows:
+        yield "programs", f"{count(len(rows), 'program')}, executed {sum(row['count'] for row in rows):,} times{beside}"
+
+
+def source(artifact: dict[str, Any]) -> str:
+    """How the run's record knows of an artifact."""
+    if artifact.get("observed") is None:
+        return "declared"
+    return "both" if artifact["declared"] else "observed"
+
+
+def _artifact(artifact: dict[str, Any], cwd: str, known: str, screen: Screen) -> Iterator[str]:
     path = artifact["path"].removeprefix(cwd.rstrip("/") + "/")
     facts = [artifact["format"] or "", size(artifact["size"]) if artifact["size"] is not None else ""]
     signature, storage = artifact["signature"], artifact["storage"]
     digest = short(signature["digest"]) if signature else short(storage["digest"]) if storage else ""
     state = "" if artifact["state"] == "ok" else f"{artifact['state']}: {artifact['reason'] or 'why is unknown'}"
     yield f"{cut(path, screen.width // 2)}  " + "  ".join(
-        cut(part, screen.width) for part in (*facts, digest, state) if part
+        cut(part, screen.width) for part in (known, *facts, digest, state) if part
     )
     fields = signature["fields"] if signature else []
     for field in fields[:MOST_FIELDS]:

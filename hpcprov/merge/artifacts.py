@@ -21,7 +21,7 @@ from hpcprov.record.ranges import joined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from typing import Any
 
     from hpcprov.merge.accesses import Access
@@ -100,7 +100,7 @@ def places(found: dict[str, Access], by_kind: dict[str, list[Event]], named: Ite
     return parts
 
 
-def home(role: str, path: str, whole: set[Key], links: dict[str, str]) -> str:
+def home(role: str, path: str, whole: Collection[Key], links: dict[str, str]) -> str:
     """The artifact that a path belongs to: a declared one, also by another name of it, or itself."""
     for place in ancestors(path) if whole else ():
         if (role, place) in whole:

@@ -78,7 +78,9 @@ def is_exits(value: Any) -> bool:
     if type(value) is not dict:
         return False
     codes = (name.removeprefix("-") for name in value)
-    return all(code.isascii() and code.isdigit() for code in codes) and all(map(is_count, value.values()))
+    return all(code.isascii() and code.isdigit() and len(code) < 11 for code in codes) and all(
+        map(is_count, value.values())
+    )
 
 
 def is_how(value: Any) -> bool:

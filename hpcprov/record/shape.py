@@ -51,6 +51,10 @@ def texts_by_name(value: Any) -> bool:
     return type(value) is dict and all(type(item) is str for item in value.values())
 
 
+def counts_by_name(value: Any) -> bool:
+    return type(value) is dict and all(type(item) is int for item in value.values())
+
+
 class Maybe:
     """The shape, or null."""
 
@@ -100,7 +104,7 @@ PROGRAM = {
     "argv": Maybe([text]),
     "count": whole,
     "ranks": [pair],
-    "exits": table,
+    "exits": counts_by_name,
     "began": Maybe(time),
     "ended": Maybe(time),
 } | dict.fromkeys(("cwd", "sha256", "blind"), WORD)
