@@ -37,7 +37,7 @@ struct area_header {
     uint64_t cut;                    /* records whose strings were cut */
     _Alignas(64) uint32_t instances; /* programs so far; the next one's number is this plus 1 */
     uint32_t stopped;                /* not 0: nobody reads any more, writers write nothing */
-    _Alignas(64) uint64_t changes;   /* names renamed or removed so far: writers tell again of what they open for writing after one */
+    _Alignas(64) uint64_t changes;   /* names renamed or removed so far (high half: directories moved): what is written after one is told again */
 };
 
 enum area_magic { AREA_RESERVED = 0x52, AREA_COMMITTED = 0x43 }; /* low byte of `state`; the rest is the size */
@@ -50,7 +50,7 @@ struct area_record {
     uint16_t kind;      /* area_kind */
     uint16_t flags;
     uint32_t instance;  /* the program that did it; forks without exec keep their program's number */
-    uint32_t pid;
+    uint32_t pid;       /* of a program and of who waited: its own; else of the process in which the program started */
     int64_t time;       /* CLOCK_REALTIME (coarse), ns */
     union {
         struct { uint32_t parent, rank; uint32_t blind; uint32_t argc; } program; /* strings: executable's absolute path, cwd, argv... */

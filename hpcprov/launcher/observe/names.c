@@ -13,6 +13,11 @@
 #define RENAME_EXCHANGE 2
 #endif
 
+static bool is_directory(int dirfd, const char *path) {
+    struct stat file;
+    return raw_statat(dirfd, path, &file) == 0 && S_ISDIR(file.st_mode);
+}
+
 /* Two buffers of a page each are too much for a small signal stack, hence apart from the calls. */
 static __attribute__((noinline)) void told_two(enum area_kind kind, unsigned flags, int olddir, const char *old, int newdir, const char *new) {
     char room[2][PATH_ROOM];
@@ -21,7 +26,7 @@ static __attribute__((noinline)) void told_two(enum area_kind kind, unsigned fla
     if (kind == AREA_RENAME) {
         seen_forget(&from);
         seen_forget(&to);
-        writer_changed();
+        writer_changed(is_directory(newdir, new) || (flags & RENAME_EXCHANGED && is_directory(olddir, old)));
     }
     tell_names(kind, flags, &from, &to);
 }
@@ -38,7 +43,7 @@ static __attribute__((noinline)) void told_one(unsigned flags, int dirfd, const 
     struct name name;
     if (!name_at(&name, dirfd, path, room)) return;
     seen_forget(&name);
-    writer_changed();
+    writer_changed(false);
     tell_names(AREA_UNLINK, flags, &name, NULL);
 }
 

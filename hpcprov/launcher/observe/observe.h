@@ -38,6 +38,7 @@ struct observer {
     char area[VARIABLE_ROOM], library[VARIABLE_ROOM];
     uint32_t rank;
     uint32_t instance; /* this program's number; 0: nothing is told */
+    uint32_t pid;      /* of the process in which it started */
     bool visible;      /* the variables stay in `environ` */
     uint64_t view;     /* whose mounts have been told (containers.h); 0: the launcher's own */
     char copy[VARIABLE_ROOM]; /* the library once more, beside the area: seen in containers too */
@@ -51,8 +52,9 @@ bool writer_attach(const char *path);
 uint32_t writer_instance(void);                       /* a number for one more program */
 bool writer_is_launcher(uint64_t dev, uint64_t ino);
 uint64_t writer_view(void);                           /* the launcher's */
-uint64_t writer_changes(void);                        /* how many names were renamed or removed in this area so far */
-void writer_changed(void);
+#define CHANGES_DIRECTORY (1ull << 32)
+uint64_t writer_changes(void);                        /* how often a name was renamed or removed by any process so far; */
+void writer_changed(bool directory);                  /* in the high half, how often a directory was moved */
 struct area_record *writer_begin(enum area_kind kind, size_t text, uint64_t *position);
 void writer_end(struct area_record *record, uint64_t position);
 int64_t writer_now(void);                             /* ns since the epoch, a few ms coarse */

@@ -16,13 +16,22 @@ static unsigned access_of(int flags) {
     return told | (flags & O_CREAT ? ACCESS_CREATE : 0) | (flags & O_TRUNC ? ACCESS_TRUNCATE | ACCESS_WRITE : 0);
 }
 
+/* /dev/stdin, /proc/self/fd/7: what that is nobody can tell later. */
+static bool is_alias(const char *path) { return words_after(path, "/proc/") || (words_after(path, "/dev/") && !words_after(path, "/dev/shm/")); }
+
+/* A removed file's path in /proc is none. */
+static bool is_file(int fd, struct stat *file, bool alias) {
+    return raw_fstat(fd, file) == 0 && S_ISREG(file->st_mode) && (file->st_nlink || !alias);
+}
+
 /* fd -1: there is none to ask what it is. */
 static void accessed(int dirfd, const char *path, unsigned flags, int fd) {
     char room[PATH_ROOM];
     struct name name;
     struct stat file;
-    if (!name_at(&name, dirfd, path, room) || seen_before(&name, flags, writer_now())) return;
-    if (fd >= 0 && (raw_fstat(fd, &file) < 0 || !S_ISREG(file.st_mode))) return;
+    bool alias = fd >= 0 && is_alias(path);
+    bool named = alias ? name_at(&name, fd, "", room) : name_at(&name, dirfd, path, room);
+    if (!named || seen_before(&name, flags, writer_now()) || (fd >= 0 && !is_file(fd, &file, alias))) return;
     tell_access(&name, flags, fd >= 0 ? &file : NULL);
 }
 

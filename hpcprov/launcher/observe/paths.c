@@ -3,7 +3,7 @@
  *
  *     name_at(&name, AT_FDCWD, "out/x.npy", room)   // {"/home/u/run", "out/x.npy"}
  *
- * The working directory is asked for once and after each chdir. A child of vfork shares our memory, not our directory: when a process other
+ * The working directory is asked for once, after each chdir, and after anybody moved a directory. A child of vfork shares our memory, not our directory: when a process other
  * than the one that asked changes directory, each process asks for itself from then on.
  */
 #define _GNU_SOURCE
@@ -13,6 +13,7 @@ enum { SLOTS = 4 }; /* a reader of one slot is safe until as many chdir calls ha
 
 struct directory {
     size_t length;
+    uint64_t moves; /* of directories by anybody, when it was asked for */
     char path[PATH_ROOM];
 };
 static struct directory slots[SLOTS];
@@ -30,6 +31,7 @@ static size_t ask(char room[PATH_ROOM]) {
 
 static const struct directory *cache_own(void) {
     struct directory *slot = &slots[__atomic_fetch_add(&next_slot, 1, __ATOMIC_RELAXED) % SLOTS];
+    slot->moves = writer_changes() / CHANGES_DIRECTORY;
     slot->length = ask(slot->path);
     __atomic_store_n(&owner, (uint32_t)raw_getpid(), __ATOMIC_RELAXED);
     __atomic_store_n(&cached, slot, __ATOMIC_RELEASE);
@@ -47,7 +49,7 @@ static struct piece working_directory(char room[PATH_ROOM]) {
     const struct directory *found = __atomic_load_n(&cached, __ATOMIC_ACQUIRE);
     bool elsewhere = ask_always || (ask_for_each_process && (uint32_t)raw_getpid() != owner);
     if (elsewhere) return (struct piece){room, ask(room)};
-    if (!found) found = cache_own();
+    if (!found || found->moves != writer_changes() / CHANGES_DIRECTORY) found = cache_own();
     return (struct piece){found->path, found->length};
 }
 
@@ -75,5 +77,6 @@ bool name_at(struct name *name, int dirfd, const char *path, char room[PATH_ROOM
         name->rest.size -= 2;
     }
     name->base = dirfd == AT_FDCWD ? working_directory(room) : descriptor_path(dirfd, room);
+    if (!name->rest.size) *name = (struct name){{NULL, 0}, name->base};
     return true;
 }

@@ -34,6 +34,9 @@ static inline long raw_openat(int dirfd, const char *path, int flags) { return r
 static inline long raw_close(int fd) { return raw6(SYS_close, fd, 0, 0, 0, 0, 0); }
 static inline long raw_fstat(int fd, struct stat *into) { return raw6(SYS_fstat, fd, (long)into, 0, 0, 0, 0); }
 static inline long raw_stat(const char *path, struct stat *into) { return raw6(SYS_newfstatat, AT_FDCWD, (long)path, (long)into, 0, 0, 0); }
+static inline long raw_statat(int dirfd, const char *path, struct stat *into) {
+    return raw6(SYS_newfstatat, dirfd, (long)path, (long)into, AT_SYMLINK_NOFOLLOW, 0, 0);
+}
 static inline long raw_pread(int fd, void *into, size_t size, uint64_t at) {
     return raw6(SYS_pread64, fd, (long)into, (long)size, (long)at, 0, 0);
 }

@@ -54,6 +54,7 @@ void tell_end(uint32_t child, int status) {
     struct area_record *r = writer_begin(AREA_END, 0, &at);
     if (!r) return;
     r->flags = 0;
+    r->pid = (uint32_t)raw_getpid();
     r->is.end.status = status;
     r->is.end.child = child;
     writer_end(r, at);
@@ -65,6 +66,7 @@ void tell_not_run(uint32_t instance) {
     if (!r) return;
     r->flags = 0;
     r->instance = instance;
+    r->pid = (uint32_t)raw_getpid();
     writer_end(r, at);
 }
 
@@ -97,6 +99,7 @@ void tell_program(uint32_t instance, uint32_t parent, enum area_blind blind, con
     if (!r) return;
     r->flags = cut ? STRINGS_CUT : 0;
     r->instance = instance;
+    r->pid = (uint32_t)raw_getpid();
     r->is.program.parent = parent;
     r->is.program.rank = observer.rank;
     r->is.program.blind = blind;

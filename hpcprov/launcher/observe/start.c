@@ -91,15 +91,13 @@ static char **arguments_from_proc(char text[ARGUMENTS], char *arguments[ARGUMENT
     return arguments;
 }
 
-static void link_of(const char *link, char path[PATH_ROOM]) {
-    long size = raw_readlink(link, path, PATH_ROOM - 1);
-    path[size > 0 ? size : 0] = 0;
-}
-
+/* Both strings one after the other: a page less to touch. */
 static void tell_self(uint32_t parent, char *const *argv) {
-    char path[PATH_ROOM], cwd[PATH_ROOM];
-    link_of("/proc/self/exe", path);
-    if (raw_getcwd(cwd, sizeof cwd) < 0 || cwd[0] != '/') cwd[0] = 0;
+    char path[2 * PATH_ROOM];
+    long size = raw_readlink("/proc/self/exe", path, PATH_ROOM - 1);
+    char *cwd = path + (size > 0 ? size : 0) + 1;
+    cwd[-1] = 0;
+    if (raw_getcwd(cwd, PATH_ROOM) < 0 || cwd[0] != '/') cwd[0] = 0;
     tell_program(observer.instance, parent, SEEN, path, cwd, argv);
 }
 
@@ -125,6 +123,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
     if (!observer.visible) start_hide(environment);
     if (environment_off(environment) || !writer_attach(observer.area)) return;
     observer.instance = writer_instance();
+    observer.pid = (uint32_t)raw_getpid();
     if (argc > 0 && environment == argv + argc + 1) tell_self(parent, argv);
     else tell_self_from_proc(parent);
     tell_view();

@@ -22,9 +22,9 @@ static char *ring; /* NULL: mapped for each record */
 static uint64_t capacity;
 static const char *area_path;
 
-static bool header_valid(const struct area_header *h, const struct stat *file) {
+static bool header_valid(const struct area_header *h, uint64_t file_size) {
     return words_equal(h->magic, AREA_MAGIC, 8) && h->version == 1 && h->header == AREA_HEADER && h->chunk == AREA_CHUNK && h->capacity &&
-           h->capacity % AREA_CHUNK == 0 && file->st_size >= 0 && h->capacity <= (uint64_t)file->st_size - AREA_HEADER;
+           h->capacity % AREA_CHUNK == 0 && h->capacity <= file_size - AREA_HEADER;
 }
 
 static long map(int fd, uint64_t at, size_t size) { return raw_mmap(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, at); }
@@ -34,29 +34,38 @@ static bool address_space_is_limited(void) {
     return raw_getlimit(RLIMIT_AS, limit) < 0 || limit[0] != ~0ull;
 }
 
+/* The whole file in one piece, or its header alone. */
+static bool attach(int fd) {
+    struct stat file;
+    if (raw_fstat(fd, &file) < 0 || !S_ISREG(file.st_mode) || file.st_size <= (off_t)AREA_HEADER) return false;
+    size_t size = address_space_is_limited() ? AREA_HEADER : (size_t)file.st_size;
+    long at = map(fd, 0, size);
+    if (raw_failed(at) && size > AREA_HEADER) at = map(fd, 0, size = AREA_HEADER);
+    if (raw_failed(at)) return false;
+    if (!header_valid((struct area_header *)at, (uint64_t)file.st_size)) {
+        raw_munmap((void *)at, size);
+        return false;
+    }
+    header = (struct area_header *)at;
+    capacity = header->capacity;
+    if (size > AREA_HEADER) ring = (char *)header + AREA_HEADER;
+    return true;
+}
+
 bool writer_attach(const char *path) {
     long fd = raw_openat(AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return false;
-    struct stat file;
-    long at = -1;
-    if (raw_fstat((int)fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_size > (off_t)AREA_HEADER) at = map((int)fd, 0, AREA_HEADER);
-    struct area_header *found = (struct area_header *)at;
-    if (!raw_failed(at) && header_valid(found, &file)) {
-        header = found;
-        capacity = found->capacity;
-        area_path = path;
-        at = address_space_is_limited() ? -1 : map((int)fd, AREA_HEADER, capacity);
-        if (!raw_failed(at)) ring = (char *)at;
-    }
+    bool done = attach((int)fd);
     raw_close((int)fd);
-    return header != NULL;
+    area_path = path;
+    return done;
 }
 
 uint32_t writer_instance(void) { return __atomic_add_fetch(&header->instances, 1, __ATOMIC_RELAXED); }
 bool writer_is_launcher(uint64_t dev, uint64_t ino) { return header->launcher_ino == ino && header->launcher_dev == dev; }
 uint64_t writer_view(void) { return header->view; }
 uint64_t writer_changes(void) { return __atomic_load_n(&header->changes, __ATOMIC_RELAXED); }
-void writer_changed(void) { __atomic_add_fetch(&header->changes, 1, __ATOMIC_RELAXED); }
+void writer_changed(bool directory) { __atomic_add_fetch(&header->changes, directory ? CHANGES_DIRECTORY + 1 : 1, __ATOMIC_RELAXED); }
 
 NEXT(clock_gettime)
 
@@ -151,7 +160,7 @@ struct area_record *writer_begin(enum area_kind kind, size_t text, uint64_t *pos
     __atomic_store_n(&r->state, (uint32_t)(size << 8) | AREA_RESERVED, __ATOMIC_RELEASE);
     r->kind = (uint16_t)kind;
     r->instance = observer.instance;
-    r->pid = (uint32_t)raw_getpid();
+    r->pid = observer.pid;
     r->time = writer_now();
     return r;
 }
