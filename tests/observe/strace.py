@@ -68,7 +68,9 @@ def numbered_calls(text: str) -> Iterator[tuple[int, Call]]:
         if rest.endswith(" <unfinished ...>"):
             began[pid, name] = number, rest.removesuffix(" <unfinished ...>")
             continue
-        first, head = began.pop((pid, resumed), (number, "")) if resumed else (number, "")
+        if resumed and (pid, resumed) not in began:
+            continue  # it was told with the thread that called it
+        first, head = began.pop((pid, resumed)) if resumed else (number, "")
         call = parse(pid, resumed or name, head + rest)
         if call:
             yield first if call.name in FORKS else number, call

@@ -3,12 +3,14 @@
 #define _GNU_SOURCE
 #include "notify.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef RENAME_NOREPLACE
@@ -28,6 +30,8 @@ struct name {
     char here[PATH_ROOM + 32]; /* the same file, as we see it */
 };
 
+static const char GONE[] = " (deleted)/";
+
 /* Whether the caller still waits: if not, its number may be another's by now, and so what was read. */
 static bool still_asked(const struct call *c) {
     uint64_t id = c->id;
@@ -35,10 +39,15 @@ static bool still_asked(const struct call *c) {
 }
 
 static bool find_name(const struct call *c, int directory, uint64_t at, struct name *n) {
-    char given[PATH_MAX];
+    char given[PATH_MAX], from[32] = "cwd";
     if (!caller_string(c->tid, at, given) || !caller_path(c->tid, directory, given, n->path)) return false;
-    if (c->process.foreign) snprintf(n->here, sizeof n->here, "/proc/%d/root%s", (int)c->tid, n->path);
-    else strcpy(n->here, n->path);
+    char *gone = strstr(n->path, GONE);
+    bool odd = c->process.foreign || gone || strlen(n->path) >= PATH_MAX;
+    if (directory != AT_FDCWD) snprintf(from, sizeof from, "fd/%d", directory);
+    if (!odd) strcpy(n->here, n->path);
+    else if (*given == '/') snprintf(n->here, sizeof n->here, "/proc/%d/root%s", (int)c->tid, n->path);
+    else snprintf(n->here, sizeof n->here, "/proc/%d/%s/%s", (int)c->tid, from, given);
+    if (odd && gone && *given && *given != '/') memmove(gone, gone + sizeof GONE - 2, strlen(gone + sizeof GONE - 2) + 1); /* a directory that was removed */
     return true;
 }
 
@@ -74,7 +83,7 @@ static bool parent_of(const struct name *n, struct stat *st) {
     for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--) path[len - 1] = 0;
     char *slash = strrchr(path, '/');
     if (slash) slash[slash == path] = 0;
-    return !stat(path, st) && !faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS);
+    return !stat(path, st) && st->st_nlink > 0 && !faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS);
 }
 
 static bool exists(const struct name *n) {
@@ -137,8 +146,10 @@ static void link_file(const struct call *c, int from, uint64_t old_at, int to, u
     struct name old, new;
     struct stat st;
     if (!find_name(c, from, old_at, &old) || !find_name(c, to, new_at, &new) || exists(&new) || !parent_of(&new, &st)) return;
-    if (exists(&old)) write_names(c, AREA_LINK, 0, old.path, new.path);
-    else if (strstr(old.path, " (deleted)")) write_access(c, ACCESS_WRITE | ACCESS_CREATE, new.path, NULL); /* a file of O_TMPFILE gets its name */
+    bool named = exists(&old);
+    if (!named && strstr(old.path, " (deleted)")) snprintf(old.path, sizeof old.path, "/proc/%d/fd", (int)c->tid); /* a file of O_TMPFILE gets its name */
+    else if (!named) return;
+    write_names(c, AREA_LINK, 0, old.path, new.path);
 }
 
 static void link_symbolic(const struct call *c, uint64_t target_at, int to, uint64_t new_at) {
@@ -149,12 +160,23 @@ static void link_symbolic(const struct call *c, uint64_t target_at, int to, uint
     write_names(c, AREA_LINK, LINK_SYMBOLIC, target, new.path);
 }
 
+static bool is_empty(const struct name *directory) {
+    char entries[4096];
+    long len = 0, size, count = 0;
+    int fd = open(directory->here, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) len = syscall(SYS_getdents64, fd, entries, sizeof entries);
+    for (long at = 0; at < len; at += size, count++) size = ((const struct dirent64 *)(const void *)(entries + at))->d_reclen;
+    if (fd >= 0) close(fd);
+    return fd >= 0 && count <= 2; /* itself and the one above */
+}
+
 static void unlink_file(const struct call *c, int directory, uint64_t at, uint64_t flags) {
     struct name n;
-    struct stat st;
-    if (flags & AT_REMOVEDIR || !find_name(c, directory, at, &n) || lstat(n.here, &st) || S_ISDIR(st.st_mode) || !parent_of(&n, &st)) return;
+    struct stat st, parent;
+    if (!find_name(c, directory, at, &n) || lstat(n.here, &st) || !parent_of(&n, &parent)) return;
+    if (!(flags & AT_REMOVEDIR) != !S_ISDIR(st.st_mode) || (S_ISDIR(st.st_mode) && !is_empty(&n))) return;
     seen_forget(n.path);
-    write_names(c, AREA_UNLINK, 0, n.path, NULL);
+    write_names(c, AREA_UNLINK, S_ISDIR(st.st_mode) ? UNLINK_DIRECTORY : 0, n.path, NULL);
 }
 
 void calls_record(struct events *e, int listener, const struct seccomp_notif *request, enum what what) {
@@ -180,6 +202,7 @@ void calls_record(struct events *e, int listener, const struct seccomp_notif *re
     case SYMLINK: link_symbolic(&c, a[0], AT_FDCWD, a[1]); break;
     case SYMLINKAT: link_symbolic(&c, a[0], (int)a[1], a[2]); break;
     case UNLINK: unlink_file(&c, AT_FDCWD, a[0], 0); break;
+    case RMDIR: unlink_file(&c, AT_FDCWD, a[0], AT_REMOVEDIR); break;
     case UNLINKAT: unlink_file(&c, (int)a[0], a[1], a[2]); break;
     case EXECVE:
     case EXECVEAT: processes_executes(c.tid); break;

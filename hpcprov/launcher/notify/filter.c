@@ -39,7 +39,7 @@ static const struct row rows[] = {
     {OPENAT, {257, 295}, 2},      {OPEN, {2, 5}, 1},           {OPENAT2, {437, 437}, NONE}, {CREAT, {85, 8}, NONE},
     {RENAME, {82, 38}, NONE},     {RENAMEAT, {264, 302}, NONE}, {RENAMEAT2, {316, 353}, NONE}, {LINK, {86, 9}, NONE},
     {LINKAT, {265, 303}, NONE},   {SYMLINK, {88, 83}, NONE},    {SYMLINKAT, {266, 304}, NONE}, {UNLINK, {87, 10}, NONE},
-    {UNLINKAT, {263, 301}, NONE}, {TRUNCATE, {76, 92}, NONE},   {TRUNCATE, {NONE, 193}, NONE}, {EXECVE, {59, 11}, NONE},
+    {RMDIR, {84, 40}, NONE},      {UNLINKAT, {263, 301}, NONE}, {TRUNCATE, {76, 92}, NONE},   {TRUNCATE, {NONE, 193}, NONE}, {EXECVE, {59, 11}, NONE},
     {EXECVEAT, {322, 358}, NONE}, {EXIT_GROUP, {231, 252}, NONE},
 };
 #elif defined __aarch64__

@@ -35,7 +35,7 @@ enum { WORKERS = 4, REQUEST_ROOM = 256, PATH_ROOM = 2 * PATH_MAX + 64 };
 #endif
 
 /* ---- filter.c */
-enum what { OPEN, OPENAT, OPENAT2, CREAT, RENAME, RENAMEAT, RENAMEAT2, LINK, LINKAT, SYMLINK, SYMLINKAT, UNLINK, UNLINKAT, TRUNCATE, EXECVE, EXECVEAT, EXIT_GROUP, OTHER };
+enum what { OPEN, OPENAT, OPENAT2, CREAT, RENAME, RENAMEAT, RENAMEAT2, LINK, LINKAT, SYMLINK, SYMLINKAT, UNLINK, RMDIR, UNLINKAT, TRUNCATE, EXECVE, EXECVEAT, EXIT_GROUP, OTHER };
 int filter_install(void);                            /* in the process to be watched: the listener; -1: errno */
 enum what filter_call(const struct seccomp_data *d); /* which row of the table */
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 enum { SLOTS = 16384, WAYS = 8, DEEPEST = 64 };
+static const uint64_t FNV = 14695981039346656037u;
 static const int64_t TRUSTED = 1000000000; /* ns */
 
 struct entry {
@@ -23,7 +24,7 @@ struct entry {
     uint64_t birth;      /* clock ticks since boot */
     int64_t checked;     /* CLOCK_MONOTONIC, ns */
     uint32_t instance;
-    bool foreign;
+    uint64_t view;       /* which root and mounts it has; 0: ours */
     pid_t executing;     /* the thread that has called execve; 0: none */
     uint64_t image;      /* before that */
 };
@@ -68,21 +69,26 @@ static pid_t leader_of(pid_t tid) {
     return at ? (pid_t)strtol(at + 6, NULL, 10) : 0;
 }
 
+static uint64_t add_text(uint64_t hash, const char *text) {
+    for (const char *c = text; *c; c++) hash = (hash ^ (unsigned char)*c) * 1099511628211u; /* FNV-1a */
+    return hash;
+}
+
 /* What changes with every execve: the file, and where its arguments lie. 0: the process has ended. */
 static uint64_t image_of(pid_t tid) {
     static const int arguments[] = {48};
     char path[PATH_MAX];
-    uint64_t hash = 14695981039346656037u, where = 0;
+    uint64_t where = 0;
     if (!caller_link(tid, "exe", path, sizeof path)) return 0;
-    for (const char *c = path; *c; c++) hash = (hash ^ (unsigned char)*c) * 1099511628211u;
     read_stat(tid, arguments, 1, &where);
-    return (hash ^ where) | 1;
+    return (add_text(FNV, path) ^ where) | 1;
 }
 
-static bool is_foreign(pid_t tid) {
-    char link[PATH_MAX];
-    if (caller_link(tid, "ns/mnt", link, sizeof link) && strcmp(link, table.mounts)) return true;
-    return caller_link(tid, "root", link, sizeof link) && strcmp(link, "/");
+/* A container, or a chroot: names mean other files there. */
+static uint64_t view_of(pid_t tid) {
+    char mounts[64], root[PATH_MAX];
+    if (!caller_link(tid, "ns/mnt", mounts, sizeof mounts) || !caller_link(tid, "root", root, sizeof root)) return 0;
+    return !strcmp(mounts, table.mounts) && !strcmp(root, "/") ? 0 : add_text(add_text(FNV, mounts), root) | 1;
 }
 
 /* ---- the table; its lock is held */
@@ -111,7 +117,7 @@ static struct entry learn(pid_t tid, uint64_t birth, pid_t parent, int depth) {
     struct entry *from = entry_of(parent, depth + 1);
     if (from->executing) settle(from, 0);
     e.instance = from->instance;
-    e.foreign = from->foreign;
+    e.view = from->view;
     return e;
 }
 
@@ -157,17 +163,30 @@ static size_t text_of(pid_t pid, char *text, size_t room, uint32_t *argc, bool *
     return len + words;
 }
 
+/* By which its names can be mapped to ours. */
+static void tell_mounts(const struct entry *e) {
+    char text[AREA_TEXT_MAX];
+    size_t len = caller_file(e->pid, "mountinfo", text, sizeof text - 1), whole = len;
+    if (len == sizeof text - 1)
+        while (whole > 0 && text[whole - 1] != '\n') whole--;
+    text[whole] = 0;
+    struct event event = {.kind = AREA_MOUNTS, .flags = whole < len ? STRINGS_CUT : 0, .instance = e->instance, .pid = e->pid, .strings = text, .len = whole + 1};
+    events_write(table.events, &event);
+}
+
 static void became(struct entry *e) {
     struct { uint32_t parent, rank, blind, argc; } program = {e->instance, table.rank, SEEN, 0};
     char text[AREA_TEXT_MAX];
     bool cut;
     size_t len = text_of(e->pid, text, sizeof text - 1, &program.argc, &cut);
     e->instance = events_instance(table.events);
-    e->foreign = is_foreign(e->pid);
     if (!table.root) table.root = e->instance;
     struct event event = {.kind = AREA_PROGRAM, .instance = e->instance, .pid = e->pid, .strings = text, .len = len, .flags = cut ? STRINGS_CUT : 0};
     memcpy(event.is, &program, sizeof program);
     events_write(table.events, &event);
+    uint64_t before = e->view;
+    e->view = view_of(e->pid);
+    if (e->view && e->view != before) tell_mounts(e);
 }
 
 /* `caller` is about to do something else: its execve has failed if nothing has changed. */
@@ -191,7 +210,7 @@ struct process processes_find(pid_t tid) {
     pthread_mutex_lock(&table.lock);
     struct entry *e = leader_entry(tid);
     if (e->executing) settle(e, tid);
-    struct process found = {e->pid, e->instance, e->foreign};
+    struct process found = {e->pid, e->instance, e->view != 0};
     pthread_mutex_unlock(&table.lock);
     return found;
 }
