@@ -60,6 +60,7 @@ class Scan:
 
     def pass_over(self, place: int) -> int:
         """Where to go on behind what is no whole record; `place` itself where a writer may be at work."""
+        state: int
         state, kind = STATE.unpack_from(self.data, place)
         if state == 0:
             return self.pass_blank(place) if place < self.settled else place

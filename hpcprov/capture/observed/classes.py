@@ -24,8 +24,8 @@ CLASSES = ("system", "software", "configuration", "scratch", "logs", "data", "co
 OWN = "own"
 
 SYSTEM = (
-    b"/usr/", b"/lib/", b"/lib32/", b"/lib64/", b"/libx32/", b"/bin/", b"/sbin/", b"/etc/", b"/proc/", b"/sys/", b"/dev/",
-    b"/run/", b"/var/", b"/boot/", b"/snap/",
+    b"/usr/", b"/lib/", b"/lib32/", b"/lib64/", b"/libx32/", b"/bin/", b"/sbin/", b"/etc/", b"/proc/", b"/sys/",
+    b"/dev/", b"/run/", b"/var/", b"/boot/", b"/snap/",
 )  # fmt: skip
 NOT_SYSTEM = (b"/dev/shm/", b"/var/tmp/", b"/usr/local/")
 SOFTWARE = (b"/opt/", b"/usr/local/", b"/nix/store/", b"/gnu/store/", b"/cvmfs/")
@@ -48,14 +48,16 @@ OWN_SPOOL = b"hpcprov-"
 OWN_HOOK = (b"/lib/hpcprov/python/", b"/hpcprov/launcher/python/")
 
 DATA = (
-    b".npy", b".npz", b".h5", b".hdf5", b".hdf", b".he5", b".h5ad", b".nc", b".nc4", b".cdf", b".zarr", b".zarr.zip", b".csv",
-    b".tsv", b".csv.gz", b".parquet", b".feather", b".arrow", b".grib", b".grib2", b".grb", b".grb2", b".fits", b".fits.gz",
-    b".mat", b".dat.gz", b".tif", b".tiff", b".geotiff", b".shp", b".vtu", b".vtk", b".bp", b".root", b".safetensors", b".pt",
-    b".onnx", b".nii", b".nii.gz", b".bam", b".vcf", b".vcf.gz", b".fastq", b".fastq.gz", b".rds", b".rda",
+    b".npy", b".npz", b".h5", b".hdf5", b".hdf", b".he5", b".h5ad", b".nc", b".nc4", b".cdf", b".zarr", b".zarr.zip",
+    b".csv", b".tsv", b".csv.gz", b".parquet", b".feather", b".arrow", b".grib", b".grib2", b".grb", b".grb2",
+    b".fits", b".fits.gz", b".mat", b".dat.gz", b".tif", b".tiff", b".geotiff", b".shp", b".vtu", b".vtk", b".bp",
+    b".root", b".safetensors", b".pt", b".onnx", b".nii", b".nii.gz", b".bam", b".vcf", b".vcf.gz", b".fastq",
+    b".fastq.gz", b".rds", b".rda",
 )  # fmt: skip
 CODE = (
-    b".py", b".pyw", b".r", b".jl", b".sh", b".bash", b".zsh", b".ksh", b".csh", b".tcsh", b".pl", b".pm", b".lua", b".m",
-    b".js", b".mjs", b".cjs", b".rb", b".tcl", b".ncl", b".gp", b".plt", b".gnuplot", b".awk", b".smk", b".nf", b".wdl", b".cwl",
+    b".py", b".pyw", b".r", b".jl", b".sh", b".bash", b".zsh", b".ksh", b".csh", b".tcsh", b".pl", b".pm", b".lua",
+    b".m", b".js", b".mjs", b".cjs", b".rb", b".tcl", b".ncl", b".gp", b".plt", b".gnuplot", b".awk", b".smk", b".nf",
+    b".wdl", b".cwl",
 )  # fmt: skip
 CODE_NAMES = frozenset((b"Snakefile", b"Makefile", b"makefile", b"GNUmakefile", b"CMakeLists.txt", b"Rakefile"))
 LOGS = (b".log", b".err")
@@ -63,16 +65,10 @@ LOG_DIRECTORIES = frozenset((b"log", b"logs"))
 LOG_STARTS = (b"slurm-", b"nohup.out")
 CONFIGURATION = frozenset(
     (
-        b"matplotlibrc",
-        b"pyvenv.cfg",
-        b".condarc",
-        b".netrc",
-        b".gitconfig",
-        b".gitignore",
-        b".gitattributes",
-        b".bashrc",
+        b"matplotlibrc", b"pyvenv.cfg", b".condarc", b".netrc", b".gitconfig", b".gitignore", b".gitattributes",
+        b".bashrc", b".profile", b".bash_profile", b".inputrc",
     )
-)
+)  # fmt: skip
 MOST_PREFIXES = 200
 
 
@@ -97,6 +93,8 @@ class Places:
             for path in [*TEMPORARY, *(environ.get(name, "") for name in TEMPORARY_VARIABLES)]
             if path.startswith("/") and path != "/"
         )
+        # One that lies in the working directory was made for this job.
+        self.own_temporary = tuple(top for top in self.temporary if top.startswith(self.cwd) and top != self.cwd)
         # A job that works in /opt/model works with data there.
         self.system = tuple(path for path in SYSTEM if not self.cwd.startswith(path))
         self.software = tuple(path for path in SOFTWARE if not self.cwd.startswith(path))
@@ -152,10 +150,9 @@ class Places:
 
     def is_temporary(self, path: bytes) -> bool:
         """Whether a path lies in a temporary directory, the job's working directory left out."""
-        for top in self.temporary:
-            if path.startswith(top) and (not path.startswith(self.cwd) or top.startswith(self.cwd) and top != self.cwd):
-                return True
-        return False
+        if path.startswith(self.cwd):
+            return path.startswith(self.own_temporary)
+        return path.startswith(self.temporary)
 
     def may_be_store(self, path: bytes) -> bool:
         """Whether a directory can be a store: not one that the job works in, nor one of all temporary files."""

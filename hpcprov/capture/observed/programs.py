@@ -1,15 +1,18 @@
 """The programs of a node, as a tree of rows: equal programs of many ranks or loops are one row with a count.
 
     programs = Programs()
-    programs.begin(instance=7, parent=0, rank=3, pid=811, blind=0, moment=1763712000000000000, text=b"/bin/cp\\0/run\\0cp\\0a\\0b\\0")
-    programs.entries()
-    -> [{"id": 7, "parent": 0, "path": "/bin/cp", "argv": ["cp", "a", "b"], "cwd": "/run", "count": 1, "ranks": [[3, 3]],
-         "began": ..., "ended": None, "exits": {}, "sha256": None, "blind": None}]
+    programs.begin(instance=7, parent=0, rank=3, pid=811, blind=0, moment=5, words=3,
+                   text=b"/bin/cp\\0/run\\0cp\\0a\\0b\\0")
+    list(programs.entries(Questions()))
+    -> [{"id": 7, "parent": 0, "path": "/bin/cp", "argv": ["cp", "a", "b"], "cwd": "/run", "count": 1,
+         "ranks": [[3, 3]], "began": 5, "ended": None, "exits": {}, "sha256": None, "blind": None}]
 
 Above MOST_ROWS different ones programs are only counted by their file.
 """
 
 from __future__ import annotations
+
+from itertools import islice
 
 from hpcprov.capture.redact import scrub_argv
 from hpcprov.record import ranges
@@ -32,8 +35,8 @@ class Row:
     """Equal programs: of one parent row, file, command line and working directory."""
 
     __slots__ = (
-        "argv", "began", "blind", "changed", "count", "cwd", "ended", "exits", "number", "parent", "path", "ranks", "running",
-        "sha256",
+        "argv", "began", "blind", "changed", "count", "cwd", "ended", "exits", "number", "parent", "path", "ranks",
+        "running", "sha256",
     )  # fmt: skip
 
     def __init__(self, number: int, parent: int, blind: int, strings: list[str]) -> None:
@@ -210,6 +213,7 @@ def exit_code(status: int) -> int:
 
 
 def bounded(table: dict[Any, Any], most: int) -> None:
-    """Forget the oldest entry of a table that is full."""
+    """Forget the older half of a table that is full."""
     if len(table) >= most:
-        del table[next(iter(table))]
+        for key in list(islice(table, most // 2)):
+            del table[key]

@@ -2,16 +2,19 @@
 
 seen = Observed(cwd="/home/ada/run", environ=os.environ)
 seen.feed(0, data, 0)        ->  bytes that have been read
-seen.events(final=True)      ->  [{"event": "program", "entries": [...]}, {"event": "access", ...},
+list(seen.events(final=True))  ->  [{"event": "program", "entries": [...]}, {"event": "access", ...},
                                   {"event": "observation", "value": {...}}]
 """
 
 from __future__ import annotations
 
+from itertools import islice
+
 from hpcprov.capture.observed import area
 from hpcprov.capture.observed.accesses import Accesses
 from hpcprov.capture.observed.classes import Places
 from hpcprov.capture.observed.declared import Declared
+from hpcprov.capture.observed.index import Index
 from hpcprov.capture.observed.mounts import Mounts
 from hpcprov.capture.observed.programs import Programs
 from hpcprov.capture.observed.questions import Questions
@@ -19,7 +22,7 @@ from hpcprov.capture.observed.telling import Telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
 LATEST = 1 << 62  # ns
@@ -47,9 +50,9 @@ class Observed:
         asked = questions or Questions()
         self.how = how
         self.programs = Programs()
-        self.places = Places(cwd=cwd, environ=environ)
-        self.accesses = Accesses(self.places, asked, Declared(declared), begin=begin)
-        self.telling = Telling(self.accesses, self.programs, self.places, asked)
+        self.index = Index(Places(cwd=cwd, environ=environ), asked, Declared(declared))
+        self.accesses = Accesses(self.index, begin=begin)
+        self.telling = Telling(self.index, self.programs)
         self.questions, self.mountinfo = asked, mountinfo
         self.views: dict[int, Mounts] = {}  # instance -> the mounts that it sees
         self.losses: dict[int, tuple[int, int]] = {}
@@ -67,7 +70,7 @@ class Observed:
         """
         scan = area.Scan(bytes(data), settled=len(data) if final else min(max(settled - position, 0), len(data)))
         base = area_index << 32
-        seats, known, access = self.programs.seats, self.accesses.known, self.accesses.access
+        seats, known, access = self.programs.seats, self.index.known, self.accesses.access
         nobody = (0, 0)
         for kind, flags, instance, pid, moment, a, b, text in scan:
             if not 0 < moment < LATEST:
@@ -126,8 +129,8 @@ class Observed:
         if above in self.views and len(self.views) < 100 * MOST_VIEWS:
             self.views[instance] = self.views[above]
         self.programs.begin(
-            instance=instance, parent=above, rank=rank, pid=pid, blind=b & 0xFFFFFFFF, moment=moment, words=b >> 32, text=text,
-            area=area_index,
+            instance=instance, parent=above, rank=rank, pid=pid, blind=b & 0xFFFFFFFF, moment=moment, words=b >> 32,
+            text=text, area=area_index,
         )  # fmt: skip
 
     def see(self, instance: int, text: bytes) -> None:
@@ -153,15 +156,14 @@ class Observed:
 
     # Out
 
-    def events(self, final: bool = False) -> list[dict[str, Any]]:
-        """The bodies of the events that tell what is new since the last call."""
-        found = chunks("program", self.programs.entries(self.questions))
-        found += chunks("access", self.telling.entries(final=final))
+    def events(self, final: bool = False) -> Iterator[dict[str, Any]]:
+        """The bodies of the events that tell what is new since the last call, made one at a time."""
+        yield from chunks("program", self.programs.entries(self.questions))
+        yield from chunks("access", self.telling.entries(final=final))
         value = self.observation()
         if value != self.told:
             self.told = value
-            found.append({"event": "observation", "value": value})
-        return found
+            yield {"event": "observation", "value": value}
 
     def observation(self) -> dict[str, Any]:
         """What is told of a node as a whole."""
@@ -182,7 +184,8 @@ class Observed:
         return counts | self.telling.observation()
 
 
-def chunks(kind: str, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def chunks(kind: str, entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Entries as events of a bounded size."""
-    most = PER_EVENT[kind]
-    return [{"event": kind, "entries": entries[at : at + most]} for at in range(0, len(entries), most)]
+    left = iter(entries)
+    while piece := list(islice(left, PER_EVENT[kind])):
+        yield {"event": kind, "entries": piece}

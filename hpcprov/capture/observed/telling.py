@@ -7,25 +7,23 @@ before (a part of what turned out to be a store, a temporary file).
 from __future__ import annotations
 
 from hpcprov.capture.observed import packages, stores
-from hpcprov.capture.observed.accesses import Accesses, decoded
 from hpcprov.capture.observed.classes import (
     CLASSES,
     Place,
-    Places,
     is_code_name,
     is_data_name,
     is_library_name,
     is_log_name,
 )
-from hpcprov.capture.observed.programs import Programs
+from hpcprov.capture.observed.index import Index, decoded
+from hpcprov.capture.observed.programs import Programs, blind_word
 from hpcprov.capture.observed.scripts import script_paths
 from hpcprov.capture.observed.tree import DECLARED, GONE, LOOKED, OLD, READ, REPLACED, WRITTEN, File, Folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
-
-    from hpcprov.capture.observed.questions import Questions
 
 MOST_CODE = 2000
 MOST_CROWDS = 500
@@ -34,44 +32,45 @@ MOST_CROWDS = 500
 class Telling:
     """Turns the state of one node's files into entries."""
 
-    def __init__(self, accesses: Accesses, programs: Programs, places: Places, questions: Questions) -> None:
-        self.accesses, self.programs, self.places, self.questions = accesses, programs, places, questions
+    def __init__(self, index: Index, programs: Programs) -> None:
+        self.index, self.programs = index, programs
+        self.places, self.questions = index.places, index.questions
         self.versions: dict[str, dict[str, tuple[str, str]]] = {}
 
-    def entries(self, *, final: bool) -> list[dict[str, Any]]:
+    def entries(self, *, final: bool) -> Iterator[dict[str, Any]]:
         """What is new since the last time, in order of the paths; at the end compared with what is there."""
-        known = self.accesses
-        for folder in known.moved:
-            for file in folder.all_files():
-                known.mark(file)
-        known.moved = []
+        index, scripts = self.index, script_paths(self.programs)
         if final:
-            for file in known.top.all_files():
-                known.mark(file)
-        changed, known.changed = known.changed, []
-        scripts = script_paths(self.programs)
-        told: dict[str, dict[str, Any]] = {}
-        for file in changed:
+            for file in index.top.all_files():
+                index.mark(file)
+        for folder in index.moved:
+            for file in folder.all_files():
+                index.mark(file)
+        changed = sorted((file.path(), number, file) for number, file in enumerate(index.changed) if file.first)
+        for file in index.changed:
             file.changed = False
-            if file.first:
-                self.tell(file, scripts, told, final=final)
-        for path in known.withdrawn:
-            told.setdefault(path, withdrawal(path))
-        known.withdrawn = []
-        return [told[path] for path in sorted(told)]
+        index.changed, index.moved = {}, {}
+        told = set()
+        for path, _, file in changed:
+            entry = self.told(file, path, scripts, final=final)
+            if entry is not None:
+                told.add(file.told)
+                yield entry
+        withdrawn, index.withdrawn = index.withdrawn, []
+        yield from (withdrawal(path) for path in sorted(set(withdrawn) - told))
 
-    def tell(self, file: File, scripts: frozenset[bytes], told: dict[str, dict[str, Any]], *, final: bool) -> None:
-        """Add the entry of one file, or take back what was told of it."""
-        path = file.path()
+    def told(self, file: File, path: bytes, scripts: frozenset[bytes], *, final: bool) -> dict[str, Any] | None:
+        """The entry of one file, None when it does not count; what was told under another name is taken back."""
         name = decoded(path)
         ended = self.settle(file, name) if final else None
         counts = file.state & (READ | WRITTEN) and self.class_of(file, path, scripts) == "data"
         if file.told is not None and (file.told != name or not counts):
-            self.accesses.withdrawn.append(file.told)
+            self.index.withdrawn.append(file.told)
             file.told = None
-        if counts:
-            told[name] = self.entry(file, name, ended)
-            file.told = name
+        if not counts:
+            return None
+        file.told = name
+        return self.entry(file, name, ended)
 
     def settle(self, file: File, name: str) -> list[int] | None:
         """Correct by what is there in the end what openings alone suggest: size (bytes) and time (ns) of a file."""
@@ -153,16 +152,16 @@ class Telling:
 
     def observation(self) -> dict[str, Any]:
         """Files by class, packages of software, the user's own code, and what is only counted."""
-        counts = dict.fromkeys(CLASSES, 0) | self.accesses.counts
+        counts = dict.fromkeys(CLASSES, 0) | self.index.counts.classes
         code: dict[str, dict[str, Any]] = {}
         scripts = script_paths(self.programs)
-        for file in self.accesses.top.all_files():
+        for file in self.index.top.all_files():
             if file.first and file.state & (READ | WRITTEN):
                 label = self.class_of(file, path := file.path(), scripts)
                 counts[label] = counts.get(label, 0) + 1
                 if label == "code" and len(code) < MOST_CODE:
                     code[decoded(path)] = self.code(decoded(path))
-        counts["data"] += sum(crowd.read + crowd.written for crowd in self.accesses.crowds.values())
+        counts["data"] += sum(crowd.read + crowd.written for crowd in self.index.crowds.values())
         return {
             "classes": {label: {"files": counts[label]} for label in CLASSES},
             "software": self.software(),
@@ -177,15 +176,13 @@ class Telling:
 
     def counted(self) -> list[dict[str, Any]]:
         """Programs beyond the limit."""
-        from hpcprov.capture.observed.programs import blind_word
-
         rows = self.programs.counted
         return [{"path": path, "blind": blind_word(blind), "count": rows[path, blind]} for path, blind in sorted(rows)]
 
     def directories(self) -> list[dict[str, Any]]:
         """Directories with files beyond the limit, those with most first."""
         crowds = sorted(
-            self.accesses.crowds.values(), key=lambda crowd: (-crowd.read - crowd.written, crowd.folder.path())
+            self.index.crowds.values(), key=lambda crowd: (-crowd.read - crowd.written, crowd.folder.path())
         )
         return [
             {"path": decoded(crowd.folder.path()) or "/", "read": crowd.read, "written": crowd.written}
@@ -195,7 +192,7 @@ class Telling:
     def software(self) -> list[dict[str, Any]]:
         """The packages of which files were read."""
         found: dict[tuple[str, str, str, str | None], int] = {}
-        for (kind, prefix, name, version), files in self.accesses.packages.items():
+        for (kind, prefix, name, version), files in self.index.counts.packages.items():
             key = (kind, prefix, *self.named(kind, prefix, name, version))
             found[key] = found.get(key, 0) + files
         rows = sorted(found.items(), key=lambda row: tuple(word or "" for word in row[0]))

@@ -93,13 +93,6 @@ class Folder:
         parts.append(b"")
         return b"/".join(reversed(parts))
 
-    def down(self, names: list[bytes]) -> Folder | None:
-        """The folder below by its names, when it is kept."""
-        folder: Folder | None = self
-        for name in names:
-            folder = folder.folders.get(name) if folder else None
-        return folder
-
     def walk(self) -> Iterator[Folder]:
         """This folder and all below it."""
         stack = [self]
@@ -115,12 +108,12 @@ class Folder:
                 yield folder.store
             yield from folder.files.values()
 
-    def within_store(self) -> Folder | None:
-        """The store that this folder is or lies in."""
+    def is_within(self, other: Folder) -> bool:
+        """Whether it is another folder, or lies below that."""
         folder: Folder | None = self
-        while folder is not None and folder.store is None:
+        while folder is not None and folder is not other:
             folder = folder.parent
-        return folder
+        return folder is other
 
 
 class Crowd:
@@ -130,3 +123,10 @@ class Crowd:
 
     def __init__(self, folder: Folder) -> None:
         self.folder, self.read, self.written = folder, 0, 0
+
+    def add(self, written: int) -> None:
+        """Count one more access."""
+        if written:
+            self.written += 1
+        else:
+            self.read += 1
