@@ -14,6 +14,7 @@
  *   next.c          the definition that stands behind each of ours
  *   environment.c   puts the two variables back for a program that is started
  *   programs.c      programs that are started and can not be seen from inside (../target.c)
+ *   actions.c       what posix_spawn shall do in the child
  *   opens.c, names.c, directories.c, execs.c, spawns.c, waits.c    the calls
  */
 #ifndef HPCPROV_OBSERVE_H
@@ -21,6 +22,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <spawn.h>
 #include <stdint.h>
 
 #include "../area.h"
@@ -76,6 +78,8 @@ bool seen_before(const struct name *name, unsigned flags, int64_t now);
 void seen_forget(const struct name *name);
 
 /* ---- records.c */
+size_t name_size(const struct name *name);                                /* bytes without the end of string */
+char *name_put(char *to, const char *end, const struct name *name);       /* gives the place after */
 void tell_access(const struct name *name, unsigned flags, const struct stat *file);
 void tell_names(enum area_kind kind, unsigned flags, const struct name *old, const struct name *new);
 void tell_end(uint32_t child, int status);
@@ -101,6 +105,10 @@ size_t environment_room(char *const *environment, const struct program *program)
 char **environment_with(char *const *environment, const struct program *program, void *room);
 bool environment_off(char *const *environment);
 const char *environment_spool(char into[VARIABLE_ROOM]); /* the directory of the area */
+
+/* ---- opens.c, actions.c */
+unsigned access_of(int flags); /* of open(2) */
+const char *actions_path(const posix_spawn_file_actions_t *actions, const char *path, char room[PATH_ROOM]);
 
 /* ---- next.c */
 void *next_find(const char *name);

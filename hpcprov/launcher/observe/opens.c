@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static unsigned access_of(int flags) {
+unsigned access_of(int flags) {
     int mode = flags & O_ACCMODE;
     unsigned told = mode == O_RDONLY ? ACCESS_READ : mode == O_WRONLY ? ACCESS_WRITE : ACCESS_READ | ACCESS_WRITE;
     return told | (flags & O_CREAT ? ACCESS_CREATE : 0) | (flags & O_TRUNC ? ACCESS_TRUNCATE | ACCESS_WRITE : 0);

@@ -22,11 +22,18 @@ static uint32_t next_slot;
 static uint32_t owner;                 /* the process whose directory is cached */
 static bool ask_for_each_process, ask_always;
 
-/* The length of the kernel's answer without a slash at its end; 0: not known (removed, or outside of a chroot) */
+/* The path that a removed directory had. */
+static size_t ask_removed(char room[PATH_ROOM]) {
+    static const char mark[] = " (deleted)";
+    long size = raw_readlink("/proc/self/cwd", room, PATH_ROOM), without = size - (long)sizeof mark + 1;
+    return without > 0 && room[0] == '/' && words_equal(room + without, mark, sizeof mark - 1) ? (size_t)without : 0;
+}
+
+/* The length of the kernel's answer without a slash at its end; 0: the root, or not known (outside of a chroot) */
 static size_t ask(char room[PATH_ROOM]) {
     long size = raw_getcwd(room, PATH_ROOM);
-    if (size < 2 || room[0] != '/') return 0;
-    return size == 2 ? 0 : (size_t)size - 1;
+    if (size == -2 /* ENOENT */) return ask_removed(room);
+    return size <= 2 || room[0] != '/' ? 0 : (size_t)size - 1;
 }
 
 static const struct directory *cache_own(void) {

@@ -17,16 +17,10 @@ static bool takes_library(enum area_blind blind) { return blind != BLIND_OTHER_A
 static bool hands_on_itself(enum area_blind blind) { return blind == SEEN || blind == BLIND_UNREADABLE; }
 
 static void absolute(const char *path, char into[PATH_ROOM]) {
+    char room[PATH_ROOM];
     struct name name;
-    size_t size = 0;
-    if (name_at(&name, AT_FDCWD, path, into) && name.base.size + name.rest.size + 2 <= PATH_ROOM) {
-        if (name.base.at != into) words_copy(into, name.base.at, name.base.size);
-        size = name.base.size;
-        into[size++] = '/';
-        words_copy(into + size, name.rest.at, name.rest.size);
-        size += name.rest.size;
-    }
-    into[size] = 0;
+    into[0] = 0;
+    if (name_at(&name, AT_FDCWD, path, room)) *name_put(into, into + PATH_ROOM, &name) = 0;
 }
 
 static __attribute__((noinline)) uint32_t tell_unseen(const char *path, char *const *argv, enum area_blind blind) {

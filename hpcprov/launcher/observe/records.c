@@ -5,7 +5,7 @@
 #define _GNU_SOURCE
 #include "observe.h"
 
-static size_t name_size(const struct name *name) { return name->base.size + (name->base.at != NULL) + name->rest.size; }
+size_t name_size(const struct name *name) { return name->base.size + (name->base.at != NULL) + name->rest.size; }
 
 /* Copies at most `room - 1` bytes and ends them; gives the place after. */
 static char *put(char *to, const char *end, const struct piece *piece) {
@@ -14,11 +14,10 @@ static char *put(char *to, const char *end, const struct piece *piece) {
     return to + size;
 }
 
-static char *put_name(char *to, const char *end, const struct name *name) {
+/* Without an end of string; writes less than `end - to` bytes. */
+char *name_put(char *to, const char *end, const struct name *name) {
     struct piece slash = {"/", name->base.at != NULL};
-    to = put(put(put(to, end - 1, &name->base), end - 1, &slash), end - 1, &name->rest);
-    *to++ = 0;
-    return to;
+    return put(put(put(to, end - 1, &name->base), end - 1, &slash), end - 1, &name->rest);
 }
 
 static size_t most(size_t size, size_t limit) { return size < limit ? size : limit; }
@@ -31,7 +30,7 @@ void tell_access(const struct name *name, unsigned flags, const struct stat *fil
     r->flags = (uint16_t)(flags | (size > AREA_TEXT_MAX ? STRINGS_CUT : 0));
     r->is.access.size = flags & ACCESS_TRUNCATE || !file ? 0 : (uint64_t)file->st_size;
     r->is.access.mtime = flags & ACCESS_TRUNCATE || !file ? 0 : (int64_t)file->st_mtim.tv_sec * 1000000000 + file->st_mtim.tv_nsec;
-    put_name((char *)(r + 1), (char *)(r + 1) + most(size, AREA_TEXT_MAX), name);
+    *name_put((char *)(r + 1), (char *)(r + 1) + most(size, AREA_TEXT_MAX), name) = 0;
     writer_end(r, at);
 }
 
@@ -44,8 +43,8 @@ void tell_names(enum area_kind kind, unsigned flags, const struct name *old, con
     if (!r) return;
     r->flags = (uint16_t)(flags | (cut ? STRINGS_CUT : 0));
     char *to = (char *)(r + 1), *end = to + most(first, half);
-    to = put_name(to, end, old);
-    if (new) put_name(to, to + most(second, half), new);
+    *(to = name_put(to, end, old)) = 0;
+    if (new) *name_put(to + 1, to + 1 + most(second, half), new) = 0;
     writer_end(r, at);
 }
 

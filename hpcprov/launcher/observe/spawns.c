@@ -26,7 +26,7 @@ extern char **environ __attribute__((weak));
         if (result) program_failed(&program); \
         return result; \
     }
-#define AS_IT_IS(path) path
+#define AS_IT_IS(path) actions_path(actions, path, __builtin_alloca(PATH_ROOM))
 #define SEARCHED(path) program_search(path, __builtin_alloca(PATH_ROOM))
 SPAWN(posix_spawn, AS_IT_IS)
 SPAWN(posix_spawnp, SEARCHED)
