@@ -183,7 +183,6 @@ class Draining:
         if event["event"] == "program":
             identity.drop_changed(keys["entries"])
         elif event["event"] == "observation" and self.audited:
-            keys["value"] = keys["value"] | {
-                "code": identity.with_audited(keys["value"]["code"], self.audited, self.digests)
-            }
+            code = python_audit.joined(keys["value"]["code"], self.audited, self.digests.of)
+            keys["value"] = keys["value"] | {"code": code}
         self.journal.write(event["event"], **keys)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-MOST_CODE = 5000
+SLACK = 50_000_000  # ns: the clock that stamps events is coarse
 
 
 class Digests:
@@ -55,7 +55,7 @@ def drop_changed(entries: Iterable[dict[str, Any]]) -> None:
     """Take the digest from programs whose file was written after they had begun: a build runs what it replaces."""
     for entry in entries:
         used = entry.get("ended") or entry.get("began")
-        if entry.get("sha256") is not None and used is not None and modified(entry["path"]) > used:
+        if entry.get("sha256") is not None and used is not None and modified(entry["path"]) > used + SLACK:
             entry["sha256"] = None
 
 
@@ -65,17 +65,3 @@ def modified(path: str) -> int:
         return os.stat(path).st_mtime_ns
     except (OSError, ValueError):
         return 0
-
-
-def with_audited(
-    code: Iterable[dict[str, Any]], audited: Iterable[dict[str, Any]], digests: Digests
-) -> list[dict[str, Any]]:
-    """The user's own code as it was seen to be opened, with what Python programs said of it (capture/python_audit.py);
-    a module that has changed since it was imported has no digest."""
-    found = {entry["path"]: entry for entry in code}
-    for entry in audited:
-        path = entry["path"]
-        if path not in found and len(found) < MOST_CODE:
-            same = modified(path) == entry["mtime"]
-            found[path] = {"path": path, "size": entry["size"], "sha256": digests.of(path) if same else None}
-    return [found[path] for path in sorted(found)]

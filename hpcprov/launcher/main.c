@@ -42,11 +42,12 @@ static int run_exec(char **argv) {
         options.observe = "preload";
         say("--observe notify is not possible (%s): preload instead", refused_watch);
     }
-    preload_take(&area);
     place_find(&place, options.run_id);
     if (!store_open(&store, &place, options.capture_output)) exec_plain(options.command);
+    preload_take(&area);
     if (!facts_start(&store, &place, &options)) {
         say("nothing is recorded: cannot write to %s", store.log_path);
+        preload_in_child(&area, &place, NULL, options.command); /* an outer run goes on observing */
         exec_plain(options.command);
     }
     if (store.local_only && place.rank == 0) {

@@ -296,6 +296,12 @@ static bool watch_by_kernel(const struct place *p, const struct store *s, const 
     return !wrong;
 }
 
+static void drop_area(struct area *area) {
+    area_remove(area);
+    if (area->fd >= 0) close(area->fd);
+    area->fd = -1;
+}
+
 /* Whatever is missing for it: the application runs unobserved, and the record says why. Returns whether the kernel watches. */
 static bool prepare_observation(const struct options *o, const struct place *p, const struct store *s, struct area *area) {
     char why[200];
@@ -306,9 +312,7 @@ static bool prepare_observation(const struct options *o, const struct place *p, 
     else if (!preload_find(area)) snprintf(why, sizeof why, "not observed: no observer library beside the launcher that can be loaded");
     else return false;
     facts_problem(s, p, why);
-    area_remove(area);
-    if (area->fd >= 0) close(area->fd);
-    area->fd = -1;
+    drop_area(area);
     return false;
 }
 
@@ -319,7 +323,8 @@ int run_command(const struct options *o, const struct place *p, struct store *s,
         say("nothing more is recorded: %s", strerror(errno));
         facts_problem(s, p, "the launcher could not watch the command: too few descriptors or processes");
         sentinel_end(&w.sentinel);
-        area_remove(area);
+        drop_area(area);
+        preload_in_child(area, p, NULL, o->command); /* an outer run goes on observing */
         exec_plain(o->command);
     }
     if (w.exec_errno) say("cannot run `%s`: %s", o->command[0], strerror(w.exec_errno));
