@@ -142,25 +142,64 @@ def of_node(node: int, first: int, last: int) -> Iterator[dict[str, Any]]:
     yield common | {"event": "ended", "time": BEGAN + 3601 * SECOND, "ranks": last - first}
 
 
+def seen_on(node: int, ranks: range, *, programs: int, files: int) -> Iterator[dict[str, Any]]:
+    """What a node's agent tells of the programs and files of its ranks: each rank executes `programs` programs, and the
+    node's ranks read or write `files` files of their own and an input that all nodes read."""
+    name, moment = node_name(node), BEGAN + 3600 * SECOND
+    common = {"v": 1, "time": moment, "boot": moment, "node": name}
+    span = [[ranks.start, ranks.stop - 1]]
+    times = {"began": BEGAN + SECOND, "ended": moment}
+    rows = [
+        {"id": k + 1, "parent": min(k, 1), "path": f"/usr/bin/tool{k}", "argv": [f"tool{k}", "--step", "1"]}
+        | times
+        | {"cwd": "/scratch/ada/run", "sha256": "ab" * 32, "blind": None, "count": len(ranks), "ranks": span}
+        | {"exits": {"0": len(ranks)}}
+        for k in range(programs)
+    ]
+    names = ["/scratch/ada/run/forcing.nc", *(f"/scratch/ada/run/out/{name}/part-{k:06d}.npy" for k in range(files))]
+    entries = [
+        {"path": path, "read": not k, "written": bool(k), "first": BEGAN + k, "last": moment, "ranks": span}
+        | {"programs": [1], "from": None, "began": None if k else [4096, BEGAN], "ended": [4096, BEGAN + k]}
+        | {"gone": False, "overwritten": False, "store": None, "files": 1}
+        for k, path in enumerate(names)
+    ]
+    for kind, whole in (("program", rows), ("access", entries)):
+        for at in range(0, len(whole), 200):
+            yield common | {"event": kind, "entries": whole[at : at + 200]}
+    yield common | {
+        "event": "observation",
+        "value": {"how": "preload", "lost": 0, "cut": 0, "classes": {"data": {"files": files}}, "complete": True},
+    }
+
+
 def node_name(node: int) -> str:
     return f"nid{node:05d}"
 
 
-def events(ranks: int, per_node: int, node: int) -> Iterator[dict[str, Any]]:
+def events(ranks: int, per_node: int, node: int, *, programs: int = 0, files: int = 0) -> Iterator[dict[str, Any]]:
     """All events of one node, in the order of their time."""
     members = range(node * per_node, min(ranks, (node + 1) * per_node))
-    yield from (event for rank in members for event in (start(rank, ranks, per_node), env(rank, per_node)))
+    observe = "preload" if programs else "off"
+    yield from (
+        event for rank in members for event in (start(rank, ranks, per_node, observe=observe), env(rank, per_node))
+    )
     yield from of_node(node, members.start, members.stop)
     yield from (exit(rank, per_node) for rank in members)
+    if programs:
+        yield from seen_on(node, members, programs=programs, files=files)
 
 
-def write(root: str, *, ranks: int, per_node: int = 128, run_id: str = "bench") -> str:
-    """Write the logs of one run below `root`/.hpcprov; the run's directory."""
+def write(
+    root: str, *, ranks: int, per_node: int = 128, run_id: str = "bench", programs: int = 0, files: int = 0
+) -> str:
+    """Write the logs of one run below `root`/.hpcprov; the run's directory. `programs` of each rank and `files` of each
+    node are observed ones."""
     directory = Store(os.path.join(root, ".hpcprov")).run(run_id)
     os.makedirs(directory)
     for node in range(-(-ranks // per_node)):
         with open(os.path.join(directory, log_name(node_name(node), "100-200", 0)), "wb") as file:
-            file.writelines(part for event in events(ranks, per_node, node) for part in frame.encode(event))
+            told = events(ranks, per_node, node, programs=programs, files=files)
+            file.writelines(part for event in told for part in frame.encode(event))
     return directory
 
 

@@ -9,6 +9,7 @@ Facts are values of any shape that a log held: nothing in here trusts one.
 from __future__ import annotations
 
 from hpcprov.commands.screen import count, cut, duration, size
+from hpcprov.merge.observation import RECORDED
 from hpcprov.record import model
 from hpcprov.record.text import printable
 
@@ -154,7 +155,7 @@ def programs(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     if observation is None:
         return
     rows = [*observation["programs"], *observation["counted"]]
-    dark = sum(row["count"] for row in rows if row["blind"])
+    dark = sum(row["count"] for row in rows if row["blind"] not in (None, RECORDED))
     beside = f", {dark:,} could not be looked into" if dark else ""
     if rows:
         yield "programs", f"{count(len(rows), 'program')}, executed {sum(row['count'] for row in rows):,} times{beside}"

@@ -11,6 +11,7 @@ Equal programs below equal ones are one line. Nothing in a record is trusted: it
 from __future__ import annotations
 
 from hpcprov.commands.screen import count, cut, duration, words
+from hpcprov.merge.observation import RECORDED
 from hpcprov.merge.status import signal_name
 from hpcprov.record import moment
 from hpcprov.record import ranges as rank_ranges
@@ -88,9 +89,15 @@ def _end(row: Row, screen: Screen) -> str:
     told = sum(row["exits"].values())
     if told < row["count"] and not row["blind"]:
         parts.append("end unknown" if not told else f"{row['count'] - told} x end unknown")
-    blind = f"{row['blind']}: not looked into" if row["blind"] else ""
+    blind = _blind(row["blind"])
     shown = [screen.paint(printable(", ".join(parts)), "red" if row["exits"].keys() - {"0"} else "dim")] * bool(parts)
     return "; ".join([*shown, *([screen.paint(printable(blind), "yellow")] if blind else [])])
+
+
+def _blind(reason: str | None) -> str:
+    if reason == RECORDED:
+        return "has a record of its own"
+    return f"{reason}: not looked into" if reason else ""
 
 
 def ending(code: str, number: int, of: int) -> str:
@@ -101,5 +108,5 @@ def ending(code: str, number: int, of: int) -> str:
 
 
 def _counted(entry: dict[str, Any], screen: Screen) -> str:
-    blind = f" ({entry['blind']}: not looked into)" if entry["blind"] else ""
-    return cut(f"... and {entry['count']:,} x {entry['path']}{blind}", screen.width)
+    blind = _blind(entry["blind"])
+    return cut(f"... and {entry['count']:,} x {entry['path']}{f' ({blind})' if blind else ''}", screen.width)

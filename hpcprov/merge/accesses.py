@@ -82,7 +82,8 @@ def join(events: Iterable[Event]) -> dict[str, Access]:
     found: dict[str, list[Access]] = {}
     for node in sorted(latest):
         for path, (_, entry) in latest.pop(node).items():
-            found.setdefault(path, []).append(Access(path, node, entry))
+            if "read" in entry or "written" in entry:  # else it takes back what was told of the path
+                found.setdefault(path, []).append(Access(path, node, entry))
     return {path: joined_accesses(parts) for path, parts in found.items()}
 
 

@@ -10,8 +10,6 @@ with the reason.
 
 from __future__ import annotations
 
-import os
-
 from hpcprov.merge import accesses as seen
 from hpcprov.merge.observation import named
 from hpcprov.record import moment
@@ -113,7 +111,7 @@ def home(role: str, path: str, whole: Collection[Key], links: dict[str, str]) ->
 def ancestors(path: str) -> Iterator[str]:
     """The path itself, then the directories that it is in, up to the root."""
     yield path
-    while path != "/" and (path := os.path.dirname(path)):
+    while path != "/" and (path := path.rpartition("/")[0] or "/"):
         yield path
 
 
@@ -165,12 +163,11 @@ def after_all(facts: dict[str, Any], role: str, access: Access | None) -> dict[s
 
 def summary(parts: list[Access], numbers: Programs) -> dict[str, Any]:
     """What was seen of one artifact, in all its parts."""
-    read, written = any(part.read for part in parts), any(part.written for part in parts)
     firsts = [part.first for part in parts if part.first is not None]
     lasts = [part.last for part in parts if part.last is not None]
     rows = {numbers[program] for part in parts for program in part.programs if program in numbers}
     return {
-        "access": "both" if read and written else "written" if written else "read",
+        "access": word(parts),
         "first": moment.iso(min(firsts)) if firsts else None,
         "last": moment.iso(max(lasts)) if lasts else None,
         "ranks": parts[0].ranks if len(parts) == 1 else joined(pair for part in parts for pair in part.ranks),
@@ -179,21 +176,32 @@ def summary(parts: list[Access], numbers: Programs) -> dict[str, Any]:
     }
 
 
+def word(parts: list[Access]) -> str:
+    if not any(part.written for part in parts):
+        return "read"
+    return "both" if any(part.read for part in parts) else "written"
+
+
 def untouched(
     listed: dict[str, list[dict[str, Any]]], found: dict[str, Access], observation: dict[str, Any] | None
 ) -> list[dict[str, Any]]:
     """A problem when something was declared that the run, which was seen as a whole, did not touch."""
     if observation is None or not observation["complete"]:
         return []
-    touched = {place for path in found for place in ancestors(path)}
-    touched |= {place for one in observation["code"] for place in ancestors(one["path"])}
-    touched |= {place for one in observation["directories"] for place in ancestors(one["path"])}
-    left = [
-        f"{artifact['path']} ({'input' if role == seen.USED else 'output'})"
+    unseen = [
+        (role, artifact["path"])
         for role in listed
         for artifact in listed[role]
         if artifact["declared"] and artifact["observed"] is None and artifact["state"] != "missing"
-        if artifact["path"] not in touched and not any(place in found for place in ancestors(artifact["path"]))
+    ]
+    if not unseen:
+        return []
+    told = [*found, *(one["path"] for name in ("code", "directories") for one in observation[name])]
+    touched = {place for path in told for place in ancestors(path)}
+    left = [
+        f"{path} ({'input' if role == seen.USED else 'output'})"
+        for role, path in unseen
+        if path not in touched and not any(place in found for place in ancestors(path))
     ]
     text = f"declared, but the run did not touch: {named(left)}"
     return [{"text": text, "node": None, "ranks": []}] if left else []

@@ -31,6 +31,7 @@ LISTS = {
 #: The same files on every node: the most that one has met, not the sum.
 SHARED = ("files",)
 MOST_NAMED = 3
+RECORDED = "launcher"  # blind for a good reason
 
 
 def observation(by_kind: dict[str, list[Event]], programs: Tree) -> dict[str, Any] | None:
@@ -102,9 +103,12 @@ def problems(told: dict[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def blindness(told: dict[str, Any]) -> list[str]:
-    """The programs that could not be looked into, each with the reason, once."""
+    """The programs that could not be looked into, each with the reason, once; a launcher of hpcprov has a record of its
+    own."""
     rows = [*told["programs"], *told["counted"]]
-    return list(dict.fromkeys(f"{row['path']} ({row['blind']})" for row in rows if row["blind"]))
+    return list(
+        dict.fromkeys(f"{row['path']} ({row['blind']})" for row in rows if row["blind"] not in (None, RECORDED))
+    )
 
 
 def named(texts: list[str]) -> str:

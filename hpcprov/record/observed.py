@@ -150,8 +150,10 @@ def classes(value: Any) -> dict[str, dict[str, int]]:
 
 
 def checked(entry: Any, checks: Checks, needed: str) -> dict[str, Any] | None:
-    """What of an entry may be relied on; None when it lacks what it cannot do without."""
+    """What of an entry may be relied on; None when it lacks what it cannot do without. There may be hundreds of
+    thousands of them: what says nothing (null, false) is left out."""
     if type(entry) is not dict:
         return None
-    kept = {key: value for key, value in entry.items() if key in checks and value is not None and checks[key](value)}
+    told = ((key, value) for key, value in entry.items() if value is not None and value is not False)
+    kept = {key: value for key, value in told if key in checks and checks[key](value)}
     return kept if needed in kept else None
