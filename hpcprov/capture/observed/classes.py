@@ -42,7 +42,12 @@ OF_TOOLS = {
     b".pytest_cache": "configuration", b".mypy_cache": "configuration", b".ruff_cache": "configuration",
     b".ipynb_checkpoints": "configuration", b".hypothesis": "configuration", b".Rproj.user": "configuration",
 }  # fmt: skip
-OWN_STORE = b".hpcprov"
+# Directories in a user's home into which software is installed.
+OF_HOME = (
+    b".local/", b".pyenv/", b".conda/", b".mamba/", b".rbenv/", b".nvm/", b".spack/", b".linuxbrew/", b".cpan/", b".R/",
+    b".juliaup/", b".sdkman/", b".nextflow/", b".singularity/", b".apptainer/",
+)  # fmt: skip
+OWN_STORE = b"/.hpcprov/"
 OWN_SPOOL = b"hpcprov-"
 # The Python audit's hook: installed, and of an editable installation.
 OWN_HOOK = (b"/lib/hpcprov/python/", b"/hpcprov/launcher/python/")
@@ -69,6 +74,8 @@ CONFIGURATION = frozenset(
         b".bashrc", b".profile", b".bash_profile", b".inputrc",
     )
 )  # fmt: skip
+# Files by which an MPI library's launcher tells its ranks of the machine, made before the run.
+OF_LAUNCHERS = (b"hydra_hwloc_xmlfile_",)
 MOST_PREFIXES = 200
 
 
@@ -120,17 +127,19 @@ class Places:
             if prefix := packages.installation(path):
                 self.learn(prefix)
             return Place("software", package, data=not system)
+        if path.startswith(self.prefixes):
+            return Place("software", self.packages.of_prefix(path, self.prefixes), data=not system)
         if self.is_temporary(path):
             return None
         if system:
             return Place("system")
-        if path.startswith(self.software) or path.startswith(self.prefixes):
+        if path.startswith(self.software):
             return Place("software", self.packages.of_prefix(path, self.prefixes), data=True)
         return self.of_tools(path) or self.of_home(path)
 
     def is_own(self, path: bytes) -> bool:
         """Whether hpcprov keeps its own files there."""
-        if b"/.hpcprov/" in path or any(hook in path for hook in OWN_HOOK):
+        if OWN_STORE in path or any(hook in path for hook in OWN_HOOK):
             return True
         return any(path.startswith(top + OWN_SPOOL) for top in self.temporary)
 
@@ -143,10 +152,11 @@ class Places:
         return Place(found, data=False) if found else None
 
     def of_home(self, path: bytes) -> Place | None:
-        """A directory of settings in the user's home."""
-        if len(self.home) > 1 and path.startswith(self.home + b".") and not path.startswith(self.cwd):
-            return Place("configuration", data=True)
-        return None
+        """A directory of settings or of software in the user's home."""
+        if len(self.home) < 2 or not path.startswith(self.home + b".") or path.startswith(self.cwd):
+            return None
+        label = "software" if path.startswith(OF_HOME, len(self.home)) else "configuration"
+        return Place(label, data=True)
 
     def is_temporary(self, path: bytes) -> bool:
         """Whether a path lies in a temporary directory, the job's working directory left out."""
@@ -160,6 +170,8 @@ class Places:
 
     def is_settings(self, folder: bytes, name: bytes) -> bool:
         """Whether a file that was only read holds settings."""
+        if name.startswith(OF_LAUNCHERS) and self.is_temporary(folder + b"/"):
+            return True
         return name in CONFIGURATION or (name.startswith(b".") and folder + b"/" == self.home)
 
 
