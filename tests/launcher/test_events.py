@@ -20,6 +20,7 @@ START_KEYS = (
     *(
         "local_size",
         "nodes",
+        "observe",
         "argv",
         "cwd",
         "umask",
