@@ -50,6 +50,7 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
     if not over:
         mark_running(ranks)
     tree = programs.tree(by_kind["program"])
+    programs.end_with_ranks(tree.rows, ranks)
     found = accesses.join(by_kind["access"])
     listed = artifacts.artifacts(by_kind, found, tree.numbers, over=over)
     seen = observation.observation(by_kind, tree)

@@ -13,14 +13,14 @@ from collections import deque
 
 from hpcprov.record import moment
 from hpcprov.record.canonical import canonical
-from hpcprov.record.ranges import joined
+from hpcprov.record.ranges import count, joined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from hpcprov.merge.ranks import Event
+    from hpcprov.merge.ranks import Event, Rank
 
     Entry = dict[str, Any]
     Key = tuple[str, tuple[str, ...], str | None]  # path, argv, blind
@@ -50,8 +50,8 @@ class Row:
         self.began = min(self.began, entry.get("began", NEVER))
         self.ended = max(self.ended, entry.get("ended", -1))
         self.ranks += entry.get("ranks") or ([[entry["rank"], entry["rank"]]] if "rank" in entry else [])
-        for code, count in (entry.get("exits") or ({str(entry["status"]): 1} if "status" in entry else {})).items():
-            self.exits[code] = self.exits.get(code, 0) + count
+        for code, number in (entry.get("exits") or ({str(entry["status"]): 1} if "status" in entry else {})).items():
+            self.exits[code] = self.exits.get(code, 0) + number
         self.cwd |= {entry["cwd"]} if "cwd" in entry else set()
         self.sha256 |= {entry["sha256"]} if "sha256" in entry else set()
 
@@ -114,6 +114,18 @@ def tree(events: Iterable[Event]) -> Tree:
             row.add(entries[number])
             of_program[node, number] = row
     return Tree(root, of_program)
+
+
+def end_with_ranks(rows: list[dict[str, Any]], ranks: list[Rank]) -> None:
+    """Tell of the applications themselves how they ended: their launchers waited for them, no observed program did."""
+    exits = {rank.rank: rank for rank in ranks if rank.exit is not None}
+    for row in rows:
+        if row["parent"] is None and not row["exits"] and row["count"] == count(row["ranks"]) <= len(exits):
+            ended = [exits[n] for first, last in row["ranks"] for n in range(first, last + 1) if n in exits]
+            codes = [str(-rank.signal if rank.signal is not None else rank.code) for rank in ended]
+            row["exits"] = {code: codes.count(code) for code in sorted(set(codes) - {"None"})}
+            last = max((rank.ended or 0 for rank in ended), default=0)
+            row["ended"] = row["ended"] or (moment.iso(last) if last else None)
 
 
 def _row(root: Row, number: int, entries: dict[int, Entry], rows: dict[int, Row]) -> Row:
