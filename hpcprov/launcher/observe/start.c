@@ -122,8 +122,9 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
     observer.visible = stays_visible();
     if (!observer.visible) start_hide(environment);
     if (environment_off(environment) || !writer_attach(observer.area)) return;
-    observer.instance = writer_instance();
     observer.pid = (uint32_t)raw_getpid();
+    observer.instance = observer.visible && parent ? parent : writer_instance(); /* who started it has told of it */
+    if (observer.instance == parent) return;
     if (argc > 0 && environment == argv + argc + 1) tell_self(parent, argv);
     else tell_self_from_proc(parent);
     tell_view();
