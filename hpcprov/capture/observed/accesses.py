@@ -155,7 +155,7 @@ class Accesses:
             left.absorb(moved)
             left.state = READ | OLD | GONE | moved.state & (LOOKED | DECLARED)
             left.told, moved.told = moved.told, None
-            moved.state &= ~OLD
+            moved.state &= ~(OLD | READ | LOOKED)
             moved.size = moved.mtime = -1
         left.touch(moment, bit, row)
         self.index.mark(left)

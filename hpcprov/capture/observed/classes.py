@@ -100,6 +100,7 @@ class Places:
             for path in [*TEMPORARY, *(environ.get(name, "") for name in TEMPORARY_VARIABLES)]
             if path.startswith("/") and path != "/"
         )
+        self.spools = tuple(top + OWN_SPOOL for top in self.temporary)
         # One that lies in the working directory was made for this job.
         self.own_temporary = tuple(top for top in self.temporary if top.startswith(self.cwd) and top != self.cwd)
         # A job that works in /opt/model works with data there.
@@ -139,9 +140,7 @@ class Places:
 
     def is_own(self, path: bytes) -> bool:
         """Whether hpcprov keeps its own files there."""
-        if OWN_STORE in path or any(hook in path for hook in OWN_HOOK):
-            return True
-        return any(path.startswith(top + OWN_SPOOL) for top in self.temporary)
+        return path.startswith(self.spools) or OWN_STORE in path or OWN_HOOK[0] in path or OWN_HOOK[1] in path
 
     def of_tools(self, path: bytes) -> Place | None:
         """A directory that a tool keeps for itself, such as .git."""

@@ -27,7 +27,8 @@ RESERVE = 2000  # entries more for what was declared and for stores
 MOST_KNOWN = 8192  # names whose file or directory is remembered between two records
 MOST_LINKS = 40  # on the way to a file, as in Linux
 MOST_SHEDDING = 20
-LONGEST = 4096  # bytes of a path, PATH_MAX
+LONGEST = 16384  # bytes of a path
+DEEPEST = 256  # directories of a path; below that there are only counts
 BYTECODE = (b".pyc", b".pyo")
 
 Where = Place | Folder | Crowd
@@ -62,7 +63,12 @@ class Index:
             if path.startswith(b"image:"):
                 self.counts.add("scratch" if flags & area.WRITE else "software", path)
             return None
+        if path.count(b"/") > DEEPEST:
+            self.crowd_of(self.top).add(flags & area.WRITE)
+            return None
         path = self.spelling.plain(path)
+        if path == b"/":
+            return None
         if flags & area.UNCONFIRMED and not self.is_there(path, flags):
             return None
         return self.look_up(path, flags, declared=self.declared.has(path))
@@ -99,11 +105,7 @@ class Index:
         """A file that was not known: behind a link, the first one of a store, or plainly new."""
         target = self.questions.link(path) if self.links < MOST_LINKS else None
         if target is not None and len(target) <= LONGEST:
-            self.links += 1
-            try:
-                return self.look_up(joined(folder.path(), target), flags, declared=declared)
-            finally:
-                self.links -= 1
+            return self.follow(joined(folder.path(), target), flags, declared=declared)
         form = stores.form_by_file(name)
         top = self.store_top(folder, form, name)
         if top is not None:
@@ -115,6 +117,16 @@ class Index:
         if directory_of(path) not in self.aliases:
             self.remember(path, file)
         return file
+
+    def follow(self, path: bytes, flags: int, *, declared: bool) -> File | None:
+        """The file that a link leads to."""
+        if path == b"/" or path.count(b"/") > DEEPEST:
+            return None
+        self.links += 1
+        try:
+            return self.look_up(path, flags, declared=declared)
+        finally:
+            self.links -= 1
 
     def has_room(self, name: bytes, *, reserved: bool = False) -> bool:
         """Take the room for one more file or directory; False when there is none."""
@@ -215,10 +227,14 @@ class Index:
         """The directory `name` in a folder, made when it is new; where it leads to when it is a link."""
         if name in folder.folders:
             return folder.folders[name]
+        if self.left <= 0 and not stores.named_form(name):
+            return self.crowd_of(folder)
         target = self.questions.link(folder.path() + b"/" + name) if self.links < MOST_LINKS else None
         if target is None or len(target) > LONGEST:
             return self.new_folder(folder, name)
         path = joined(folder.path(), target)
+        if path.count(b"/") > DEEPEST:
+            return self.crowd_of(folder)
         self.aliases.add(directory)
         self.links += 1
         try:
@@ -238,6 +254,8 @@ class Index:
     def parent(self, path: bytes) -> tuple[Folder | None, bytes]:
         """The folder that a name is in, None where files are only counted; and the name."""
         directory, _, name = path.rpartition(b"/")
+        if not name or path.count(b"/") > DEEPEST:
+            return None, name
         where = self.where.get(directory) or self.find(directory)
         if isinstance(where, Place) and self.keeps(where, name, self.declared.has(path)):
             where = self.folder(directory)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     Package = tuple[str, str, str, str | None]
 
+MOST_UNLIKE = 200  # distributions of one directory that are not called as what they install
 PYTHON, R, NODE, JULIA, PERL, RUBY = "python package", "R package", "node package", "julia package", "perl", "ruby"
 # A directory of packages, the kind of what is in it, and how many names below it make the package's.
 LIBRARIES = (
@@ -53,8 +54,10 @@ class Names:
 
 
 def in_library(path: bytes, start: int, kind: str) -> Package:
-    """`.../site-packages/numpy/core/` -> numpy; a file at the top belongs to the library itself."""
+    """`.../site-packages/numpy/core/` -> numpy; what lies at the top, or only describes packages, has no name."""
     name, _, rest = path[start:].partition(b"/")
+    if name.endswith((b".dist-info", b".egg-info")) or name == b"__pycache__":
+        name = b""
     if name.startswith(b"@"):
         name += b"/" + rest.partition(b"/")[0]
     return kind, text(path[: start - 1]), text(name), None
@@ -117,18 +120,26 @@ def text(path: bytes) -> str:
 
 def versions(folder: str, questions: Questions) -> dict[str, tuple[str, str]]:
     """Of a site-packages directory: what is imported -> (distribution, version)."""
+    names = questions.names(folder)
+    tops = {imported(name.removesuffix(".py")) for name in names}
     found: dict[str, tuple[str, str]] = {}
-    unlike: list[tuple[str, str, str]] = []
-    for entry in questions.names(folder):
+    unlike = []
+    for entry in names:
         name, version = distribution(entry)
-        if name is None or version is None:
-            continue
-        found.setdefault(imported(name), (name, version))
-        unlike.append((entry, name, version))
-    for entry, name, version in unlike:
-        for top in questions.text(f"{folder}/{entry}/top_level.txt").split()[:100]:
+        if name and version:
+            found.setdefault(imported(name), (name, version))
+            if imported(name) not in tops:
+                unlike.append((entry, name, version))
+    for entry, name, version in unlike[:MOST_UNLIKE]:
+        for top in installed_tops(f"{folder}/{entry}", questions):
             found.setdefault(imported(top), (name, version))
     return found
+
+
+def installed_tops(folder: str, questions: Questions) -> set[str]:
+    """What a distribution that is called otherwise installs: the first parts of the paths in its RECORD."""
+    lines = questions.text(f"{folder}/RECORD").splitlines()
+    return {line.partition(",")[0].partition("/")[0].removesuffix(".py") for line in lines}
 
 
 def distribution(entry: str) -> tuple[str | None, str | None]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FILE, DIRECTORY, OTHER = "file", "directory", "other"
-TEXT_LIMIT = 1 << 20
+TEXT_LIMIT = 1 << 16
 
 
 class Questions:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from hpcprov.capture.observed import packages, stores
 from hpcprov.capture.observed.classes import (
     CLASSES,
-    Place,
     is_code_name,
     is_data_name,
     is_library_name,
@@ -133,20 +132,20 @@ class Telling:
             return "data"
         if state & GONE and not state & OLD:
             return "scratch"
-        if state & WRITTEN:
-            if self.places.is_temporary(path):
-                return "scratch"
-            return "logs" if is_log_name(folder, name) else "data"
+        if state & WRITTEN and self.places.is_temporary(path):
+            return "scratch"
         if is_data_name(name):
             return "data"
+        place = self.places.find(folder) if self.places.prefixes else None
+        if place is not None:
+            return place.label
+        if state & WRITTEN:
+            return "logs" if is_log_name(folder, name) else "data"
         if path in scripts or is_code_name(name):
             return "code"
         if is_library_name(name):
             return "software"
-        if self.places.is_settings(folder, name):
-            return "configuration"
-        place = self.places.find(folder) if self.places.prefixes else None
-        return place.label if isinstance(place, Place) else "data"
+        return "configuration" if self.places.is_settings(folder, name) else "data"
 
     # Counts
 
@@ -193,8 +192,9 @@ class Telling:
         """The packages of which files were read."""
         found: dict[tuple[str, str, str, str | None], int] = {}
         for (kind, prefix, name, version), files in self.index.counts.packages.items():
-            key = (kind, prefix, *self.named(kind, prefix, name, version))
-            found[key] = found.get(key, 0) + files
+            if name:
+                key = (kind, prefix, *self.named(kind, prefix, name, version))
+                found[key] = found.get(key, 0) + files
         rows = sorted(found.items(), key=lambda row: tuple(word or "" for word in row[0]))
         return [
             {"prefix": prefix, "kind": kind, "name": name, "version": version, "files": files}
@@ -203,7 +203,7 @@ class Telling:
 
     def named(self, kind: str, prefix: str, name: str, version: str | None) -> tuple[str, str | None]:
         """A package's name and version; of Python, those of the distribution that brought what was imported."""
-        if kind != packages.PYTHON or not name:
+        if kind != packages.PYTHON:
             return name, version
         if prefix not in self.versions:
             self.versions[prefix] = packages.versions(prefix, self.questions)
