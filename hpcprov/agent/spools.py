@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"hpcprov-([0-9]+)-[0-9a-f]{32}")
 AREA = "area"
-YOUNG = 60.0  # s: a spool without an area may be in the making
+# s: a spool without an area may be in the making; launchers let go of an area before a slow agent holds it.
+YOUNG = 60.0
 
 
 def places(environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -80,7 +81,7 @@ def sweep(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def is_dead(path: str) -> bool:
-    """Whether a spool is ours and nobody holds its area."""
+    """Whether a spool is ours, nobody holds its area, and nobody is about to."""
     try:
         status = os.stat(path, follow_symlinks=False)
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
@@ -91,6 +92,8 @@ def is_dead(path: str) -> bool:
     except OSError:
         return False
     try:
+        if time.time() - os.fstat(fd).st_mtime <= YOUNG:
+            return False
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     except OSError:

@@ -180,8 +180,8 @@ def spool(place: Path, digit: str, uid: int | None = None) -> Path:
 
 def test_spools_that_nobody_uses_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spools, "places", lambda _: [str(tmp_path)])
-    dead, used, other, empty, old = (spool(tmp_path, digit) for digit in "abcde")
-    for path in (dead, used, other):
+    dead, used, other, empty, old, young = (spool(tmp_path, digit) for digit in "abcde0")
+    for path in (dead, used, other, young):
         Ring(path / "area")
     (dead / "python.jsonl").write_text("x")
     (dead / ".77-1").write_text("half made")
@@ -194,10 +194,12 @@ def test_spools_that_nobody_uses_are_swept(tmp_path: Path, monkeypatch: pytest.M
     fcntl.flock(holder, fcntl.LOCK_SH)
     (other / "area").unlink()
     os.mkfifo(other / "area")
+    for path in (dead, used, other):
+        os.utime(path / "area", (1, 1))
     spools.sweep({})
     left = {path.name for path in tmp_path.iterdir()}
     # What is no file cannot be an area, but is locked like one: it goes as well.
-    assert left == {used.name, empty.name, foreign.name, link.name}
+    assert left == {used.name, empty.name, young.name, foreign.name, link.name}
     os.close(holder)
 
 
