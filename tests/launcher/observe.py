@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PROBES = ("state", "setup", "act", "jobshell")
-FAST = ("--no-agent",)
+# Options of exec for most tests; tests/observe/test_transparency.py sets others.
+FAST = tuple(os.environ.get("HPCPROV_EXEC_OPTIONS", "--no-agent").split())
 NOTHING: Mapping[str, str] = {}
 ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/nonexistent", "LANG": "C.UTF-8"}
 # What exec may add to the application's environment.

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from hpcprov.capture.observed import Observed
+from hpcprov.capture.observed.questions import Questions
 from tests.require import require
 
-from .area_tool import Area, library
+from .area_tool import HEADER, TAIL, Area, library
 from .oracle import Told, read_trace
 from .pattern import Pattern, names, pairs, prepare
 from .patterns_c import NAMES, OPENS, PROCESSES
@@ -42,6 +44,22 @@ ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
 }
 LIMIT_S = 30
+# What is left in the end is here not what a run is said to have used and generated, and why.
+NOT_ARTIFACTS = {
+    "opens dlopen": "the loader opens libraries by itself",
+    "opens raw": "not seen at all",
+    "names rename_directory": "nobody touched the files that moved with their directory",
+    "processes cwd_renamed": "the same",
+    "names link": "a file that has two names is told under the one that was written",
+    "processes exec_script": "a script is code",
+    "dash script": "a script is code",
+    "processes off": "not seen at all",
+    "gzip": "what is unpacked looks as if it had never gone",
+    "flock": "a lock is opened for reading and made by that",
+    "git": "its own files are not data",
+    "python imports": "modules are code",
+    "python stores": "a store is one artifact",
+}
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +103,34 @@ def only_files(told: Told, directory: Path) -> Told:
     return told._replace(read=set(filter(keep, told.read)), written=set(filter(keep, told.written)))
 
 
+def versions(directory: Path) -> dict[bytes, tuple[int, int, int]]:
+    """Inode, size and time of every file."""
+    found = {}
+    root = os.fsencode(directory)
+    for top, _, files in os.walk(root):
+        for path in (os.path.join(top, file) for file in files if len(top) + len(file) < 4095):
+            if os.path.isfile(path) and not os.path.islink(path):
+                status = os.stat(path)
+                found[os.path.relpath(path, root)] = (status.st_ino, status.st_size, status.st_mtime_ns)
+    return found
+
+
+def fold(area: Area, directory: Path) -> tuple[set[bytes], set[bytes]]:
+    """The data files below `directory` that a run would be said to have used and to have generated."""
+    seen = Observed(cwd=str(directory), environ=ENVIRONMENT, questions=Questions())
+    seen.feed(0, area.path.read_bytes()[HEADER : HEADER + area.number(TAIL)], 0, final=True)
+    told = [event["entries"] for event in seen.events(final=True) if event["event"] == "access"]
+    top = os.fsencode(directory) + b"/"
+    found: tuple[set[bytes], set[bytes]] = (set(), set())
+    for entry in (entry for entries in told for entry in entries):
+        name = os.fsencode(entry["path"]).removeprefix(top)
+        if entry["read"] and (entry["overwritten"] or not entry["written"]):
+            found[0].add(name)
+        if entry["written"] and not entry["gone"]:
+            found[1].add(name)
+    return found
+
+
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
 def test_the_library_tells_what_strace_sees(pattern: Pattern, programs: Path, tmp_path: Path, strace: str) -> None:
     if pattern.needs:
@@ -96,11 +142,13 @@ def test_the_library_tells_what_strace_sees(pattern: Pattern, programs: Path, tm
     assert bare[0] == pattern.status, bare
 
     watched = lay_out(tmp_path / "watched", programs)
+    before = versions(watched)
     with Area.make(tmp_path / "area") as area:
         given = [f"--env={name}={value}" for name, value in area.environment(library()).items()]
         trace = tmp_path / "trace"
         seen = run([strace, *OPTIONS, "-o", str(trace), *given, *argv], watched, ENVIRONMENT)
         records = area.records()
+        used, generated = fold(area, watched)
     assert seen == bare
     expected = only_files(read_trace(trace.read_text("latin-1"), watched), watched)
     assert names(pattern.read) <= expected.read | expected.written
@@ -117,3 +165,7 @@ def test_the_library_tells_what_strace_sees(pattern: Pattern, programs: Path, tm
     assert told.linked == expected.linked
     assert told.removed == expected.removed
     assert sorted(told.programs) == sorted(ran)
+    if pattern.name not in NOT_ARTIFACTS:
+        after = versions(watched)
+        assert generated == {name for name in after if after[name] != before.get(name)}
+        assert used >= set(before) & expected.read
