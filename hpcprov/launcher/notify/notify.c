@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct {
@@ -21,11 +22,11 @@ static const char *set_up(const struct area *a, const struct place *p) {
     struct desk *desk = notify.desk = mmap(NULL, sizeof *desk, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int ends[2];
     if (desk == MAP_FAILED || !events_map(&notify.events, a->fd)) return "too little memory";
+    if (!seen_begin() || !processes_begin(&notify.events, p->rank < 0 ? 0 : (uint32_t)p->rank)) return "too little memory";
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) return "too few descriptors";
     notify.ours = fd_above_stdio(ends[0]);
     notify.theirs = fd_above_stdio(ends[1]);
     if (notify.ours < 0 || notify.theirs < 0) return "too few descriptors";
-    processes_begin(&notify.events, p->rank < 0 ? 0 : (uint32_t)p->rank);
     if (!keeper_start(notify.ours, notify.desk, &notify.events) || !serve_start(notify.ours, notify.desk, &notify.events)) return "too few processes";
     return NULL;
 }
@@ -47,9 +48,10 @@ void notify_in_child(void) {
     if (!notify.started) return;
     int listener = filter_install();
     if (listener < 0) return; /* notify_end tells */
-    bool sent = send_listener(notify.theirs, listener) && send_listener(notify.theirs, listener); /* to the threads, to the keeper */
-    if (!sent) _exit(127);
+    bool sent = send_listener(notify.theirs, listener); /* to the threads or the keeper, who comes first */
+    if (sent) send_listener(notify.theirs, listener);
     close(listener);
+    if (!sent) syscall(SYS_exit, 127); /* exit_group would wait for an answer */
     close(notify.theirs);
 }
 

@@ -73,13 +73,14 @@ struct process { /* a copy; the table stays behind its lock */
     uint32_t instance;
     bool foreign; /* another root or other mounts than ours */
 };
-void processes_begin(struct events *e, uint32_t rank);
+bool processes_begin(struct events *e, uint32_t rank); /* false: too little memory */
 struct process processes_find(pid_t tid);
 void processes_executes(pid_t tid);                     /* is about to: whether it did shows at its next call */
 void processes_ended(pid_t tid, int code);
 void processes_settle(bool all);                        /* programs that have not called since they were started */
 
 /* ---- seen.c */
+bool seen_begin(void);
 bool seen_before(uint32_t instance, const char *path, unsigned access);
 void seen_forget(const char *path);
 

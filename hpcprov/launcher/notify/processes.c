@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,7 +32,7 @@ struct entry {
 
 static struct {
     pthread_mutex_t lock;
-    struct entry entries[SLOTS];
+    struct entry *entries;
     struct events *events;
     uint32_t rank, root; /* the first program: its orphans are taken for its own */
     pid_t launcher;
@@ -199,11 +200,15 @@ static void settle(struct entry *leader, pid_t caller) {
 
 /* ---- */
 
-void processes_begin(struct events *e, uint32_t rank) {
+bool processes_begin(struct events *e, uint32_t rank) {
+    void *room = mmap(NULL, SLOTS * sizeof *table.entries, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) return false;
+    table.entries = room;
     table.events = e;
     table.rank = rank;
     table.launcher = getpid();
     if (!caller_link(table.launcher, "ns/mnt", table.mounts, sizeof table.mounts)) *table.mounts = 0;
+    return true;
 }
 
 struct process processes_find(pid_t tid) {

@@ -1,8 +1,17 @@
 /* What has been written already: a direct-mapped table of names. A name that is pushed out is written once more, which does no harm. */
 #include "notify.h"
 
+#include <sys/mman.h>
+
 enum { SLOTS = 1 << 15, ACCESS = 7 }; /* read, write, create: in the lowest bits of a slot */
-static _Atomic uint64_t slots[SLOTS];
+static _Atomic uint64_t *slots;
+
+bool seen_begin(void) {
+    void *room = mmap(NULL, SLOTS * sizeof *slots, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) return false;
+    slots = room;
+    return true;
+}
 
 static uint64_t hash_of(const char *path) {
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
