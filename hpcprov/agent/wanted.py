@@ -35,12 +35,12 @@ def most(environ: Mapping[str, str]) -> int:
 
 def artifacts(run: str, *, most: int, tell: Callable[..., object] | None = None) -> list[dict[str, Any]]:
     """All that is to be signed of the run in a directory; `tell` as for `declared.resolve`."""
-    events = list(meeting.read_events(run, kinds=declared.EVENTS))
+    events = meeting.read_events(run, kinds=declared.EVENTS)
     first = [one for one in declared.resolve(events, tell=tell) if "reason" not in one]
     found = accesses.join(checked(run))
     named = {(one["role"], one["path"]) for one in first}
-    told = {"declared": [one for event in events if (one := border.normal(event)) and one["event"] == "declared"]}
-    parts = places(found, told, named)
+    links = declared.real_names(path for _, path in named)
+    parts = places(found, named, {real: path for path, real in links.items()})
     for one in first:
         one |= about(one["role"], one["path"], parts.get((one["role"], one["path"]), []))
     own = [(key[0], found[key[1]]) for key in parts if key not in named]

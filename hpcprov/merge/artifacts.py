@@ -40,7 +40,8 @@ def artifacts(
     """Used and generated artifacts by path; `found`: joined accesses; `numbers`: rows of programs."""
     known = told(by_kind["artifact"])
     patterns = declared(by_kind)
-    parts = places(found, by_kind, patterns.keys())
+    links = {real: path for event in by_kind["declared"] for path, real in event.get("real", {}).items()}
+    parts = places(found, patterns.keys(), links)
     usual = next(
         (WAIT[start["hash"]] for start in by_kind["start"] if start.get("hash") in WAIT), LEFT if over else RUNNING
     )
@@ -87,10 +88,9 @@ def declared(by_kind: dict[str, list[Event]]) -> dict[Key, set[str]]:
     return found
 
 
-def places(found: dict[str, Access], by_kind: dict[str, list[Event]], named: Iterable[Key]) -> dict[Key, list[Access]]:
-    """The accesses that make up each artifact: its own, and those of files below it when it is a declared directory."""
-    whole = set(named)
-    links = {real: path for event in by_kind["declared"] for path, real in event.get("real", {}).items()}
+def places(found: dict[str, Access], whole: Collection[Key], links: dict[str, str]) -> dict[Key, list[Access]]:
+    """The accesses that make up each artifact: its own, and those of files below it when it is a declared directory.
+    `whole`: what was declared; `links`: its names by the names behind symbolic links."""
     parts: dict[Key, list[Access]] = {}
     for path in sorted(found):
         for role, _ in seen.roles(found[path]):
