@@ -11,6 +11,7 @@ told now and then, so that a run that is killed has it, and at the end.
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 from hpcprov.agent import identity, spools
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 SHORTEST, LONGEST = 0.02, 0.5  # s between looks
 TELL = (2.0, 5.0, 15.0)  # s after the first event; then every
 BEAT = 60.0  # s
+HURRY = 0.1  # s between looks whether an area fills up
 LAST = 20.0  # s for what is left when all ranks have ended
 DIGESTS, LAST_DIGESTS = (0.2, 16 << 20), (5.0, 512 << 20)  # s for all of them and bytes of one file
 MOUNTS = 1 << 20  # bytes of a list of mounts
@@ -60,6 +62,7 @@ class Draining:
         self.began = time.monotonic()
         self.times = list(TELL)
         self.broken = False
+        self.lock, self.ended = threading.Lock(), threading.Event()
 
     def turn(self) -> None:
         """Read what there is, for a moment, and tell what is due."""
@@ -67,6 +70,7 @@ class Draining:
 
     def end(self) -> None:
         """Everything that was written until now, and what came of it."""
+        self.ended.set()
         self.guard(self.finish)
         for reader in self.readers:
             self.leave(reader)
@@ -74,20 +78,23 @@ class Draining:
 
     def stop(self) -> None:
         """The agent goes early: tell what was seen so far."""
+        self.ended.set()
         self.reasons.append("the agent left before the run's end")
         for reader in self.readers:
             reader.area.stop()
         self.guard(lambda: self.tell(final=True))
 
-    def guard(self, work: Callable[[], None]) -> None:
+    def guard(self, work: Callable[[], object]) -> None:
         """Whatever an application writes into its area: the agent goes on, and the record says what is missing."""
         if self.broken:
             return
         try:
-            work()
+            with self.lock:
+                work()
         except Exception as error:
             self.broken = True
             self.due = float("inf")
+            self.ended.set()
             for reader in self.readers:
                 reader.area.stop()
             why = f"{type(error).__name__}: {error}"[:300]
@@ -102,6 +109,14 @@ class Draining:
         if self.readers and now >= self.began + self.times[0]:
             self.times = self.times[1:] or [self.times[0] + BEAT]
             self.tell(final=False)
+
+    def keep_room(self) -> None:
+        """For a thread of normal priority: beside a busy application an idle one gets no CPU, and an area that is full
+        loses events. So this reads what fills it by more than a quarter, and nothing else."""
+        while not self.ended.wait(HURRY):
+            for reader in self.readers[:]:
+                while not self.ended.is_set() and reader.is_filling():
+                    self.guard(lambda reader=reader: reader.feed(self.observed()))  # type: ignore[misc]
 
     def take(self) -> None:
         """The areas that launchers have handed over; all ranks of a node mostly share one."""

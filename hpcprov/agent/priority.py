@@ -31,11 +31,15 @@ class Worker:
 
     def do(self, job: Callable[[], object]) -> None:
         """Run `job` in the thread and wait for its end; raises what it raises."""
-        self.job = job
-        self.asked.set()
+        self.begin(job)
         self.thread.join()
         if self.error is not None:
             raise self.error
+
+    def begin(self, job: Callable[[], object]) -> None:
+        """Run `job` in the thread."""
+        self.job = job
+        self.asked.set()
 
     def _work(self) -> None:
         self.asked.wait()

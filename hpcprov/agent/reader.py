@@ -37,6 +37,10 @@ class Reader:
         self.area.advance(consumed)
         return consumed
 
+    def is_filling(self) -> bool:
+        """Whether so much is waiting that events may soon be lost."""
+        return self.area.waiting() > self.area.capacity // 4
+
     def is_stuck(self) -> bool:
         now = time.monotonic()
         if self.stuck_at != self.area.position:

@@ -25,7 +25,7 @@ def run(*, root: str, run_id: str, log: str, node: str) -> None:
 
     Nothing slow stands before `watch`: launchers wait for the agent's answers.
     """
-    worker = priority.Worker()
+    worker, hurrier = priority.Worker(), priority.Worker()
     priority.idle()
     journal = Journal(log, node)
     ranks = Node(socket.socket(fileno=3), journal)
@@ -34,6 +34,7 @@ def run(*, root: str, run_id: str, log: str, node: str) -> None:
     membership = Membership(Store(root), run_id, log=os.path.basename(log), node=node)
     opening = Opening(journal, next(iter(ranks.applications), None), membership)
     observer, draining = Observer(ranks), Draining(ranks, journal, opening)
+    hurrier.begin(draining.keep_room)
     room = Room()
     if ranks.watch(observer, journal.sync, room, draining):
         worker.do(lambda: end(root, run_id, ranks, opening, observer, draining))
