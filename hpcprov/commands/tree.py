@@ -15,7 +15,6 @@ from hpcprov.merge.observation import RECORDED
 from hpcprov.merge.status import signal_name
 from hpcprov.record import moment
 from hpcprov.record import ranges as rank_ranges
-from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ MOST_LINES = 1000
 MOST_COUNTED = 20
 DEEPEST = 12  # levels that are drawn as such
 NUMBERS = 28  # characters of the columns after the program
-END = 16  # of the last column at least
+END = 24  # of the last column at least
 NOT_OBSERVED = "the run was not observed: what it executed is not known"
 
 
@@ -74,7 +73,10 @@ def drawn(rows: list[Row]) -> list[tuple[Row, str]]:
 def _line(row: Row, before: str, width: int, screen: Screen) -> str:
     what = cut(before + words(row["argv"] or [row["path"]]), width - 1)
     ranks = cut(rank_ranges.text(row["ranks"]), 8)
-    return f"{what:<{width}}{row['count']:>6}  {ranks:<8}{duration(_took(row)):>10}  {_end(row, screen)}".rstrip()
+    line = f"{what:<{width}}{row['count']:>6}  {ranks:<8}{duration(_took(row)):>10}  "
+    end = cut("; ".join(_ends(row)), max(END, screen.width - len(line)))
+    bad = bool(row["exits"].keys() - {"0"})
+    return line + screen.paint(end, "red" if bad else "yellow" if row["blind"] else "dim") if end else line.rstrip()
 
 
 def _took(row: Row) -> float | None:
@@ -83,21 +85,19 @@ def _took(row: Row) -> float | None:
     return max(0, moment.ns(row["ended"]) - moment.ns(row["began"])) / moment.SECOND
 
 
-def _end(row: Row, screen: Screen) -> str:
+def _ends(row: Row) -> list[str]:
     """How they ended, where that was not well, and whether they could be looked into."""
     parts = [ending(code, number, row["count"]) for code, number in row["exits"].items() if code != "0"]
     told = sum(row["exits"].values())
     if told < row["count"] and not row["blind"]:
         parts.append("end unknown" if not told else f"{row['count'] - told} x end unknown")
-    blind = _blind(row["blind"])
-    shown = [screen.paint(printable(", ".join(parts)), "red" if row["exits"].keys() - {"0"} else "dim")] * bool(parts)
-    return "; ".join([*shown, *([screen.paint(printable(blind), "yellow")] if blind else [])])
+    return [*([", ".join(parts)] if parts else []), *([_blind(row["blind"])] if row["blind"] else [])]
 
 
 def _blind(reason: str | None) -> str:
     if reason == RECORDED:
-        return "has a record of its own"
-    return f"{reason}: not looked into" if reason else ""
+        return "own record"
+    return f"blind: {reason}" if reason else ""
 
 
 def ending(code: str, number: int, of: int) -> str:
