@@ -142,3 +142,57 @@ def test_all_ends_with_1_when_one_cannot_be_settled(call: Call, store: Store) ->
     os.makedirs(store.run("r1"))
     Path(store.run("r1"), "notes.txt").write_text("mine")
     assert call("settle", "--all") == (1, "left r1 holds no log\n", "")
+
+
+def watched(store: Store, data: Path, *entries: dict[str, object], **common: object) -> str:
+    """A run of which only checkpoints of what was seen are left: its agent was killed."""
+    ended = (time.time_ns() - 1_795_000_000 * 10**9) / 10**9
+    common = {"cwd": str(data.parent), "inputs": [], "outputs": [], "observe": "preload"} | common
+    log = Launch(**common).start().exit(at=ended)  # type: ignore[arg-type]
+    log.add("access", 5, node="n1", entries=list(entries))
+    return publish(store, "r1", log)
+
+
+def test_what_was_seen_of_a_killed_run_is_signed(call: Call, store: Store, data: Path) -> None:
+    status = data.stat()
+    other = data.parent / "made.bin"
+    other.write_bytes(b"12345")
+    read = {"path": str(data), "read": True, "began": [status.st_size, status.st_mtime_ns]}
+    overwritten = {"path": "/gone", "read": True, "written": True, "overwritten": True, "began": [1, 1]}
+    watched(store, data, read, overwritten, {"path": str(other), "written": True}, outputs=["*.bin"])
+    assert "hpcprov settle r1" in call("show", "r1")[1]
+    assert sorted(call("settle", "r1")[1].splitlines()) == sorted(
+        ["/gone: missing: there is no such file or directory", f"{data}: ok", f"{other}: ok"]
+    )
+    found = json.loads(call("show", "r1", "--json")[1])["artifacts"]
+    check_record(json.loads(call("show", "r1", "--json")[1]))
+    used = {one["path"]: (one["state"], one["reason"]) for one in found["used"]}
+    assert used == {str(data): ("ok", None), "/gone": ("not hashed", "this run overwrote it")}
+    (made,) = [one for one in found["generated"] if one["path"] == str(other)]
+    assert made["declared"] == ["*.bin"] and made["observed"]["access"] == "written"
+    assert call("settle", "r1") == (0, "nothing left to do\n", "")
+
+
+def test_an_input_that_changed_since_it_was_read_is_not_signed(call: Call, store: Store, data: Path) -> None:
+    watched(store, data, {"path": str(data), "read": True, "began": [1, 1]})
+    assert call("settle", "r1") == (0, f"{data}: not hashed: it has changed since the run ended\n", "")
+    assert "hpcprov settle r1" not in call("show", "r1")[1]
+
+
+def test_as_many_observed_files_are_signed_later_as_a_site_wants(
+    call: Call, store: Store, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [data.parent / f"{k}.bin" for k in range(4)]
+    for k, name in enumerate(names):
+        name.write_bytes(b"x" * (k + 1))
+    entries = [{"path": str(name), "written": True, "ended": [k + 1, 0]} for k, name in enumerate(names)]
+    for entry, name in zip(entries, names, strict=True):
+        entry["ended"] = [name.stat().st_size, name.stat().st_mtime_ns]
+    watched(store, data, *entries, hash="later")
+    configuration = data.parent / "conf"
+    monkeypatch.setenv("HPCPROV_CONFIG", str(configuration))
+    configuration.write_text("observe_files = 2\n")
+    assert call("settle", "r1")[1].splitlines() == [f"{names[3]}: ok", f"{names[2]}: ok"]
+    assert call("settle", "r1")[1] == "nothing left to do\n"
+    configuration.write_text("observe_files = 10\n")
+    assert call("settle", "r1")[1].splitlines() == [f"{names[1]}: ok", f"{names[0]}: ok"]
