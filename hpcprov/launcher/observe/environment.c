@@ -21,6 +21,12 @@ bool environment_off(char *const *environment) {
     return word && words_same(word, "off");
 }
 
+/* ldd: the loader lists libraries and no program runs; ours is none of the program's. */
+static bool only_listed(char *const *environment) {
+    const char *value = value_in(environment, "LD_TRACE_LOADED_OBJECTS=");
+    return value && *value;
+}
+
 size_t environment_room(char *const *environment, const struct program *program) {
     const char *preload = value_in(environment, PRELOAD);
     size_t count = 0;
@@ -103,7 +109,7 @@ static char **container_environment(char *const *environment, const struct progr
 char **environment_with(char *const *environment, const struct program *program, void *room) {
     size_t count = 0, n = 0;
     bool preload = program->preload, done = false;
-    if (program->off) return (char **)environment;
+    if (program->off || only_listed(environment)) return (char **)environment;
     while (environment && environment[count]) count++;
     char **list = room, *text = (char *)(list + count + 3);
     if (program->path) return container_environment(environment, program, list, (struct container_words *)(list + count + CONTAINER_WORDS + 1));
