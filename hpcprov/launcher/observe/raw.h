@@ -30,6 +30,14 @@ static inline long raw6(long n, long a, long b, long c, long d, long e, long f) 
 #error "the observer knows the system calls of x86_64 and aarch64"
 #endif
 
+#ifndef SYS_statx /* Linux 4.11; the headers may be older than the kernel */
+#if defined(__x86_64__)
+#define SYS_statx 332
+#else
+#define SYS_statx 291
+#endif
+#endif
+
 static inline long raw_openat(int dirfd, const char *path, int flags) { return raw6(SYS_openat, dirfd, (long)path, flags, 0, 0, 0); }
 static inline long raw_close(int fd) { return raw6(SYS_close, fd, 0, 0, 0, 0, 0); }
 static inline long raw_fstat(int fd, struct stat *into) { return raw6(SYS_fstat, fd, (long)into, 0, 0, 0, 0); }
