@@ -79,3 +79,18 @@ bool caller_path(pid_t tid, int directory, const char *name, char into[PATH_ROOM
     snprintf(into + len, PATH_ROOM - len, "%s%s", len > 1 ? "/" : "", name);
     return true;
 }
+
+/* Numbers of /proc/<tid>/stat, counted as in proc(5). The name in parentheses may hold anything. */
+bool caller_numbers(pid_t tid, const int *fields, size_t count, uint64_t *values) {
+    char text[1024], *at, *rest;
+    size_t len = caller_file(tid, "stat", text, sizeof text - 1);
+    text[len] = 0;
+    if (!len || !(at = strrchr(text, ')'))) return false;
+    rest = at + 1;
+    size_t found = 0;
+    for (int field = 3; found < count && (at = strsep(&rest, " ")); ) {
+        if (!*at) continue;
+        if (field++ == fields[found]) values[found++] = strtoull(at, NULL, 10);
+    }
+    return found == count;
+}

@@ -188,6 +188,7 @@ void calls_record(struct events *e, int listener, const struct seccomp_notif *re
         return;
     }
     c.process = processes_find(c.tid);
+    if (c.process.ours && what != EXECVE && what != EXECVEAT) return;
     switch (what) {
     case OPEN: open_file(&c, AT_FDCWD, a[0], a[1]); break;
     case OPENAT: open_file(&c, (int)a[0], a[1], a[2]); break;

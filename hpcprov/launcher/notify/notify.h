@@ -11,6 +11,7 @@
  *   calls.c     what a call means for which file
  *   caller.c    names in another process's memory, made absolute
  *   processes.c which program a process runs
+ *   programs.c  what is told of a program
  *   seen.c      what has been written already
  *   events.c    records in the area
  *   keeper.c    a process that answers whenever the launcher does not: stopped, killed, ended, or stuck in a file system
@@ -67,11 +68,24 @@ bool caller_link(pid_t tid, const char *name, char *into, size_t room);         
 size_t caller_file(pid_t tid, const char *name, char *into, size_t room);                /* bytes read; 0: none */
 bool caller_path(pid_t tid, int directory, const char *name, char into[PATH_ROOM]);      /* absolute, as the caller sees it */
 
+bool caller_numbers(pid_t tid, const int *fields, size_t count, uint64_t *values); /* of /proc/<tid>/stat, counted as in proc(5) */
+
+/* ---- programs.c */
+struct program {
+    uint32_t instance;
+    bool ours;     /* the agent of a run within this one, and what it starts: nothing is told of it */
+    uint64_t view; /* which root and mounts it has; 0: ours */
+};
+void programs_begin(struct events *e, uint32_t rank);
+uint64_t programs_image(pid_t tid); /* another one after every execve; 0: the process has ended */
+struct program programs_tell(pid_t pid, struct program before);
+
 /* ---- processes.c */
 struct process { /* a copy; the table stays behind its lock */
     pid_t pid;
     uint32_t instance;
     bool foreign; /* another root or other mounts than ours */
+    bool ours;    /* not the application's: nothing is told of it */
 };
 bool processes_begin(struct events *e, uint32_t rank); /* false: too little memory */
 struct process processes_find(pid_t tid);
