@@ -58,7 +58,7 @@ void preload_take(struct area *a) {
     free(rest);
 }
 
-static bool loadable(const char *path) { return *path == '/' && !strpbrk(path, ": $\t\n") && !access(path, R_OK); }
+static bool can_be_named(const char *path) { return *path == '/' && !strpbrk(path, ": $\t\n"); }
 
 static bool copied(const char *old, const char *new) {
     struct stat st;
@@ -80,8 +80,8 @@ static char *copy_of(const struct area *a, const char *library) {
     struct statvfs fs;
     if (asprintf(&path, "%s/%s", a->spool, LIBRARY_NAME) < 0) return NULL;
     snprintf(new, sizeof new, "%s/.%d", a->spool, (int)getpid());
-    bool made = loadable(path) || (copied(library, new) && !rename(new, path));
-    if (made && loadable(path) && !statvfs(path, &fs) && !(fs.f_flag & ST_NOEXEC)) return path;
+    bool made = !access(path, R_OK) || (copied(library, new) && !rename(new, path));
+    if (made && can_be_named(path) && !statvfs(path, &fs) && !(fs.f_flag & ST_NOEXEC)) return path;
     unlink(new);
     free(path);
     return NULL;
@@ -99,7 +99,7 @@ bool preload_find(struct area *a) {
     for (size_t i = 0; !a->library && i < sizeof places / sizeof *places; i++) {
         if (!*places[i] || access(places[i], R_OK)) continue;
         char *copy = copy_of(a, places[i]); /* containers see the spool, and rarely where we are installed */
-        a->library = loadable(places[i]) ? strdup(places[i]) : copy;
+        a->library = can_be_named(places[i]) ? strdup(places[i]) : copy;
         if (a->library != copy) free(copy);
     }
     return a->library != NULL;

@@ -18,10 +18,14 @@ static void trim(char **from) {
 }
 
 bool site_value(const char *key, char *into, size_t room) {
+    static char whole[4096];
+    static bool looked;
     const char *given = getenv("HPCPROV_CONFIG");
-    char text[4096], *rest = text, *line;
+    char text[sizeof whole], *rest = text, *line;
     bool found = false;
-    if (!read_small_file(given && *given ? given : "/etc/hpcprov.conf", text, sizeof text)) return false;
+    if (!looked && !read_small_file(given && *given ? given : "/etc/hpcprov.conf", whole, sizeof whole)) *whole = 0;
+    looked = true;
+    strcpy(text, whole);
     while ((line = strsep(&rest, "\n"))) {
         char *name = strsep(&line, "=");
         if (!line || *name == '#') continue;
