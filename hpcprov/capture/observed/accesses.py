@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from hpcprov.capture.observed import area, stores
 from hpcprov.capture.observed.index import Index
-from hpcprov.capture.observed.tree import DECLARED, GONE, LOOKED, OLD, READ, REPLACED, WRITTEN, File, Folder
+from hpcprov.capture.observed.tree import DECLARED, GONE, LOOKED, OLD, READ, REPLACED, TENTATIVE, WRITTEN, File, Folder
 
 
 class Accesses:
@@ -28,8 +28,14 @@ class Accesses:
         if file is None:
             return
         old = not flags & area.TRUNCATE and (size > 0 or flags & (area.READ | area.CREATE) == area.READ)
+        if flags & area.TRUNCATE:
+            self.empty(file, row)
         if old or not flags & area.WRITE:
             self.read(file, size, mtime, old=old)
+            if not flags & area.WRITE:
+                file.state &= ~TENTATIVE
+            elif file.state & OLD and not file.first:
+                file.state |= TENTATIVE
         state = file.state & ~GONE
         if flags & area.READ:
             state |= LOOKED | READ
@@ -48,11 +54,17 @@ class Accesses:
                 file.size, file.mtime = size, mtime
         file.state |= READ
 
+    def empty(self, file: File, row: int) -> None:
+        """A file is emptied: HDF5 has only looked whether it was there when it opened it before, for reading too."""
+        if file.state & TENTATIVE and file.programs in ((), (row,)):
+            file.state &= ~(OLD | READ | TENTATIVE)
+            file.size = file.mtime = -1
+
     def is_older(self, file: File, mtime: int) -> bool:
         """Whether what is read now was not written by this run."""
-        if file.state & GONE:
+        if file.state & GONE or mtime >= self.begin > 0:  # changed since the job began: by it, on another node perhaps
             return False
-        return not file.state & WRITTEN or (not file.name and 0 < mtime < self.begin)
+        return not file.state & WRITTEN or (not file.name and mtime > 0)
 
     def unlink(self, path: bytes, flags: int, *, moment: int, bit: int, row: int) -> None:
         """A name was removed."""
@@ -69,8 +81,8 @@ class Accesses:
             self.remove_folder(folder, folder.folders[name], moment, bit, row)
 
     def remove_file(self, file: File, moment: int, bit: int, row: int) -> None:
-        """A file is gone; when this run had made it and nobody has been told, nothing of it is kept."""
-        if file.state & (OLD | DECLARED) or file.told is not None:
+        """A file is gone; when this run had made it, nothing of it is kept."""
+        if file.state & (OLD | DECLARED):
             self.gone(file, moment, bit, row)
         else:
             self.index.counts.again("scratch")
@@ -174,7 +186,7 @@ class Accesses:
         if isinstance(moved, Folder):
             self.put_folder(moved, folder, path, origin, moment)
         elif moved is None or folder is None or folder.store is not None:
-            self.forget(moved)
+            self.index.forget(moved)
             self.arrive(path, origin, moment, bit, row)
         else:
             self.put_file(moved, folder, path, origin)
@@ -191,7 +203,7 @@ class Accesses:
                 moved.size, moved.mtime = replaced.size, replaced.mtime
                 moved.touch(replaced.first, replaced.ranks, 0)
             moved.state |= replaced.state & DECLARED
-        self.forget(replaced)
+        self.index.forget(replaced)
         moved.folder, moved.name = folder, name
         folder.files[name] = moved
         moved.origin = moved.origin or origin
@@ -203,24 +215,11 @@ class Accesses:
         """Give a directory a new name with all that is in it."""
         name = path.rpartition(b"/")[2]
         if folder is None or folder.store is not None or folder.is_within(moved):
-            self.forget(moved)
+            self.index.forget(moved)
             return
-        self.forget(self.index.take(folder, name))
+        self.index.forget(self.index.take(folder, name))
         moved.parent, moved.name, moved.origin, moved.moved = folder, name, moved.origin or origin, moment
         folder.folders[name] = moved
         if moved.store is None and (form := stores.named_form(name)):
             self.index.make_store(moved, form)
         self.index.moved[moved] = None
-
-    def forget(self, thing: File | Folder | None) -> None:
-        """Keep nothing of what went where files are only counted, or was replaced."""
-        if isinstance(thing, File):
-            self.index.drop(thing)
-        if not isinstance(thing, Folder):
-            return
-        for file in list(thing.all_files()):
-            self.index.drop(file)
-        for part in thing.walk():
-            self.index.crowds.pop(id(part), None)
-            self.index.moved.pop(part, None)
-            self.index.give_room(part.name)

@@ -40,7 +40,8 @@ OF_TOOLS = {
     b".tox": "software", b".nox": "software", b".eggs": "software", b".venv": "software", b"__pycache__": "software",
     b".julia": "software", b".cargo": "software", b".rustup": "software", b".npm": "software",
     b".pytest_cache": "configuration", b".mypy_cache": "configuration", b".ruff_cache": "configuration",
-    b".ipynb_checkpoints": "configuration", b".hypothesis": "configuration", b".Rproj.user": "configuration",
+    b".cache": "configuration", b".config": "configuration", b".ipynb_checkpoints": "configuration",
+    b".hypothesis": "configuration", b".Rproj.user": "configuration",
 }  # fmt: skip
 # Directories in a user's home into which software is installed.
 OF_HOME = (

@@ -113,6 +113,8 @@ class Index:
         if not self.has_room(name, reserved=declared):
             self.crowd_of(folder).add(flags & area.WRITE)
             return None
+        if name in folder.folders:  # what was a directory is a file now
+            self.forget(self.take(folder, name))
         file = folder.files[name] = File(folder, name, DECLARED if declared else 0)
         if directory_of(path) not in self.aliases:
             self.remember(path, file)
@@ -286,6 +288,9 @@ class Index:
         for lower in below:
             self.moved.pop(lower, None)
             self.give_room(lower.name)
+        if folder.parent is not None and folder.name in folder.parent.files:  # what was a file is a directory now
+            self.drop(folder.parent.files.pop(folder.name))
+            self.forget_names()
         self.left -= 1
         folder.files, folder.folders, folder.store, folder.form = {}, {}, store, form
         if below or parts:
@@ -305,6 +310,19 @@ class Index:
             self.forget_names()
             return folder.folders.pop(name)
         return folder.files.pop(name, None)
+
+    def forget(self, thing: File | Folder | None) -> None:
+        """Keep nothing of what went where files are only counted, or was replaced."""
+        if isinstance(thing, File):
+            self.drop(thing)
+        if not isinstance(thing, Folder):
+            return
+        for file in list(thing.all_files()):
+            self.drop(file)
+        for part in thing.walk():
+            self.crowds.pop(id(part), None)
+            self.moved.pop(part, None)
+            self.give_room(part.name)
 
     def forget_name(self, path: bytes) -> None:
         """What a name leads to may have changed."""

@@ -20,6 +20,7 @@ GONE = 8
 REPLACED = 16  # it was truncated, made or renamed into place: not only opened for writing
 LOOKED = 32  # it was opened for reading, not for writing only
 DECLARED = 64
+TENTATIVE = 128  # it is OLD only because it was opened for reading and writing
 MOST_PROGRAMS = 8
 
 
