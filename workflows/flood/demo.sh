@@ -8,9 +8,9 @@ cd "$here/out"
 show() {
     printf '\n$ %s\n' "$1"
 }
-show "mpiexec -n 4 hpcprov exec --input $(basename "$TERRAIN") --output flood.zarr --output flood.h5 -- python flood.py"
+show "mpiexec -n 4 hpcprov exec -- python flood.py"
 mpiexec -n 4 hpcprov exec --name flood --note 'What stands in the valleys after an hour of rain?' --tag terrain=jacksboro \
-    --input "$TERRAIN" --output flood.zarr --output flood.h5 -- python "$here/flood.py" --terrain "$TERRAIN" --out .
+    -- python "$here/flood.py" --terrain "$TERRAIN" --out .
 show "hpcprov show last"
 hpcprov show last
 show "hpcprov hash flood.zarr flood.h5"
