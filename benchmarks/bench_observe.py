@@ -2,13 +2,15 @@
 
 Every command is timed by a small program that stands between it and whoever watches, so that the start and end of
 hpcprov, of MPI and of a tracer are not in the figures; the agent, which reads along on the same cores, is. Runs
-alternate, so that a busy machine slows all alike; medians are printed. All files are in memory, where opening one is
-cheapest: a worst case. Beside it strace, and Darshan and ReproZip where they are found (HPCPROV_BENCH_DARSHAN names
-libdarshan.so; ReproZip is looked for on PATH). It never fails on time.
+alternate, so that a busy machine slows all alike; medians are printed, and beside wall time the time on processors,
+which other work on the machine changes least. All files are in memory, where opening one is cheapest: a worst case.
+Beside it strace, and Darshan and ReproZip where they are found (HPCPROV_BENCH_DARSHAN names libdarshan.so; ReproZip is
+looked for on PATH). It never fails on time.
 
     $ python benchmarks/bench_observe.py [ROUNDS]
-    workload                              bare     exec  observed  +notify   strace   Darshan  ReproZip   budget
-    import numpy, h5py                  0.090 s    1.00      1.02     1.04     1.3         -         -   <= 1.03
+    workload                                 bare      exec  observed    +audit   +notify    strace   budget
+    import numpy, h5py                    0.090 s      1.00      1.02      1.03      1.10      1.31   <= 1.03
+        on processors                     0.085 s      1.00      1.01      1.02      1.05      1.30
 """
 
 from __future__ import annotations
@@ -89,41 +91,41 @@ def others() -> Iterator[Watcher]:
         yield ("ReproZip", ["reprozip", "trace", "--overwrite", "-d", "traced"], {}, 8)
 
 
-def seconds(command: list[str], ranks: int, watcher: Watcher) -> float:
-    """The application's wall time in s, the longest of its ranks; NaN where the watcher did not run it."""
+def seconds(command: list[str], ranks: int, watcher: Watcher) -> tuple[float, float]:
+    """The application's wall time in s, the longest of its ranks, and its time on processors, that of all of them; NaN
+    where the watcher did not run it."""
     out = Path("taken")
     out.unlink(missing_ok=True)
     shutil.rmtree("out", ignore_errors=True)
     os.mkdir("out")
-    name, front, environ, _ = watcher
+    _, front, environ, _ = watcher
     launch = [str(Path(PYTHON).with_name("mpiexec")), "-n", str(ranks)] if ranks else []
     line = [*launch, *front, "./workloads", "timed", str(out.resolve()), *command]
     done = subprocess.run(line, env=os.environ | environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if done.returncode and not name.startswith(("bare", "exec", "observed")):
-        return float("nan")
+    if done.returncode and watcher not in ALWAYS:
+        return float("nan"), float("nan")
     if done.returncode:
-        raise SystemExit(
-            f"bench_observe: {' '.join(line)[:200]}: status {done.returncode}\n{done.stderr.decode()[-500:]}"
-        )
-    return max(map(int, out.read_text().split())) / 1e9
+        said = f"{' '.join(line)[:200]}: status {done.returncode}"
+        raise SystemExit(f"bench_observe: {said}\n{done.stderr.decode()[-500:]}")
+    taken = [tuple(map(int, row.split())) for row in out.read_text().splitlines()]
+    return max(wall for wall, _ in taken) / 1e9, sum(processors for _, processors in taken) / 1e9
 
 
-def alternate(command: list[str], ranks: int, watchers: list[Watcher], rounds: int) -> dict[str, float]:
-    """The median time in s under each watcher."""
-    taken: dict[str, list[float]] = {name: [] for name, *_ in watchers}
+def alternate(command: list[str], ranks: int, watchers: list[Watcher], rounds: int) -> list[list[float]]:
+    """The medians in s of wall time and of time on processors, each with one value for each watcher."""
+    taken: list[list[tuple[float, float]]] = [[] for _ in watchers]
     for number in range(rounds):
-        for watcher in watchers:
+        for rows, watcher in zip(taken, watchers, strict=True):
             if number % watcher[3] == 0:
-                taken[watcher[0]].append(seconds(command, ranks, watcher))
-    return {name: statistics.median(values) for name, values in taken.items()}
+                rows.append(seconds(command, ranks, watcher))
+    return [[statistics.median(row[which] for row in rows) for rows in taken] for which in (0, 1)]
 
 
-def show(name: str, medians: dict[str, float], budget: str) -> None:
-    bare = medians["bare"]
-    ratios = "".join(
-        f"{value / bare:10.2f}" if value == value else f"{'-':>10}" for value in list(medians.values())[1:]
-    )
-    print(f"{name:34}{bare:9.3f} s{ratios}   {budget}", flush=True)
+def show(name: str, medians: list[float], budget: str) -> None:
+    """The first in s, the others in multiples of it."""
+    bare, *rest = medians
+    ratios = "".join(f"{value / bare:10.2f}" if value == value else f"{'-':>10}" for value in rest)
+    print(f"{name:34}{bare:9.3f} s{ratios}   {budget}".rstrip(), flush=True)
 
 
 @contextlib.contextmanager
@@ -154,10 +156,12 @@ def main(rounds: int, wanted: Callable[[str], bool] = lambda name: True) -> None
     with in_memory():
         for name, command, ranks, budget in WORKLOADS:
             if wanted(name):
-                show(name, alternate(command, ranks, watchers, rounds), budget)
+                wall, processors = alternate(command, ranks, watchers, rounds)
+                show(name, wall, budget)
+                show("    on processors", processors, "")
     print(f"{time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":
     words = sys.argv[2:]
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7, lambda name: not words or any(word in name for word in words))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5, lambda name: not words or any(word in name for word in words))

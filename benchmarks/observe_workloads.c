@@ -1,6 +1,6 @@
 /* What bench_observe.py runs in C:
  *
- *     workloads timed OUT COMMAND...        runs it and appends the nanoseconds it took to OUT
+ *     workloads timed OUT COMMAND...        runs it and appends to OUT the nanoseconds it took, and those on processors
  *     workloads open READS WRITES           opens, reads and closes in/0 ... in/<READS - 1>, then creates out/0 ... out/<WRITES - 1>
  *     workloads threads N READS WRITES      the same, by N threads that share the files
  */
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,11 +53,13 @@ static int timed(const char *out, char **command) {
     pid_t pid;
     int status;
     clock_gettime(CLOCK_MONOTONIC, &from);
-    if (posix_spawnp(&pid, command[0], NULL, NULL, command, environ) || waitpid(pid, &status, 0) != pid) fail(command[0]);
+    struct rusage use; /* of all that the command waited for, too */
+    if (posix_spawnp(&pid, command[0], NULL, NULL, command, environ) || wait4(pid, &status, 0, &use) != pid) fail(command[0]);
     clock_gettime(CLOCK_MONOTONIC, &to);
     FILE *file = fopen(out, "a");
     if (!file) fail(out);
-    fprintf(file, "%lld\n", (to.tv_sec - from.tv_sec) * 1000000000LL + to.tv_nsec - from.tv_nsec);
+    long long processors = (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000000000LL + (use.ru_utime.tv_usec + use.ru_stime.tv_usec) * 1000LL;
+    fprintf(file, "%lld %lld\n", (to.tv_sec - from.tv_sec) * 1000000000LL + to.tv_nsec - from.tv_nsec, processors);
     fclose(file);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
