@@ -30,8 +30,9 @@ class Reader:
         data = self.area.read(BLOCK)
         if not data:
             return 0
-        consumed = min(seen.feed(self.number, data, self.area.position, final=final), len(data))
-        if not consumed and self.is_stuck():
+        last = len(data) >= self.area.waiting()  # else the record at the end of `data` goes on behind it
+        consumed = min(seen.feed(self.number, data, self.area.position, final=final and last), len(data))
+        if not consumed and (final or self.is_stuck()):
             settled = self.area.position + unfinished(data)
             consumed = min(seen.feed(self.number, data, self.area.position, settled=settled), len(data))
         self.area.advance(consumed)

@@ -12,6 +12,7 @@ import pytest
 
 from hpcprov.agent import reader, spools
 from hpcprov.agent.area import HEAD, LOST, STOPPED, TAIL, Area
+from hpcprov.capture.observed import Observed
 from hpcprov.record.errors import HpcprovError
 
 CHUNK, HEADER = 65536, 4096
@@ -170,6 +171,25 @@ def test_the_last_user_is_told(ring: Ring) -> None:
 )
 def test_what_a_killed_process_left(data: bytes, length: int) -> None:
     assert reader.unfinished(data) == length
+
+
+def access(path: bytes, state: int) -> bytes:
+    """A record of an opening for writing."""
+    text = path.ljust(len(path) // 16 * 16 + 24, b"\0")
+    size = 40 + len(text)
+    return struct.pack("<IHHIIqQQ", size << 8 | state, 2, 2 | 4, 1, 7, 10**18, 0, 0) + text
+
+
+def test_no_record_is_lost_between_two_pieces_of_what_is_left(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "BLOCK", 1000)
+    written = [access(b"/w/%d" % number, reader.MAGIC[number % 100 != 50]) for number in range(1000)]
+    ring.write(b"".join(written))
+    seen, left = Observed(cwd="/w", environ={}), reader.Reader(ring.area(), 0)
+    while left.feed(seen, final=True):
+        pass
+    assert left.area.position == ring.tail
+    told = [entry for event in seen.events(False) if event["event"] == "access" for entry in event["entries"]]
+    assert (len(told), seen.skipped) == (990, 10)
 
 
 def spool(place: Path, digit: str, uid: int | None = None) -> Path:
