@@ -17,7 +17,7 @@ from tests.require import require
 PROBE = Path(__file__).with_name("probe")
 LAUNCHER = Path(__file__).parents[2] / "hpcprov" / "launcher"
 FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
-STATIC = ("opens", "names", "processes")
+STATIC = ("opens", "names", "processes", "plain")
 LINKED = ("descriptors.c", "command.c")
 
 
@@ -44,3 +44,12 @@ def static_programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     assert [child.wait(60) for child in running] == [0] * len(running)
     return directory
+
+
+@pytest.fixture(scope="session")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`probe/plain.c` of 32 bits."""
+    path = tmp_path_factory.mktemp("narrow") / "narrow"
+    done = subprocess.run(["cc", "-m32", "-o", path, PROBE / "plain.c"], capture_output=True)
+    require("gcc-multilib", done.returncode == 0)
+    return path

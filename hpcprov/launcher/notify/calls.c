@@ -38,11 +38,23 @@ static bool still_asked(const struct call *c) {
     return !ioctl(c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id);
 }
 
+/* Puts the caller's root in front of an absolute name. */
+static bool put_root(const struct call *c, char path[PATH_ROOM]) {
+    char root[PATH_MAX];
+    if (!caller_link(c->tid, "root", root, sizeof root)) return false;
+    size_t len = strcmp(root, "/") ? strlen(root) : 0, size = strlen(path) + 1;
+    if (len + size > PATH_ROOM) return false;
+    memmove(path + len, path, size);
+    memcpy(path, root, len);
+    return true;
+}
+
 static bool find_name(const struct call *c, int directory, uint64_t at, struct name *n) {
     char given[PATH_MAX], from[32] = "cwd";
     if (!caller_string(c->tid, at, given) || !caller_path(c->tid, directory, given, n->path)) return false;
+    if (c->process.program.jailed && !strcmp(n->path, given) && !put_root(c, n->path)) return false;
     char *gone = strstr(n->path, GONE);
-    bool odd = c->process.foreign || gone || strlen(n->path) >= PATH_MAX;
+    bool odd = c->process.program.view || gone || strlen(n->path) >= PATH_MAX;
     if (directory != AT_FDCWD) snprintf(from, sizeof from, "fd/%d", directory);
     if (!odd) strcpy(n->here, n->path);
     else if (*given == '/') snprintf(n->here, sizeof n->here, "/proc/%d/root%s", (int)c->tid, n->path);
@@ -59,13 +71,13 @@ static void write_names(const struct call *c, enum area_kind kind, unsigned flag
         memcpy(text + len, second, strlen(second) + 1);
         len += strlen(second) + 1;
     }
-    struct event event = {.kind = kind, .flags = (uint16_t)(flags | ACCESS_UNCONFIRMED), .instance = c->process.instance, .pid = c->process.pid,
+    struct event event = {.kind = kind, .flags = (uint16_t)(flags | ACCESS_UNCONFIRMED), .instance = c->process.program.instance, .pid = c->process.pid,
                           .strings = text, .len = len};
     if (still_asked(c)) events_write(c->events, &event);
 }
 
 static void write_access(const struct call *c, unsigned flags, const char *path, const struct stat *st) {
-    struct event event = {.kind = AREA_ACCESS, .flags = (uint16_t)(flags | ACCESS_UNCONFIRMED), .instance = c->process.instance, .pid = c->process.pid,
+    struct event event = {.kind = AREA_ACCESS, .flags = (uint16_t)(flags | ACCESS_UNCONFIRMED), .instance = c->process.program.instance, .pid = c->process.pid,
                           .strings = path, .len = strlen(path) + 1};
     if (st) {
         event.is[0] = (uint64_t)st->st_size;
@@ -117,11 +129,11 @@ static void open_file(const struct call *c, int directory, uint64_t at, uint64_t
     unsigned access = access_of(flags), kind = access & (ACCESS_READ | ACCESS_WRITE);
     if (!kind || flags & (O_DIRECTORY | O_PATH) || !find_name(c, directory, at, &n)) return;
     if (stat(n.here, &st)) {
-        if (errno != ENOENT || !(flags & O_CREAT) || !parent_of(&n, &st) || seen_before(c->process.instance, n.path, kind | ACCESS_CREATE)) return;
+        if (errno != ENOENT || !(flags & O_CREAT) || !parent_of(&n, &st) || seen_before(c->process.program.instance, n.path, kind | ACCESS_CREATE)) return;
         write_access(c, access, n.path, NULL);
         return;
     }
-    if (!S_ISREG(st.st_mode) || (flags & O_CREAT && flags & O_EXCL) || seen_before(c->process.instance, n.path, kind)) return;
+    if (!S_ISREG(st.st_mode) || (flags & O_CREAT && flags & O_EXCL) || seen_before(c->process.program.instance, n.path, kind)) return;
     if (may(&n, access)) write_access(c, access, n.path, &st);
     else seen_forget(n.path);
 }
@@ -188,7 +200,7 @@ void calls_record(struct events *e, int listener, const struct seccomp_notif *re
         return;
     }
     c.process = processes_find(c.tid);
-    if (c.process.ours && what != EXECVE && what != EXECVEAT) return;
+    if (c.process.program.ours && what != EXECVE && what != EXECVEAT) return;
     switch (what) {
     case OPEN: open_file(&c, AT_FDCWD, a[0], a[1]); break;
     case OPENAT: open_file(&c, (int)a[0], a[1], a[2]); break;

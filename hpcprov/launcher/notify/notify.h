@@ -74,7 +74,8 @@ bool caller_numbers(pid_t tid, const int *fields, size_t count, uint64_t *values
 struct program {
     uint32_t instance;
     bool ours;     /* the agent of a run within this one, and what it starts: nothing is told of it */
-    uint64_t view; /* which root and mounts it has; 0: ours */
+    bool jailed;   /* in a chroot among our mounts */
+    uint64_t view; /* which mounts it has; 0: ours */
 };
 void programs_begin(struct events *e, uint32_t rank);
 uint64_t programs_image(pid_t tid); /* another one after every execve; 0: the process has ended */
@@ -83,9 +84,7 @@ struct program programs_tell(pid_t pid, struct program before);
 /* ---- processes.c */
 struct process { /* a copy; the table stays behind its lock */
     pid_t pid;
-    uint32_t instance;
-    bool foreign; /* another root or other mounts than ours */
-    bool ours;    /* not the application's: nothing is told of it */
+    struct program program;
 };
 bool processes_begin(struct events *e, uint32_t rank); /* false: too little memory */
 struct process processes_find(pid_t tid);

@@ -127,7 +127,7 @@ struct process processes_find(pid_t tid) {
     pthread_mutex_lock(&table.lock);
     struct entry *e = leader_entry(tid);
     if (e->executing) settle(e, tid);
-    struct process found = {e->pid, e->program.instance, e->program.view != 0, e->program.ours};
+    struct process found = {e->pid, e->program};
     pthread_mutex_unlock(&table.lock);
     return found;
 }
@@ -143,10 +143,10 @@ void processes_executes(pid_t tid) {
 void processes_ended(pid_t tid, int code) {
     struct { int32_t status; uint32_t child; } end = {(code & 0xFF) << 8, 0};
     struct process p = processes_find(tid);
-    struct event event = {.kind = AREA_END, .instance = p.instance, .pid = p.pid};
+    struct event event = {.kind = AREA_END, .instance = p.program.instance, .pid = p.pid};
     end.child = (uint32_t)p.pid;
     memcpy(event.is, &end, sizeof end);
-    if (!p.ours) events_write(table.events, &event);
+    if (!p.program.ours) events_write(table.events, &event);
     pthread_mutex_lock(&table.lock);
     struct entry *e = slot_of(p.pid);
     if (e->tid == p.pid) e->tid = 0;

@@ -35,11 +35,9 @@ uint64_t programs_image(pid_t tid) {
     return (add_text(FNV, path) ^ where) | 1;
 }
 
-/* A container, or a chroot: names mean other files there. */
-static uint64_t view_of(pid_t tid) {
-    char mounts[64], root[PATH_MAX];
-    if (!caller_link(tid, "ns/mnt", mounts, sizeof mounts) || !caller_link(tid, "root", root, sizeof root)) return 0;
-    return !strcmp(mounts, telling.mounts) && !strcmp(root, "/") ? 0 : add_text(add_text(FNV, mounts), root) | 1;
+static bool is_jailed(pid_t tid) {
+    char root[PATH_MAX];
+    return caller_link(tid, "root", root, sizeof root) && strcmp(root, "/");
 }
 
 /* Executable, working directory, arguments: each ended by NUL. */
@@ -62,16 +60,19 @@ static size_t text_of(pid_t pid, char *text, size_t room, uint32_t *argc, bool *
     return len + words;
 }
 
-/* By which its names can be mapped to ours. */
-static void tell_mounts(pid_t pid, uint32_t instance) {
+/* In a container names mean other files: its mounts, by which they can be mapped to ours, whenever they are not its parent's. */
+static uint64_t tell_mounts(pid_t pid, const struct program *program, uint64_t before) {
     char text[AREA_TEXT_MAX];
+    if (!caller_link(pid, "ns/mnt", text, sizeof text) || !strcmp(text, telling.mounts)) return 0;
     size_t len = caller_file(pid, "mountinfo", text, sizeof text - 1), whole = len;
     if (len == sizeof text - 1)
         while (whole > 0 && text[whole - 1] != '\n') whole--;
     text[whole] = 0;
-    struct event event = {.kind = AREA_MOUNTS, .flags = whole < len ? STRINGS_CUT : 0,
-                          .instance = instance, .pid = pid, .strings = text, .len = whole + 1};
-    events_write(telling.events, &event);
+    uint64_t view = add_text(FNV, text) | 1;
+    struct event event = {.kind = AREA_MOUNTS, .flags = whole < len ? STRINGS_CUT : 0, .instance = program->instance, .pid = pid,
+                          .strings = text, .len = whole + 1};
+    if (view != before) events_write(telling.events, &event);
+    return view;
 }
 
 struct program programs_tell(pid_t pid, struct program before) {
@@ -79,12 +80,13 @@ struct program programs_tell(pid_t pid, struct program before) {
     char text[AREA_TEXT_MAX];
     bool cut;
     size_t len = text_of(pid, text, sizeof text - 1, &numbers.argc, &cut);
-    struct program now = {.ours = before.ours || memmem(text, len, AGENT, sizeof AGENT), .view = view_of(pid), .instance = before.instance};
+    struct program now = {.ours = before.ours || memmem(text, len, AGENT, sizeof AGENT), .view = before.view, .instance = before.instance};
     if (now.ours) return now;
     now.instance = events_instance(telling.events);
     struct event event = {.kind = AREA_PROGRAM, .flags = cut ? STRINGS_CUT : 0, .instance = now.instance, .pid = pid, .strings = text, .len = len};
     memcpy(event.is, &numbers, sizeof numbers);
     events_write(telling.events, &event);
-    if (now.view && now.view != before.view) tell_mounts(pid, now.instance);
+    now.view = tell_mounts(pid, &now, before.view);
+    now.jailed = !now.view && is_jailed(pid);
     return now;
 }
