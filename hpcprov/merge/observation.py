@@ -42,7 +42,8 @@ def observation(by_kind: dict[str, list[Event]], programs: Tree) -> dict[str, An
     if not how:
         return None
     nodes = {start.get("node", "unknown") for start in starts} | told.keys()
-    entries = [node_entry(node, told.get(node)) for node in sorted(nodes)]
+    ended = {event["node"] for event in by_kind["ended"]}
+    entries = [node_entry(node, told.get(node), ended=node in ended) for node in sorted(nodes)]
     cut = [{"path": path, "blind": blind, "count": count} for (path, blind), count in programs.counted.items()]
     lists = {name: total(name, [*(value[name] for value in told.values())]) for name in LISTS}
     lists["counted"] = total("counted", [lists["counted"], cut])
@@ -65,12 +66,15 @@ def latest(events: Iterable[Event]) -> dict[str, dict[str, Any]]:
     return {node: found[node]["value"] for node in sorted(found)}
 
 
-def node_entry(node: str, value: dict[str, Any] | None) -> dict[str, Any]:
-    """One node's word on how well it saw."""
+def node_entry(node: str, value: dict[str, Any] | None, *, ended: bool) -> dict[str, Any]:
+    """One node's word on how well it saw; it is the last word when the node's agent lived to the `ended` of its ranks."""
     if value is None:
         reason = "what this node saw was not told"
         return {"node": node} | dict.fromkeys(NODE) | {"complete": False, "reasons": [reason], "classes": {}}
-    return {"node": node} | {key: value.get(key) for key in NODE}
+    entry = {"node": node} | {key: value.get(key) for key in NODE}
+    if not ended:
+        entry |= {"complete": False, "reasons": [*value["reasons"], "what it saw later was not told"]}
+    return entry
 
 
 def total(name: str, lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -206,6 +206,14 @@ def test_a_node_that_did_not_tell_what_it_saw() -> None:
     assert told["nodes"][0]["reasons"] == ["what this node saw was not told"]
 
 
+def test_a_node_that_told_what_it_saw_until_it_was_killed() -> None:
+    log = Launch(observe="preload").start(inputs=["in"]).agent().exit()
+    log.add("observation", 5, node="n1", value={"how": "preload", "complete": True, "lost": 0})
+    for over in (True, False):
+        told = check_folded(fold(normal(log), run_id="r1", over=over))["observation"]
+        assert not told["complete"] and told["nodes"][0]["reasons"] == ["what it saw later was not told"]
+
+
 def tree(*entries: dict[str, Any], node: str = "n1") -> list[dict[str, Any]]:
     return programs.tree([{"event": "program", "time": 1, "node": node, "entries": list(entries)}]).rows
 
