@@ -1,12 +1,16 @@
 /* The environment of a program that is started: the caller's, with both variables put back where the caller dropped them. What the caller says
  * itself is kept: its own LD_PRELOAD comes first, and HPCPROV_OBSERVE=off turns the observer off for that program and what it starts.
  *
- *     void *room = __builtin_alloca(environment_room(envp, &program));
- *     execve(path, argv, environment_with(envp, &program, room));
+ *     ENVIRONMENT(put, envp, program);
+ *     execve(path, argv, environment_with(envp, &program, put.at));
+ *     environment_done(&put);
  *
- * No memory is allocated: after vfork it would be the parent's and never be freed.
+ * No memory is allocated but for a huge one: after vfork it would be the parent's and never be freed.
  */
+#define _GNU_SOURCE
 #include "observe.h"
+
+#include <sys/mman.h>
 
 #define PRELOAD "LD_PRELOAD="
 
@@ -33,6 +37,16 @@ size_t environment_room(char *const *environment, const struct program *program)
     while (environment && environment[count]) count++;
     if (program->path) return (count + CONTAINER_WORDS + 1) * sizeof(char *) + sizeof(struct container_words);
     return (count + 3) * sizeof(char *) + (preload ? words_length(preload) : 0) + 2 * VARIABLE_ROOM + 128;
+}
+
+void environment_map(struct environment_place *place, size_t size) {
+    long at = raw_mmap(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    place->at = raw_failed(at) ? NULL : (void *)at;
+    place->mapped = raw_failed(at) ? 0 : size;
+}
+
+void environment_done(const struct environment_place *place) {
+    if (place->mapped) raw_munmap(place->at, place->mapped);
 }
 
 static char *put_string(char *to, const char *s) {
@@ -105,11 +119,11 @@ static char **container_environment(char *const *environment, const struct progr
     return list;
 }
 
-/* `room` holds environment_room() bytes, aligned for pointers. Where the library must stay out the caller's own LD_PRELOAD stays as it is. */
+/* `room` holds environment_room() bytes, aligned for pointers; without one the environment stays as it is. Where the library must stay out the caller's own LD_PRELOAD stays as it is. */
 char **environment_with(char *const *environment, const struct program *program, void *room) {
     size_t count = 0, n = 0;
     bool preload = program->preload, done = false;
-    if (program->off || only_listed(environment)) return (char **)environment;
+    if (!room || program->off || only_listed(environment)) return (char **)environment;
     while (environment && environment[count]) count++;
     char **list = room, *text = (char *)(list + count + 3);
     if (program->path) return container_environment(environment, program, list, (struct container_words *)(list + count + CONTAINER_WORDS + 1));

@@ -21,7 +21,9 @@ static int run(const char *path, char *const *argv, char *const *environment) {
     if (!next) return next_missing(38);
     if (!observing()) return next(path, argv, environment);
     struct program program = program_prepare(path, argv, environment);
-    int result = next(path, argv, environment_with(environment, &program, __builtin_alloca(environment_room(environment, &program))));
+    ENVIRONMENT(put, environment, program);
+    int result = next(path, argv, environment_with(environment, &program, put.at));
+    environment_done(&put);
     program_failed(&program);
     return result;
 }
@@ -32,7 +34,9 @@ static int search_and_run(const char *file, char *const *argv, char *const *envi
     if (!next) return next_missing(38);
     if (!observing()) return next(file, argv, environment);
     struct program program = program_prepare(program_search(file, room), argv, environment);
-    int result = next(file, argv, environment_with(environment, &program, __builtin_alloca(environment_room(environment, &program))));
+    ENVIRONMENT(put, environment, program);
+    int result = next(file, argv, environment_with(environment, &program, put.at));
+    environment_done(&put);
     program_failed(&program);
     return result;
 }
@@ -49,7 +53,9 @@ EXPORT int fexecve(int fd, char *const argv[], char *const environment[]) {
     if (!observing() || fd < 0) return next(fd, argv, environment);
     *words_put_number(path + 14, (uint64_t)fd) = 0;
     struct program program = program_prepare(path, argv, environment);
-    int result = next(fd, argv, environment_with(environment, &program, __builtin_alloca(environment_room(environment, &program))));
+    ENVIRONMENT(put, environment, program);
+    int result = next(fd, argv, environment_with(environment, &program, put.at));
+    environment_done(&put);
     program_failed(&program);
     return result;
 }
@@ -68,7 +74,9 @@ EXPORT int execveat(int dirfd, const char *path, char *const argv[], char *const
     words_copy(room + name.base.size + 1, name.rest.at, name.rest.size + 1);
     if (!*path) room[name.base.size] = 0;
     struct program program = program_prepare(room, argv, environment);
-    int result = next(dirfd, path, argv, environment_with(environment, &program, __builtin_alloca(environment_room(environment, &program))), flags);
+    ENVIRONMENT(put, environment, program);
+    int result = next(dirfd, path, argv, environment_with(environment, &program, put.at), flags);
+    environment_done(&put);
     program_failed(&program);
     return result;
 }

@@ -70,7 +70,9 @@ struct name { /* an absolute path in two pieces with a slash between them, `base
     struct piece base, rest;
 };
 bool name_at(struct name *name, int dirfd, const char *path, char room[PATH_ROOM]);
+void cwd_owned(uint32_t process); /* whose memory this is */
 void cwd_changed(void);
+void root_changed(const struct name *name);
 void cwd_of_each_thread(void);
 
 /* ---- seen.c */
@@ -102,6 +104,19 @@ const char *program_search(const char *file, char room[PATH_ROOM]);
 
 /* ---- environment.c */
 size_t environment_room(char *const *environment, const struct program *program); /* bytes that environment_with needs */
+struct environment_place {
+    void *at; /* NULL: no memory */
+    size_t mapped;
+};
+/* Defines `name`, a place for environment_with: on the caller's stack, which may be small, and where it is too large, mapped. */
+#define ENVIRONMENT_ON_STACK 32768u
+#define ENVIRONMENT(name, environment, program) \
+    size_t name##_size = environment_room(environment, &program); \
+    struct environment_place name = {NULL, 0}; \
+    if (name##_size <= ENVIRONMENT_ON_STACK) name.at = __builtin_alloca(name##_size); \
+    else environment_map(&name, name##_size)
+void environment_map(struct environment_place *place, size_t size);
+void environment_done(const struct environment_place *place);
 char **environment_with(char *const *environment, const struct program *program, void *room);
 bool environment_off(char *const *environment);
 const char *environment_spool(char into[VARIABLE_ROOM]); /* the directory of the area */

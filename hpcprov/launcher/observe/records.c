@@ -27,7 +27,8 @@ void tell_access(const struct name *name, unsigned flags, const struct stat *fil
     size_t size = name_size(name) + 1;
     struct area_record *r = writer_begin(AREA_ACCESS, most(size, AREA_TEXT_MAX), &at);
     if (!r) return;
-    r->flags = (uint16_t)(flags | (size > AREA_TEXT_MAX ? STRINGS_CUT : 0));
+    bool whole = size <= AREA_TEXT_MAX && (name->base.at || (name->rest.size && *name->rest.at == '/'));
+    r->flags = (uint16_t)(flags | (whole ? 0 : STRINGS_CUT));
     r->is.access.size = flags & ACCESS_TRUNCATE || !file ? 0 : (uint64_t)file->st_size;
     r->is.access.mtime = flags & ACCESS_TRUNCATE || !file ? 0 : (int64_t)file->st_mtim.tv_sec * 1000000000 + file->st_mtim.tv_nsec;
     *name_put((char *)(r + 1), (char *)(r + 1) + most(size, AREA_TEXT_MAX), name) = 0;

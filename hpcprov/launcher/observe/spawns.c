@@ -21,8 +21,9 @@ extern char **environ __attribute__((weak));
         if (!next) return 38; \
         if (!observing()) return next(pid, path, actions, attributes, argv, environment); \
         struct program program = program_prepare(search(path), argv, environment); \
-        int result = next(pid, path, actions, attributes, argv, \
-                          environment_with(environment, &program, __builtin_alloca(environment_room(environment, &program)))); \
+        ENVIRONMENT(put, environment, program); \
+        int result = next(pid, path, actions, attributes, argv, environment_with(environment, &program, put.at)); \
+        environment_done(&put); \
         if (result) program_failed(&program); \
         return result; \
     }

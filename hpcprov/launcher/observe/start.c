@@ -123,6 +123,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
     if (!observer.visible) start_hide(environment);
     if (environment_off(environment) || !writer_attach(observer.area)) return;
     observer.pid = (uint32_t)raw_getpid();
+    cwd_owned(observer.pid);
     observer.instance = observer.visible && parent ? parent : writer_instance(); /* who started it has told of it */
     if (observer.instance == parent) return;
     if (argc > 0 && environment == argv + argc + 1) tell_self(parent, argv);
