@@ -280,3 +280,93 @@ def test_a_library_that_was_removed_meanwhile(area: Area, tmp_path: Path) -> Non
     seen = subprocess.run(["sh", "-c", f"rm {own}; cat /dev/null; env"], env=given, capture_output=True, timeout=60)
     assert seen.returncode == 0 and seen.stderr == b"" and b"LD_PRELOAD" not in seen.stdout
     assert programs(area)["cat"].blind == "unreadable"
+
+
+# ---- what a path means
+
+CHANGES = """
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void put(const char *path) {
+    int fd = open(path, O_CREAT | O_WRONLY, 0644);
+    if (fd < 0 || close(fd)) exit(9);
+}
+int main(int argc, char **argv) {
+    char *const none[] = {"none", NULL};
+    if (argc > 1 && (chroot("inner") || chdir("/"))) return 8;
+    if (vfork() == 0) {
+        if (chdir("a")) _exit(7);
+        execv("/nonexistent", none);
+        _exit(0);
+    }
+    put("parent");
+    if (fork() == 0) {
+        if (chdir("a")) _exit(7);
+        put("child");
+        put("child2");
+        _exit(0);
+    }
+    put(argc > 1 ? "/parent2" : "parent2");
+    int bad = 0, status;
+    while (wait(&status) > 0) bad |= status;
+    return bad != 0;
+}
+"""
+
+
+@pytest.mark.parametrize("within", [False, True], ids=["plain", "chroot"])
+def test_directories_of_parents_and_children(area: Area, tmp_path: Path, within: bool) -> None:
+    """Also when a child of vfork, which shares the memory, changes its own; and when / is somewhere else."""
+    require("root", os.geteuid() == 0)
+    program = compiled(tmp_path, CHANGES)
+    top = tmp_path / "inner" if within else tmp_path
+    (top / "a").mkdir(parents=True)
+    assert run(area, program, *(["within"] if within else []), cwd=tmp_path) == (0, b"", b"")
+    expected = {os.fsencode(top / name) for name in ("parent", "parent2", "a/child", "a/child2")}
+    assert {path for path, flags in accesses(area)} == expected
+
+
+def test_an_environment_of_any_size(area: Area, tmp_path: Path) -> None:
+    """From a thread whose stack could not hold it."""
+    program = compiled(
+        tmp_path,
+        """
+        #include <pthread.h>
+        #include <spawn.h>
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <sys/wait.h>
+        extern char **environ;
+        static void *work(void *nothing) {
+            char *const words[] = {"sh", "-c", "exit $V77", NULL};
+            int status = 1;
+            pid_t child;
+            if (posix_spawn(&child, "/bin/sh", nothing, NULL, words, environ)) return NULL;
+            waitpid(child, &status, 0);
+            printf("%d\\n", WEXITSTATUS(status));
+            return NULL;
+        }
+        int main(void) {
+            char name[16];
+            pthread_t thread;
+            pthread_attr_t small;
+            for (int i = 0; i < 20000; i++) {
+                snprintf(name, sizeof name, "V%d", i);
+                setenv(name, "7", 1);
+            }
+            pthread_attr_init(&small);
+            pthread_attr_setstacksize(&small, 32768);
+            pthread_create(&thread, &small, work, NULL);
+            pthread_join(thread, NULL);
+            printf("%d\\n", WEXITSTATUS(system("exit $V19999")));
+            return getenv("LD_PRELOAD") || getenv("HPCPROV_IO");
+        }
+        """,
+        "-pthread",
+    )
+    assert run(area, program) == (0, b"7\n7\n", b"")
+    assert len([r for r in area.records() if r.kind == "program"]) == 3
