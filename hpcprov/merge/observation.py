@@ -67,7 +67,7 @@ def latest(events: Iterable[Event]) -> dict[str, dict[str, Any]]:
 
 
 def node_entry(node: str, value: dict[str, Any] | None, *, ended: bool) -> dict[str, Any]:
-    """One node's word on how well it saw; it is the last word when the node's agent lived to the `ended` of its ranks."""
+    """One node's word on how well it saw; its last word when its agent lived until its ranks had `ended`."""
     if value is None:
         reason = "what this node saw was not told"
         return {"node": node} | dict.fromkeys(NODE) | {"complete": False, "reasons": [reason], "classes": {}}
