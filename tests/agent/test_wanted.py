@@ -15,6 +15,7 @@ from hpcprov.merge.accesses import CHANGED, OVERWROTE, REMOVED
 from hpcprov.merge.fold import fold
 from hpcprov.merge.read import read_run
 from hpcprov.record.layout import Store
+from hpcprov.signature.share import read_all
 
 
 class Place:
@@ -66,6 +67,20 @@ def test_what_was_seen_is_signed_without_being_declared(tmp_path: Path, part: st
         one = found[role][name]
         assert (one["state"], one["format"], one["declared"]) == ("ok", "npy", [])
         assert one["signature"] is not None and one["observed"] is not None
+
+
+def test_nodes_share_what_either_of_them_saw(tmp_path: Path) -> None:
+    names = [tmp_path / f"{k}.npy" for k in range(6)]
+    place = Place(tmp_path).saw(*map(written, names[:3]))
+    other = Journal(place.store.log("r", "m.2-2.0.log"), "m")
+    other.write("access", entries=[*map(written, names[3:]), written(names[0])])
+    starts: Any = [*place.starts, {"event": "access", "entries": []}]
+    signing.sign("helper", root=place.store.root, run_id="r", journal=other, starts=starts, seconds=60)
+    assert [note.head["kind"] for note in read_all(place.store.run("r"))] == ["whole"] * 6
+    found = place.sign("last")["generated"]
+    assert len(found) == 6 and {one["state"] for one in found.values()} == {"ok"}
+    events = [event for log in read_run(place.store.run("r")) for event in log.events if log.node == "m"]
+    assert {event["event"] for event in events} == {"access"}, "a helper tells nothing of itself"
 
 
 @pytest.mark.parametrize("part", ["alone", "last"])
