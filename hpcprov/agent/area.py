@@ -62,6 +62,11 @@ class Area:
             self.damaged = True
         return 0 if self.damaged else waiting
 
+    @property
+    def removed(self) -> bool:
+        """Whether its name is gone: programs that start from then on cannot find it."""
+        return os.fstat(self.fd).st_nlink == 0
+
     def read(self, most: int) -> bytes:
         """What follows `position`, up to the end of the ring."""
         at = self.position % self.capacity

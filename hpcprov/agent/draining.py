@@ -187,6 +187,8 @@ class Draining:
             seen.lose(reader.number, lost=lost, cut=cut)
             if reader.area.damaged:
                 seen.doubt("the event area was overwritten by the application")
+            if reader.area.removed:
+                seen.doubt("the event area was removed while the job ran")
         for reason in self.reasons:
             seen.doubt(reason)
         self.digests.allow(*(LAST_DIGESTS if final else DIGESTS))

@@ -5,17 +5,19 @@ the record says what could not be seen.
 from __future__ import annotations
 
 import ctypes.util
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.agent.conftest import Site
 from tests.require import require
 
-from .pattern import prepare
+from .pattern import LINES, prepare
 from .whole import below, blind, compare, ran, refill, run
 
 PROBE = Path(__file__).with_name("probe")
@@ -208,6 +210,40 @@ def test_a_chroot(site: Site, as_root: None, probes: Path) -> None:
     used = {artifact["path"] for artifact in record["artifacts"]["used"]}
     assert "/inside" not in used
     assert below(site, record, "used") == {"in", "root/inside"} or not record["observation"]["complete"]
+
+
+@pytest.mark.parametrize("first", [0, 64, 4096], ids=["magic", "header", "ring"])
+def test_an_application_that_scribbles_on_its_events(site: Site, first: int) -> None:
+    scribble = [sys.executable, "-I", PROBE / "scripts" / "scribble.py", first + 1, first]
+    record = compare(site, ["sh", "-c", '"$@"; cat in2', "sh", *scribble])
+    assert record["run"]["status"] == "completed"
+    assert below(site, record, "used") == {"in", "in2"} or not record["observation"]["complete"]
+
+
+def test_a_job_that_cleans_up_shared_memory(site: Site) -> None:
+    """What starts afterwards is not seen, and the record says so."""
+    find = "grep -o '/dev/shm/hpcprov[^ ]*/area' /proc/self/maps | head -1"
+    record = compare(site, ["sh", "-c", f'area=$({find}); cat in; rm -rf "${{area%/area}}"; cat in2 > out; exit 4'])
+    assert "in" in below(site, record, "used") and not record["observation"]["complete"]
+
+
+def test_a_run_within_a_run(site: Site) -> None:
+    """The inner one has a record of its own; the outer one names the launcher and does not know what was done."""
+    inner = f"'{site.launcher}' exec --run-id inner -- sh -c 'cat in2 > inner-out'"
+    record = compare_outer(site, inner)
+    assert blind(record) == {"launcher": {"hpcprov"}}
+    assert below(site, record, "used") == {"in"} and below(site, record, "generated") == {"out"}
+    inside = json.loads(site.call(site.launcher, "show", "inner", "--json").stdout)
+    assert below(site, inside, "used") == {"in2"} and below(site, inside, "generated") == {"inner-out"}
+
+
+def compare_outer(site: Site, inner: str) -> dict[str, Any]:
+    """The record of a run that starts another."""
+    refill(site.cwd, prepare)
+    command = [site.launcher, "exec", "--run-id", "outer", "--", "sh", "-c", f"cat in > out; {inner}; cat out"]
+    assert run(site, command) == (0, LINES.encode(), b"")
+    site.record()
+    return dict(json.loads(site.call(site.launcher, "show", "outer", "--json").stdout))
 
 
 def test_off(site: Site) -> None:
