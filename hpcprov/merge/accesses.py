@@ -99,9 +99,8 @@ def joined_accesses(parts: list[Access]) -> Access:
     if len(parts) == 1:
         return whole
     final = max(parts, key=lambda part: part.last or 0)
-    overwritten = any(part.overwritten for part in parts) or _is_overwritten(parts, final.ended)
+    whole.overwritten = any(_read_older(part, parts, final.ended) for part in parts)
     whole.gone, whole.ended = final.gone, final.ended
-    whole.overwritten = overwritten
     whole.renamed_from = final.renamed_from or whole.renamed_from
     whole.last = final.last
     whole.read, whole.written = any(part.read for part in parts), any(part.written for part in parts)
@@ -116,12 +115,13 @@ def _first(moment: int | None) -> int:
     return 1 << 64 if moment is None else moment
 
 
-def _is_overwritten(parts: list[Access], ended: list[int] | None) -> bool:
-    """Has a node read an older version than the one that another has written? What a reader found when it first read
-    tells; moments of two nodes' clocks only where that differs from both."""
-    writers = [_first(part.first) for part in parts if part.written]
-    readers = [part for part in parts if part.began is not None and part.began != ended]
-    return bool(writers) and any(_first(part.first) <= min(writers) for part in readers)
+def _read_older(part: Access, parts: list[Access], ended: list[int] | None) -> bool:
+    """Has a node read an older version than the one that this run has written? What it found when it first read tells;
+    moments of two nodes' clocks only where that is not what is there at the end."""
+    others = [_first(other.first) for other in parts if other.written and other is not part]
+    if not part.overwritten and (not others or part.began is None or part.began == ended):
+        return False
+    return _first(part.first) <= min(others, default=_first(part.first))
 
 
 def roles(access: Access) -> list[tuple[str, str | None]]:

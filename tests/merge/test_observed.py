@@ -61,6 +61,16 @@ TWO_NODES = {
     "written, then read elsewhere": (seen(1, 2, **WRITTEN), seen(3, 4, read=True, began=NEW, ended=NEW), ["made"]),
     "a clock is wrong": (seen(3, 4, **WRITTEN), seen(1, 2, read=True, began=NEW, ended=NEW), ["made"]),
     "read while it is written": (seen(1, 9, **WRITTEN), seen(3, 4, read=True, began=[150, BEGAN + 5]), ["made"]),
+    "made here, then changed there": (
+        seen(1, 2, **WRITTEN),
+        seen(3, 4, **(READ | WRITTEN), overwritten=True),
+        ["made"],
+    ),
+    "changed here, then changed there": (
+        seen(1, 2, **(READ | WRITTEN), overwritten=True),
+        seen(3, 4, **WRITTEN),
+        ["overwritten"],
+    ),
     "made here, removed there": (seen(1, 2, **WRITTEN), seen(3, 4, written=True, gone=True), []),
 }
 
