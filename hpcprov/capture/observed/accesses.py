@@ -19,7 +19,7 @@ class Accesses:
     """The records of one node's files, folded one after the other."""
 
     def __init__(self, index: Index, *, begin: int = 0) -> None:
-        """`begin`: when the job began (ns): what was changed in a store since was not there before."""
+        """`begin`: when the job began (ns): what was changed since was not there before."""
         self.index, self.begin = index, begin
 
     def access(self, path: bytes, flags: int, size: int, mtime: int, *, moment: int, bit: int, row: int) -> None:
@@ -48,10 +48,10 @@ class Accesses:
 
     def read(self, file: File, size: int, mtime: int, *, old: bool) -> None:
         """A file's content was read; `old`: something was there."""
+        if old and not file.first and mtime:
+            file.size, file.mtime = size, mtime
         if old and not file.state & OLD and self.is_older(file, mtime):
             file.state |= OLD
-            if not file.first and mtime:
-                file.size, file.mtime = size, mtime
         file.state |= READ
 
     def empty(self, file: File, row: int) -> None:
@@ -64,7 +64,7 @@ class Accesses:
         """Whether what is read now was not written by this run."""
         if file.state & GONE or mtime >= self.begin > 0:  # changed since the job began: by it, on another node perhaps
             return False
-        return not file.state & WRITTEN or (not file.name and mtime > 0)
+        return not file.state & WRITTEN or (not file.name and 0 < mtime < self.begin)
 
     def unlink(self, path: bytes, flags: int, *, moment: int, bit: int, row: int) -> None:
         """A name was removed."""
@@ -185,7 +185,7 @@ class Accesses:
         """Give what was taken a new name, over whatever had it."""
         if isinstance(moved, Folder):
             self.put_folder(moved, folder, path, origin, moment)
-        elif moved is None or folder is None or folder.store is not None:
+        elif moved is None or folder is None or self.index.is_part(folder, path):
             self.index.forget(moved)
             self.arrive(path, origin, moment, bit, row)
         else:

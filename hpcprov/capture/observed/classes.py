@@ -115,7 +115,7 @@ class Places:
     def learn(self, prefix: bytes) -> None:
         """Take a directory as one where software is installed, unless the job works in it."""
         known = prefix in self.prefixes or len(self.prefixes) >= MOST_PREFIXES
-        if not known and prefix.count(b"/") > 2 and not self.cwd.startswith(prefix) and prefix != self.home:
+        if not known and prefix not in (b"/", b"/home/", self.home) and not self.cwd.startswith(prefix):
             self.prefixes += (prefix,)
 
     def find(self, folder: bytes) -> Place | None:
@@ -149,7 +149,7 @@ class Places:
             return None
         start = len(self.cwd) if path.startswith(self.cwd) else 1
         found = next((OF_TOOLS[name] for name in path[start:].split(b"/") if name in OF_TOOLS), None)
-        return Place(found, data=False) if found else None
+        return Place(found, data=found == "configuration") if found else None
 
     def of_home(self, path: bytes) -> Place | None:
         """A directory of settings or of software in the user's home."""

@@ -1,8 +1,10 @@
 """What is only counted: files of the system, of software and of settings, by class and by package.
 
-counts = Counts()
-counts.add("system", b"/usr/lib/libm.so.6")
-counts.classes  ->  {"system": 1}
+    counts = Counts()
+    counts.add("system", b"/usr/lib/libm.so.6")
+    counts.classes  ->  {"system": 1}
+
+The rest of a run's files has an entry each (tree.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Which paths the user declared: data, whatever else their names say.
 
-Declared(["/home/ada/run/*.log", "/opt/tables"]).has(b"/opt/tables/soil.txt")  ->  True
+    Declared(["/home/ada/run/*.log", "/opt/tables"]).has(b"/opt/tables/soil.txt")  ->  True
+
+Patterns are those of a shell, with `**` for any number of directories.
 """
 
 from __future__ import annotations

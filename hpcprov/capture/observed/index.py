@@ -265,6 +265,11 @@ class Index:
 
     # Stores
 
+    def is_part(self, folder: Folder, path: bytes) -> bool:
+        """Whether a file in a folder is, or makes it, a part of a store."""
+        name = path.rpartition(b"/")[2]
+        return folder.store is not None or self.store_top(folder, stores.form_by_file(name), name) is not None
+
     def store_top(self, folder: Folder, form: str, name: bytes) -> Folder | None:
         """The directory that is a store because a file of this name lies in `folder`."""
         top: Folder | None = folder

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     Package = tuple[str, str, str, str | None]
 
 MOST_UNLIKE = 200  # distributions of one directory that are not called as what they install
-PYTHON, R, NODE, JULIA, PERL, RUBY = "python package", "R package", "node package", "julia package", "perl", "ruby"
-# A directory of packages, the kind of what is in it, and how many names below it make the package's.
+PYTHON, R, NODE, JULIA = "python package", "R package", "node package", "julia package"
+R_OF_USER = b"-library/"
+# A directory of packages and the kind of what is in it.
 LIBRARIES = (
     (b"/site-packages/", PYTHON), (b"/dist-packages/", PYTHON), (b"/node_modules/", NODE), (b"/R/library/", R),
-    (b"/R/site-library/", R), (b"-library/", R), (b"/.julia/packages/", JULIA), (b"/.julia/compiled/", JULIA),
+    (b"/R/site-library/", R), (R_OF_USER, R), (b"/.julia/packages/", JULIA), (b"/.julia/compiled/", JULIA),
 )  # fmt: skip
 
 
@@ -37,7 +38,10 @@ class Names:
         for mark, kind in LIBRARIES:
             place = path.find(mark)
             if place >= 0:
-                return in_library(path, place + len(mark), kind)
+                start = place + len(mark)
+                if mark == R_OF_USER:  # R's version comes between
+                    start = path.find(b"/", start) + 1 or len(path)
+                return in_library(path, start, kind)
         place = path.find(b"/lib/python")
         if place >= 0 and path[place + 11 : place + 12].isdigit():
             version = path[place + 11 :].partition(b"/")[0]

@@ -1,6 +1,8 @@
 """What the observer's pure part asks of the file system, in one place: replaced by tables in its tests.
 
-Questions().status(b"/home/ada/run/out.nc") == (True, 8112, 1763712000000000000)
+    Questions().status(b"/home/ada/run/out.nc") == (True, 8112, 1763712000000000000)
+
+What cannot be asked (closed, gone, a damaged name) is as if it were not there.
 """
 
 from __future__ import annotations

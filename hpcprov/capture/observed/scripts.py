@@ -1,6 +1,8 @@
 """The scripts that command lines name: the user's code, whatever the files are called.
 
-script_paths(programs)  ->  frozenset({b"/home/ada/run/solve"})    of `python solve` in /home/ada/run
+    script_paths(programs)  ->  frozenset({b"/home/ada/run/solve"})    of `python solve` in /home/ada/run
+
+An interpreter is known by its name (capture/code.py).
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """What was seen of one node's job: bytes of event areas in, bodies of log events out.
 
-seen = Observed(cwd="/home/ada/run", environ=os.environ)
-seen.feed(0, data, 0)        ->  bytes that have been read
-list(seen.events(final=True))  ->  [{"event": "program", "entries": [...]}, {"event": "access", ...},
-                                  {"event": "observation", "value": {...}}]
+    seen = Observed(cwd="/home/ada/run", environ=os.environ)
+    seen.feed(0, data, 0)        ->  bytes that have been read
+    list(seen.events(final=True))  ->  [{"event": "program", "entries": [...]}, {"event": "access", ...},
+                                      {"event": "observation", "value": {...}}]
+
+Nothing that an area holds makes it raise; what it keeps is bounded.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Paths without `.`, `..` and double slashes: where `..` leads depends on the links before it.
 
-Spelling(questions).plain(b"/home/ada/run/./latest/../in.nc")  ->  b"/home/ada/runs/in.nc" when latest -> ../runs/7
+    Spelling(questions).plain(b"/home/ada/run/./latest/../in.nc")  ->  b"/home/ada/runs/in.nc" when latest -> ../runs/7
+
+Names stay bytes: they are any but `/` and NUL.
 """
 
 from __future__ import annotations

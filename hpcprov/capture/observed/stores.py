@@ -1,7 +1,10 @@
 """Which files are parts of a store, a directory of thousands of files that is one artifact: from their names alone.
 
-form_of(b"u.zarr", b"0.0")           ->  ("zarr", 0): the directory that the file lies in is a Zarr store
-form_of(b"month=3", b"a.parquet")    ->  ("parquet", 1) when its parents are b"year=2020", b"rain": one up, more above
+    named_form(b"u.zarr")            ->  "zarr"
+    form_by_file(b".zarray")         ->  "zarr": the directory that the file lies in
+    is_partition(b"month=3")         ->  True: what is above all partitions is the dataset
+
+A name is enough, so that the first part of a store that is seen makes it one.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ PARQUET_ENDINGS = (b".parquet", b".parq", b".pq")
 
 def named_form(folder: bytes) -> str:
     """What a directory is by its own name."""
-    return ZARR if folder.endswith((b".zarr", b".zarr3", b".n5.zarr")) else ""
+    return ZARR if folder.endswith(b".zarr") else PARQUET if folder.endswith(PARQUET_ENDINGS) else ""
 
 
 def form_by_file(name: bytes) -> str:

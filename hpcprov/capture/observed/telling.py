@@ -89,7 +89,7 @@ class Telling:
             file.state &= ~GONE
         if not file.name:
             return None
-        if not file.state & REPLACED and file.state & OLD and (size, mtime) == (file.size, file.mtime):
+        if not file.state & REPLACED and (size, mtime) == (file.size, file.mtime):
             file.state &= ~(WRITTEN if file.state & LOOKED else WRITTEN | READ)
         return [size, mtime]
 
@@ -104,7 +104,7 @@ class Telling:
             "ranks": self.programs.ranges(file.ranks),
             "programs": sorted(file.programs),
             "from": self.origin(file),
-            "began": [file.size, file.mtime] if file.mtime >= 0 and state & OLD and file.name else None,
+            "began": [file.size, file.mtime] if file.mtime >= 0 and file.name else None,
             "ended": ended,
             "gone": bool(state & GONE),
             "overwritten": state & (OLD | WRITTEN) == OLD | WRITTEN,

@@ -40,6 +40,8 @@ STORIES: list[tuple[str, list[bytes], dict[str, str]]] = [
     ("made for reading and writing", [access(b"a", UPDATE | area.CREATE)], {"a": "rw"}),
     ("emptied for reading and writing", [access(b"a", UPDATE | area.TRUNCATE)], {"a": "rw"}),
     ("appended to", [access(b"a", MAKE, 5, 7)], {"a": "rwo"}),
+    ("made by another node of the job, then updated", [access(b"a", UPDATE, 5, BEGIN + 1)], {"a": "rw"}),
+    ("made by another node of the job, then read and removed", [access(b"a", READ, 5, BEGIN + 1), unlink(b"a")], {}),
     ("HDF5 looks before it empties", [access(b"a", UPDATE, 5, 7), access(b"a", UPDATE | area.TRUNCATE)], {"a": "rw"}),
     ("updated, read, emptied",
      [access(b"a", UPDATE, 5, 7), access(b"a", READ, 5, 7), access(b"a", WRITE)], {"a": "rwo"}),
