@@ -2,7 +2,7 @@
 
 Any process of the job may write into that file: a line that is not what the hook writes is left out.
 
-    entries(b'{"path":"/home/ada/solve.py","as":"script","size":812,"mtime":1763712000000000000}\\n')
+    entries([b'{"path":"/home/ada/solve.py","as":"script","size":812,"mtime":1763712000000000000}\\n'])
     -> [{"path": "/home/ada/solve.py", "as": "script", "size": 812, "mtime": 1763712000000000000}]
 """
 
@@ -12,15 +12,14 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import IO, Any
 
 LOG = "python.jsonl"
 # In order of what they say of a file that has been seen as several.
 KINDS = ("script", "notebook", "module", "archive")
-MOST_BYTES = 32 << 20
-MOST_LINE = 32 << 10
-MOST_FILES = 20000
+MOST_BYTES, MOST_LINES, MOST_LINE = 16 << 20, 100000, 32 << 10
+MOST_FILES = 2000
 LATEST = 1 << 63
 
 
@@ -29,16 +28,27 @@ def read(spool: str) -> list[dict[str, Any]]:
     try:
         fd = os.open(os.path.join(spool, LOG), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(fd, "rb") as file:
-            return entries(file.read(MOST_BYTES))
+            return entries(_lines(file))
     except OSError:
         return []
 
 
-def entries(text: bytes) -> list[dict[str, Any]]:
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """The first lines; what is longer than any that the hook writes comes in pieces."""
+    left = MOST_BYTES
+    for _ in range(MOST_LINES):
+        line = file.readline(MOST_LINE)
+        left -= len(line)
+        if not line or left < 0:
+            break
+        yield line
+
+
+def entries(lines: Iterable[bytes]) -> list[dict[str, Any]]:
     """Each file once, in order of the paths: of its states the latest, of its kinds the first of KINDS."""
     found: dict[str, dict[str, Any]] = {}
-    for line in text.split(b"\n"):
-        entry = _entry(line) if 0 < len(line) <= MOST_LINE else None
+    for line in lines:
+        entry = _entry(line)
         if entry is None or (entry["path"] not in found and len(found) >= MOST_FILES):
             continue
         found[entry["path"]] = _joined(found.get(entry["path"], entry), entry)

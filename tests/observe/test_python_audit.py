@@ -202,7 +202,7 @@ GOOD = {"path": "/a/b.py", "as": "module", "size": 3, "mtime": 5}
 @pytest.mark.parametrize(
     "line",
     [
-        b"", b"\xff\xfe", b"[]", b"[" * 50000, b'{"path":1}', b'{"path":"/a","as":"module"}', b"{" * 40000,
+        b" ", b"\xff\xfe", b"[]", b"[" * 50000, b'{"path":1}', b'{"path":"/a","as":"module"}', b"{" * 40000,
         json.dumps(GOOD | {"path": "relative"}).encode(), json.dumps(GOOD | {"path": "/nul\0"}).encode(),
         json.dumps(GOOD | {"as": "other"}).encode(), json.dumps(GOOD | {"size": -1}).encode(),
         json.dumps(GOOD | {"mtime": True}).encode(), json.dumps(GOOD | {"size": 1 << 63}).encode(),
@@ -211,16 +211,30 @@ GOOD = {"path": "/a/b.py", "as": "module", "size": 3, "mtime": 5}
 )  # fmt: skip
 def test_lines_that_the_hook_does_not_write_are_left_out(line: bytes) -> None:
     good = json.dumps(GOOD).encode()
-    assert python_audit.entries(line + b"\n" + good + b"\n" + line) == [GOOD]
+    assert python_audit.entries([line + b"\n", good + b"\n", line]) == [GOOD]
 
 
 def test_each_file_is_told_once_in_its_latest_state() -> None:
     later = GOOD | {"mtime": 9, "as": "script"}
     lines = [json.dumps(one).encode() for one in (GOOD, later, GOOD)]
-    assert python_audit.entries(b"\n".join(lines)) == [later]
-    assert python_audit.entries(b"\n".join(reversed(lines))) == [later]
+    assert python_audit.entries(lines) == python_audit.entries(reversed(lines)) == [later]
 
 
 def test_more_files_than_are_kept() -> None:
     lines = [json.dumps(GOOD | {"path": f"/a/{n}.py"}).encode() for n in range(python_audit.MOST_FILES + 5)]
-    assert len(python_audit.entries(b"\n".join(lines))) == python_audit.MOST_FILES
+    assert len(python_audit.entries(lines)) == python_audit.MOST_FILES
+
+
+def test_what_an_application_puts_in_the_logs_place(tmp_path: Path) -> None:
+    log = tmp_path / python_audit.LOG
+    log.write_bytes(b"x" * (python_audit.MOST_LINE * 3) + b"\n" + json.dumps(GOOD).encode())
+    assert python_audit.read(str(tmp_path)) == [GOOD]
+    with open(log, "wb") as file:
+        file.truncate(1 << 40)
+    assert python_audit.read(str(tmp_path)) == []
+    log.unlink()
+    os.mkfifo(log)
+    assert python_audit.read(str(tmp_path)) == []
+    log.unlink()
+    log.symlink_to("/etc/passwd")
+    assert python_audit.read(str(tmp_path)) == []
