@@ -192,7 +192,7 @@ static void unlink_file(const struct call *c, int directory, uint64_t at, uint64
 }
 
 void calls_record(struct events *e, int listener, const struct seccomp_notif *request, enum what what) {
-    const __u64 *a = request->data.args;
+    const uint64_t *a = request->data.args;
     struct call c = {.events = e, .tid = (pid_t)request->pid, .listener = listener, .id = request->id};
     if (c.tid <= 0) return; /* of a process that we do not see */
     if (what == EXIT_GROUP) {

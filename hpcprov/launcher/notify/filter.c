@@ -5,24 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-#ifndef SECCOMP_FILTER_FLAG_NEW_LISTENER
-#define SECCOMP_FILTER_FLAG_NEW_LISTENER (1UL << 3)
-#endif
-#ifndef SECCOMP_FILTER_FLAG_SPEC_ALLOW
-#define SECCOMP_FILTER_FLAG_SPEC_ALLOW (1UL << 2)
-#endif
-#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
-#endif
-#ifndef SECCOMP_RET_USER_NOTIF
-#define SECCOMP_RET_USER_NOTIF 0x7fc00000U
-#endif
 
 enum { NONE = -1, ABIS = 2, LONGEST = 256 };
 static const int PASSING = O_DIRECTORY | O_PATH;
@@ -55,17 +39,17 @@ static const struct row rows[] = {{OTHER, {NONE, NONE}, NONE}};
 #endif
 enum { ROWS = sizeof rows / sizeof *rows };
 
-#define LOAD(member) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, member))
-#define LOAD_ARGUMENT(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(n)))
-#define RETURN(action) BPF_STMT(BPF_RET | BPF_K, (action))
+#define LOAD(member) {BPF_LOAD, 0, 0, (uint32_t)offsetof(struct seccomp_data, member)}
+#define LOAD_ARGUMENT(n) {BPF_LOAD, 0, 0, (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(n))} /* its lower half */
+#define RETURN(action) {BPF_RETURN, 0, 0, (action)}
 #define PUT(...) program[n++] = (struct sock_filter) __VA_ARGS__
 
 static size_t add_row(struct sock_filter *program, size_t n, const struct row *row, int abi) {
     if (row->number[abi] == NONE) return n;
-    PUT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)row->number[abi], 0, row->flags == NONE ? 1 : 4));
+    PUT({BPF_EQUAL, 0, row->flags == NONE ? 1 : 4, (uint32_t)row->number[abi]});
     if (row->flags != NONE) {
         PUT(LOAD_ARGUMENT(row->flags));
-        PUT(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (uint32_t)PASSING, 0, 1));
+        PUT({BPF_ANY, 0, 1, (uint32_t)PASSING});
         PUT(RETURN(SECCOMP_RET_ALLOW));
     }
     PUT(RETURN(SECCOMP_RET_USER_NOTIF));
@@ -74,8 +58,8 @@ static size_t add_row(struct sock_filter *program, size_t n, const struct row *r
 
 static size_t add_abi(struct sock_filter *program, size_t n, int abi) {
     size_t over = n + 1;
-    PUT(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, abis[abi], 1, 0));
-    PUT(BPF_STMT(BPF_JMP | BPF_JA, 0)); /* set below: a conditional jump reaches 255 at most */
+    PUT({BPF_EQUAL, 1, 0, abis[abi]});
+    PUT({BPF_GO, 0, 0, 0}); /* set below: a conditional jump reaches 255 at most */
     PUT(LOAD(nr));
     for (int i = 0; i < ROWS; i++) n = add_row(program, n, &rows[i], abi);
     PUT(RETURN(SECCOMP_RET_ALLOW));

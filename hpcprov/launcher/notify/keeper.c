@@ -1,6 +1,6 @@
 /* No call may hang because of us. Its caller waits until somebody answers, and where nobody can any more it fails with ENOSYS. So beside the launcher's
  * threads a process of its own holds the listener: in a session of its own, holding nothing else, it answers whatever has not been answered
- * within 20 ms (the launcher was stopped, killed, has ended, or hangs in a file system), and ends with the last process that is watched.
+ * within 50 ms (the launcher was stopped, killed, has ended, or hangs in a file system), and ends with the last process that is watched.
  */
 #define _GNU_SOURCE
 #include "../launcher.h"
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 20, LOOK_MS = 1000 };
+enum { PATIENCE_MS = 50, LOOK_MS = 1000 };
 
 bool answer(int listener, uint64_t id) {
     struct seccomp_notif_resp response = {.id = id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};

@@ -4,6 +4,7 @@
  * asks here; what is asked is written into the event area (area.h), and the call goes on as it was. See docs/launcher.md.
  *
  *   notify.c    whether it can be done here, set up, handed over
+ *   kernel.h    what the kernel's headers may lack
  *   refusal.c   programs for which it must not be done: no_new_privs takes set-user-id away
  *   filter.c    which calls: a table, and the filter made of it
  *   rehearsal.c a child of our own is watched first: what the kernel lacks shows there, and not in the application
@@ -20,7 +21,6 @@
 #define HPCPROV_NOTIFY_H
 
 #include <limits.h>
-#include <linux/seccomp.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,12 +28,9 @@
 #include <sys/types.h>
 
 #include "../area.h"
+#include "kernel.h"
 
 enum { WORKERS = 4, REQUEST_ROOM = 256, PATH_ROOM = 2 * PATH_MAX + 64 };
-
-#ifndef SECCOMP_USER_NOTIF_FLAG_CONTINUE
-#define SECCOMP_USER_NOTIF_FLAG_CONTINUE 1ul
-#endif
 
 /* ---- filter.c */
 enum what { OPEN, OPENAT, OPENAT2, CREAT, RENAME, RENAMEAT, RENAMEAT2, LINK, LINKAT, SYMLINK, SYMLINKAT, UNLINK, RMDIR, UNLINKAT, TRUNCATE, EXECVE, EXECVEAT, EXIT_GROUP, OTHER };
