@@ -17,7 +17,7 @@
 #include "observe/raw.h"
 #include "observe/words.h"
 
-enum { SCRIPT_LINE = 256, SCRIPT_LEVELS = 5, HEADERS = 4096, NEEDED_MAX = 64 };
+enum { SCRIPT_LINE = 256, SCRIPT_LEVELS = 5, SEGMENTS = 16, SEGMENTS_MAX = 512, NEEDED_MAX = 64 };
 
 #if defined(__x86_64__)
 #define OWN_MACHINE EM_X86_64
@@ -25,30 +25,37 @@ enum { SCRIPT_LINE = 256, SCRIPT_LEVELS = 5, HEADERS = 4096, NEEDED_MAX = 64 };
 #define OWN_MACHINE EM_AARCH64
 #endif
 
+/* Small: this may run on a signal's stack. */
 struct image {
     int fd;
     long size; /* bytes read of the file's start */
-    _Alignas(16) char start[HEADERS];
+    _Alignas(16) char start[SCRIPT_LINE];
+    Elf64_Phdr segments[SEGMENTS]; /* from number `first` on, `count` of them */
+    unsigned first, count;
 };
 
 static const Elf64_Ehdr *header(const struct image *image) { return (const Elf64_Ehdr *)image->start; }
 
-/* The i-th program header, or NULL after the last one (and after what was read: a linker puts them at the start). */
-static const Elf64_Phdr *segment(const struct image *image, unsigned i) {
+/* The i-th program header, or NULL after the last one. They need not stand at the start: tools that edit programs move them. */
+static const Elf64_Phdr *segment(struct image *image, unsigned i) {
     const Elf64_Ehdr *e = header(image);
-    if (i >= e->e_phnum || e->e_phentsize != sizeof(Elf64_Phdr) || e->e_phoff > HEADERS) return NULL;
-    uint64_t at = e->e_phoff + (uint64_t)i * sizeof(Elf64_Phdr);
-    return at % 8 == 0 && at + sizeof(Elf64_Phdr) <= (uint64_t)image->size ? (const Elf64_Phdr *)(image->start + at) : NULL;
+    if (i >= e->e_phnum || i >= SEGMENTS_MAX || e->e_phentsize != sizeof(Elf64_Phdr)) return NULL;
+    if (i < image->first || i >= image->first + image->count) {
+        long size = raw_pread(image->fd, image->segments, sizeof image->segments, e->e_phoff + (uint64_t)i * sizeof(Elf64_Phdr));
+        image->first = i;
+        image->count = size > 0 ? (unsigned)((size_t)size / sizeof(Elf64_Phdr)) : 0;
+    }
+    return i < image->first + image->count ? &image->segments[i - image->first] : NULL;
 }
 
-static const Elf64_Phdr *segment_of(const struct image *image, uint32_t type) {
+static const Elf64_Phdr *segment_of(struct image *image, uint32_t type) {
     const Elf64_Phdr *s;
     for (unsigned i = 0; (s = segment(image, i)); i++)
         if (s->p_type == type) return s;
     return NULL;
 }
 
-static bool file_offset(const struct image *image, uint64_t address, uint64_t *offset) {
+static bool file_offset(struct image *image, uint64_t address, uint64_t *offset) {
     const Elf64_Phdr *s;
     for (unsigned i = 0; (s = segment(image, i)); i++)
         if (s->p_type == PT_LOAD && address >= s->p_vaddr && address - s->p_vaddr < s->p_filesz) {
@@ -58,7 +65,7 @@ static bool file_offset(const struct image *image, uint64_t address, uint64_t *o
     return false;
 }
 
-static bool is_go(const struct image *image) {
+static bool is_go(struct image *image) {
     const Elf64_Phdr *s;
     struct { Elf64_Nhdr header; char name[4]; } note;
     for (unsigned i = 0; (s = segment(image, i)); i++) {
@@ -74,18 +81,19 @@ static bool is_go(const struct image *image) {
 
 static bool is_sanitizer(const char *library) { return words_after(library, "libasan.so") || words_after(library, "libclang_rt.asan"); }
 
-static bool needs_sanitizer(const struct image *image) {
-    const Elf64_Phdr *dynamic = segment_of(image, PT_DYNAMIC);
+static bool needs_sanitizer(struct image *image) {
+    const Elf64_Phdr *found = segment_of(image, PT_DYNAMIC);
+    Elf64_Phdr dynamic = found ? *found : (Elf64_Phdr){0};
     uint64_t needed[NEEDED_MAX], strings = 0, offset;
     unsigned count = 0;
     Elf64_Dyn entries[32];
-    for (uint64_t at = 0; dynamic && at < dynamic->p_filesz; at += sizeof entries) {
-        long got = raw_pread(image->fd, entries, sizeof entries, dynamic->p_offset + at) / (long)sizeof entries[0];
+    for (uint64_t at = 0; at < dynamic.p_filesz; at += sizeof entries) {
+        long got = raw_pread(image->fd, entries, sizeof entries, dynamic.p_offset + at) / (long)sizeof entries[0];
         if (got <= 0) break;
         for (long i = 0; i < got; i++) {
             if (entries[i].d_tag == DT_NEEDED && count < NEEDED_MAX) needed[count++] = entries[i].d_un.d_val;
             if (entries[i].d_tag == DT_STRTAB) strings = entries[i].d_un.d_ptr;
-            if (entries[i].d_tag == DT_NULL) at = dynamic->p_filesz - sizeof entries, i = got;
+            if (entries[i].d_tag == DT_NULL) at = dynamic.p_filesz - sizeof entries, i = got;
         }
     }
     for (unsigned i = 0; i < count; i++) {
@@ -96,9 +104,9 @@ static bool needs_sanitizer(const struct image *image) {
     return false;
 }
 
-static bool is_elf(const struct image *image) { return image->size >= 20 && words_equal(image->start, ELFMAG, SELFMAG); }
+static bool is_elf(const struct image *image) { return image->size >= (long)sizeof(Elf64_Ehdr) && words_equal(image->start, ELFMAG, SELFMAG); }
 
-static enum area_blind inspect_elf(const struct image *image) {
+static enum area_blind inspect_elf(struct image *image) {
     const Elf64_Ehdr *e = header(image);
     if (e->e_ident[EI_CLASS] != ELFCLASS64 || e->e_machine != OWN_MACHINE) return BLIND_OTHER_ABI;
     if (!segment_of(image, PT_INTERP)) return BLIND_STATIC;
@@ -125,13 +133,13 @@ static bool interpreter_of(const struct image *image, char into[SCRIPT_LINE]) {
 
 static enum area_blind inspect_one(const char *path, struct image *image, struct target *out) {
     struct stat file;
-    image->size = 0;
+    image->size = image->first = image->count = 0;
     image->fd = (int)raw_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (image->fd < 0) return image->fd == -13 /* EACCES */ ? BLIND_UNREADABLE : SEEN;
     if (raw_fstat(image->fd, &file) < 0 || !S_ISREG(file.st_mode)) return SEEN;
     out->dev = file.st_dev;
     out->ino = file.st_ino;
-    image->size = raw_pread(image->fd, image->start, HEADERS, 0);
+    image->size = raw_pread(image->fd, image->start, sizeof image->start, 0);
     if (!is_elf(image)) return SEEN;
     return gains_rights(path, &file) ? BLIND_SET_ID : inspect_elf(image);
 }

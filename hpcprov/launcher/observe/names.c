@@ -18,17 +18,32 @@ static bool is_directory(int dirfd, const char *path) {
     return raw_statat(dirfd, path, &file) == 0 && S_ISDIR(file.st_mode);
 }
 
-/* Two buffers of a page each are too much for a small signal stack, hence apart from the calls. */
-static __attribute__((noinline)) void told_two(enum area_kind kind, unsigned flags, int olddir, const char *old, int newdir, const char *new) {
-    char room[2][PATH_ROOM];
+struct pair {
+    int olddir;
+    const char *old;
+    int newdir;
+    const char *new;
+};
+
+static void tell_two(enum area_kind kind, unsigned flags, const struct pair *p, char *room, char *room2) {
     struct name from, to;
-    if (!name_at(&from, olddir, old, room[0]) || !name_at(&to, newdir, new, room[1])) return;
+    if (!name_at(&from, p->olddir, p->old, room) || !name_at(&to, p->newdir, p->new, room2)) return;
     if (kind == AREA_RENAME) {
         seen_forget(&from);
         seen_forget(&to);
-        writer_changed(is_directory(newdir, new) || (flags & RENAME_EXCHANGED && is_directory(olddir, old)));
+        writer_changed(is_directory(p->newdir, p->new) || (flags & RENAME_EXCHANGED && is_directory(p->olddir, p->old)));
     }
     tell_names(kind, flags, &from, &to);
+}
+
+static __attribute__((noinline)) void tell_two_with_room(enum area_kind kind, unsigned flags, const struct pair *p) {
+    char room[2][PATH_ROOM];
+    tell_two(kind, flags, p, room[0], room[1]);
+}
+
+static void told_two(enum area_kind kind, unsigned flags, const struct pair *p) {
+    if (name_needs_room(p->olddir, p->old) || name_needs_room(p->newdir, p->new)) tell_two_with_room(kind, flags, p);
+    else tell_two(kind, flags, p, NULL, NULL);
 }
 
 /* The target of a symbolic link is told as it is written: relative to the link's directory. */
@@ -38,8 +53,7 @@ static __attribute__((noinline)) void told_symbolic(const char *target, int newd
     if (name_at(&name, newdir, new, room)) tell_names(AREA_LINK, LINK_SYMBOLIC, &written, &name);
 }
 
-static __attribute__((noinline)) void told_one(unsigned flags, int dirfd, const char *path) {
-    char room[PATH_ROOM];
+static void tell_one(unsigned flags, int dirfd, const char *path, char *room) {
     struct name name;
     if (!name_at(&name, dirfd, path, room)) return;
     seen_forget(&name);
@@ -47,12 +61,22 @@ static __attribute__((noinline)) void told_one(unsigned flags, int dirfd, const 
     tell_names(AREA_UNLINK, flags, &name, NULL);
 }
 
+static __attribute__((noinline)) void tell_one_with_room(unsigned flags, int dirfd, const char *path) {
+    char room[PATH_ROOM];
+    tell_one(flags, dirfd, path, room);
+}
+
+static void told_one(unsigned flags, int dirfd, const char *path) {
+    if (name_needs_room(dirfd, path)) tell_one_with_room(flags, dirfd, path);
+    else tell_one(flags, dirfd, path, NULL);
+}
+
 static void renamed(int result, unsigned how, int olddir, const char *old, int newdir, const char *new) {
-    if (result == 0 && observing()) told_two(AREA_RENAME, how & RENAME_EXCHANGE ? RENAME_EXCHANGED : 0, olddir, old, newdir, new);
+    if (result == 0 && observing()) told_two(AREA_RENAME, how & RENAME_EXCHANGE ? RENAME_EXCHANGED : 0, &(struct pair){olddir, old, newdir, new});
 }
 
 static void linked(int result, int olddir, const char *old, int newdir, const char *new) {
-    if (result == 0 && observing()) told_two(AREA_LINK, 0, olddir, old, newdir, new);
+    if (result == 0 && observing()) told_two(AREA_LINK, 0, &(struct pair){olddir, old, newdir, new});
 }
 
 static void symlinked(int result, const char *target, int newdir, const char *new) {

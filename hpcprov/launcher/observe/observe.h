@@ -69,7 +69,8 @@ struct piece {
 struct name { /* an absolute path in two pieces with a slash between them, `base` has none at its end; without a base (NULL) `rest` alone */
     struct piece base, rest;
 };
-bool name_at(struct name *name, int dirfd, const char *path, char room[PATH_ROOM]);
+bool name_needs_room(int dirfd, const char *path);
+bool name_at(struct name *name, int dirfd, const char *path, char *room);
 void cwd_owned(uint32_t process); /* whose memory this is */
 void cwd_changed(void);
 void root_changed(const struct name *name);

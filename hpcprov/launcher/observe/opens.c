@@ -24,15 +24,24 @@ static bool is_file(int fd, struct stat *file, bool alias) {
     return raw_fstat(fd, file) == 0 && S_ISREG(file->st_mode) && (file->st_nlink || !alias);
 }
 
-/* fd -1: there is none to ask what it is. */
-static void accessed(int dirfd, const char *path, unsigned flags, int fd) {
+static void told(const struct name *name, unsigned flags, int fd, bool alias) {
+    struct stat file;
+    if (seen_before(name, flags, writer_now()) || (fd >= 0 && !is_file(fd, &file, alias))) return;
+    tell_access(name, flags, fd >= 0 ? &file : NULL);
+}
+
+static __attribute__((noinline)) void accessed_with_room(int dirfd, const char *path, unsigned flags, int fd, bool alias) {
     char room[PATH_ROOM];
     struct name name;
-    struct stat file;
+    if (alias ? name_at(&name, fd, "", room) : name_at(&name, dirfd, path, room)) told(&name, flags, fd, alias);
+}
+
+/* fd -1: there is none to ask what it is. */
+static void accessed(int dirfd, const char *path, unsigned flags, int fd) {
+    struct name name;
     bool alias = fd >= 0 && is_alias(path);
-    bool named = alias ? name_at(&name, fd, "", room) : name_at(&name, dirfd, path, room);
-    if (!named || seen_before(&name, flags, writer_now()) || (fd >= 0 && !is_file(fd, &file, alias))) return;
-    tell_access(&name, flags, fd >= 0 ? &file : NULL);
+    if (alias || name_needs_room(dirfd, path)) accessed_with_room(dirfd, path, flags, fd, alias);
+    else if (name_at(&name, dirfd, path, NULL)) told(&name, flags, fd, false);
 }
 
 static void opened(int dirfd, const char *path, int flags, int fd) {

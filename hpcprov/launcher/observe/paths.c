@@ -34,7 +34,8 @@ static size_t ask_removed(char room[PATH_ROOM]) {
 }
 
 /* The kernel's answer without a slash at its end; unknown outside of a chroot and where it is longer than the kernel tells. */
-static struct piece ask(char room[PATH_ROOM]) {
+static struct piece ask(char *room) {
+    if (!room) return (struct piece){NULL, 0};
     char *within = room + root_size;
     long size = raw_getcwd(within, PATH_ROOM - root_size);
     words_copy(room, root, root_size);
@@ -79,15 +80,25 @@ void root_changed(const struct name *name) {
     ask_always = true;
 }
 
-static struct piece working_directory(char room[PATH_ROOM]) {
+static const struct directory *still_valid(void) {
     const struct directory *found = __atomic_load_n(&cached, __ATOMIC_ACQUIRE);
+    return found && found->moves == writer_changes() / CHANGES_DIRECTORY ? found : NULL;
+}
+
+static struct piece working_directory(char *room) {
+    const struct directory *found = still_valid();
     if (ask_always || (ask_for_each_process && !owns())) return ask(room);
-    if (found && found->moves == writer_changes() / CHANGES_DIRECTORY) return found->path;
+    if (found) return found->path;
     return owns() ? ask_and_cache() : ask(room);
 }
 
+/* Most names need none, and a signal's stack may not have it. */
+bool name_needs_room(int dirfd, const char *path) {
+    return path[0] != '/' && (dirfd != AT_FDCWD || ask_always || ask_for_each_process || !still_valid());
+}
+
 /* What /proc says a descriptor is, without a slash at its end. */
-static struct piece descriptor_path(int fd, char room[PATH_ROOM]) {
+static struct piece descriptor_path(int fd, char *room) {
     char link[40] = "/proc/self/fd/", *within = room + root_size;
     *words_put_number(link + 14, (uint64_t)fd) = 0;
     long size = raw_readlink(link, within, PATH_ROOM - root_size);
@@ -96,8 +107,8 @@ static struct piece descriptor_path(int fd, char room[PATH_ROOM]) {
     return (struct piece){room, root_size + (size == 1 ? 0 : (size_t)size)};
 }
 
-/* An empty path is the descriptor itself. false: it has no name. Where the directory is not known the name stays relative. */
-bool name_at(struct name *name, int dirfd, const char *path, char room[PATH_ROOM]) {
+/* `room` has PATH_ROOM bytes, or is NULL where name_needs_room says so. An empty path is the descriptor itself. false: it has no name. Where the directory is not known the name stays relative. */
+bool name_at(struct name *name, int dirfd, const char *path, char *room) {
     name->rest = (struct piece){path, words_length(path)};
     name->base = (struct piece){root, root_size};
     if (path[0] == '/') {
