@@ -135,3 +135,18 @@ def test_the_command(call: Call, store: Store) -> None:
     assert call("show", "r1", "--tree", "--json")[0] == 2
     publish(store, "r2", Launch(launch="5-5").start(at=5).exit())
     assert call("show", "r2", "--tree")[1] == f"{tree.NOT_OBSERVED}\n"
+
+
+def test_of_a_workflow_the_programs_of_its_runs(call: Call, store: Store) -> None:
+    publish(store, "r1", Launch(observe="preload").start().exit().add("program", 9, node="n1", entries=[told_of("sh")]))
+    publish(store, "r2", Launch(launch="5-5").start(at=5).exit())
+    whole = Launch(launch="6-6").start(at=6, kind="workflow").exit()
+    for name in ("r1", "r2", "r3"):
+        whole.add("part", 6, node="n1", kind="workflow", run=name)
+    publish(store, "w1", whole)
+    lines = call("show", "w1", "--tree")[1].splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["r1", "PROGRAM", "sh", "", "r2", tree.NOT_OBSERVED]
+
+
+def told_of(name: str) -> dict[str, Any]:
+    return {"id": 1, "parent": 0, "path": f"/bin/{name}", "argv": [name]}
