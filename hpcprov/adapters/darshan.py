@@ -71,8 +71,8 @@ def read(path: str) -> dict[str, Any]:
 
 
 def quiet() -> dict[str, str]:
-    """The environment for the reading process: nothing is preloaded there, Darshan itself least of all, and numpy, which
-    comes along, starts no thread for each core, whose stacks would not fit the limit."""
+    """The environment for the reading process: nothing is preloaded there, Darshan itself least of all; numpy, which
+    comes along, starts no thread for each core, since their stacks would not fit the limit."""
     left_out = ("LD_PRELOAD", "PYTHONPATH", "PYTHONHOME")
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return kept | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1") | path_of_ours()
