@@ -54,6 +54,11 @@ def keepers() -> set[int]:
     return found
 
 
+def state_of(pid: int) -> str:
+    """As in proc(5): T for stopped, Z for ended."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 @contextmanager
 def watched(watch: str, area: Area, how: str, *argv: object, cwd: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A command under the launcher's part alone, to which `how` happens; ended when the block is left."""
@@ -189,8 +194,11 @@ def test_a_run_within_a_watched_one_is_preloaded(notified: Site) -> None:
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
 def test_the_application_goes_on_without_the_launcher(watch: str, tmp_path: Path, how: str) -> None:
-    script = "i=0; while [ $i -lt 100 ]; do i=$((i + 1)); : > file; cat file > copy || exit 1; done; echo all > done"
+    work = "i=0; while [ $i -lt 20 ]; do i=$((i + 1)); : > file; cat file > copy || exit 1; done; echo all > done"
+    script = "until [ -e go ]; do sleep 0.02; done; " + work
     with Area.make(tmp_path / "area") as area, watched(watch, area, how, "sh", "-c", script, cwd=tmp_path) as process:
+        until(lambda: state_of(process.pid) in "TZ", "nothing happened to the launcher")
+        (tmp_path / "go").touch()
         until((tmp_path / "done").exists, "the application did not go on")
         if how == "stop":
             process.send_signal(signal.SIGCONT)
