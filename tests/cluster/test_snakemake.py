@@ -157,6 +157,16 @@ def check_links(found: dict[str, dict[str, Any]], rules: set[str]) -> None:
         assert found[name]["run"]["id"] in jobs(whole)[name]["runs"]
 
 
+def check_observed(found: dict[str, dict[str, Any]], rules: set[str]) -> None:
+    """Whatever a rule declares was seen as well, and nothing else but what lies in an installed package: without the
+    declarations the records would name the same files."""
+    for name in rules:
+        assert found[name]["observation"]["complete"], found[name]["observation"]["nodes"]
+        for one in [*found[name]["artifacts"]["used"], *found[name]["artifacts"]["generated"]]:
+            assert one["observed"], (name, one["path"])
+            assert one["declared"] or "/site-packages/" in one["path"], (name, one["path"], one["observed"])
+
+
 def signatures(record: dict[str, Any], path: str) -> dict[str, str]:
     """Signatures of the fields of an output."""
     (found,) = (one for one in record["artifacts"]["generated"] if one["path"].endswith(path))
@@ -167,6 +177,7 @@ def signatures(record: dict[str, Any], path: str) -> dict[str, str]:
 def test_the_simulation_by_the_wrapper(workflows: dict[str, Workflow], slurm: Slurm) -> None:
     found = workflows["flood"].end()
     check_links(found, {"terrain", "simulate", "summarize", "figure"})
+    check_observed(found, {"terrain", "simulate", "summarize", "figure"})
     whole, simulate = found["workflow"], found["simulate"]
     assert whole["run"]["status"] == "completed" and whole["problems"] == []
     assert simulate["ranks"]["count"] == 4 and simulate["ranks"]["missing"] == []
@@ -194,6 +205,7 @@ def test_again_nothing_is_to_be_done(workflows: dict[str, Workflow]) -> None:
 def test_the_irises_by_the_shell(workflows: dict[str, Workflow]) -> None:
     found = workflows["iris"].end()
     check_links(found, {"data", "process", "train"})
+    check_observed(found, {"data", "process", "train"})
     train = found["train"]
     assert train["run"]["tags"]["params.folds"] == "5"
     assert [Path(one["path"]).name for one in train["artifacts"]["used"]] == ["processed.csv"]
