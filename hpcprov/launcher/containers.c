@@ -118,9 +118,22 @@ size_t container_mounts(char *into, size_t room, int *cut) {
 
 /* ---- podman, docker */
 
+/* `-d`, `-dit`, `--detach`, `create`: the container outlives this run and its spool. */
+static bool outlives(const char *word) {
+    static const char *const words[] = {"--detach", "--detach=true", "create", NULL};
+    bool detached = false;
+    if (*word != '-' || word[1] == '-') return container_one_of(word, words);
+    for (word++; *word; word++) {
+        if (*word != 'd' && *word != 'i' && *word != 't' && *word != 'q') return false;
+        detached |= *word == 'd';
+    }
+    return detached;
+}
+
 static enum container_way engine(const struct container_run *run, struct container_words *out) {
     bool asked = false, bound = false;
     for (char *const *word = run->argv; *word; word++) {
+        if (outlives(*word)) return CONTAINER_DARK;
         const char *named = words_after(*word, "--env=");
         named = named ? named : words_after(*word, "-e") ? *word + 2 : NULL;
         if (named && !*named && word[1]) named = word[1];

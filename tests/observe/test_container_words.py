@@ -173,3 +173,13 @@ def test_podman_takes_what_its_command_line_says(site: Site) -> None:
     expected = [f"LD_PRELOAD={site.spool}/libhpcprov-observe.so", f"HPCPROV_IO=1:3:7:v:{site.spool}/area"]
     assert site.told(ASKED, {}, program=podman) == (CARRIED, expected)
     assert site.told(ASKED.replace("-e ", "--env="), {}, program=podman) == (CARRIED, expected)
+
+
+@pytest.mark.parametrize("words", ["-d", "-itd", "--detach"])
+def test_podman_in_the_background(site: Site, words: str) -> None:
+    """The container may still run when the spool is gone."""
+    podman = site.program.with_name("podman")
+    shutil.copy(site.program, podman)
+    assert site.told(ASKED.replace("run ", f"run {words} "), {}, program=podman) == (DARK, [])
+    assert site.told(ASKED.replace("run ", "create "), {}, program=podman) == (DARK, [])
+    assert site.told(ASKED.replace("run ", "run -it "), {}, program=podman)[0] == CARRIED
