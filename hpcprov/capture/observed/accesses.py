@@ -14,6 +14,8 @@ from hpcprov.capture.observed import area, stores
 from hpcprov.capture.observed.index import Index
 from hpcprov.capture.observed.tree import DECLARED, GONE, LOOKED, OLD, READ, REPLACED, TENTATIVE, WRITTEN, File, Folder
 
+LOOK = 20_000_000  # ns between two looks of a library at a file that it is going to empty
+
 
 class Accesses:
     """The records of one node's files, folded one after the other."""
@@ -34,7 +36,7 @@ class Accesses:
             self.read(file, size, mtime, old=old)
             if not flags & area.WRITE:
                 file.state &= ~TENTATIVE
-            elif file.state & OLD and not file.first:
+            elif self.only_looks(file, moment):
                 file.state |= TENTATIVE
         state = file.state & ~GONE
         if flags & area.READ:
@@ -54,8 +56,15 @@ class Accesses:
             file.state |= OLD
         file.state |= READ
 
+    def only_looks(self, file: File, moment: int) -> bool:
+        """Whether an opening for reading and writing can be one that only looks whether the file is there.
+
+        HDF5 does that before it empties a file; netCDF looks before that, reading.
+        """
+        return bool(file.state & OLD) and (file.count == 0 or (file.count == 1 and moment - file.first < LOOK))
+
     def empty(self, file: File, row: int) -> None:
-        """A file is emptied: HDF5 has only looked whether it was there when it opened it before, for reading too."""
+        """A file is emptied: when its program had only looked whether it was there, nothing of it was read."""
         if file.state & TENTATIVE and file.programs in ((), (row,)):
             file.state &= ~(OLD | READ | TENTATIVE)
             file.size = file.mtime = -1

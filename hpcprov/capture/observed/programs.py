@@ -19,15 +19,21 @@ from hpcprov.record import ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Container
     from typing import Any
 
     from hpcprov.capture.observed.questions import Questions
+
+    Seat = tuple[int, int]
+    Life = tuple[int, "Row | None", "Life | None"]
 
 BLIND = (None, "static", "set-id", "other abi", "sanitizer", "go", "launcher", "unreadable", "off", "container")
 MOST_ROWS = 1000
 MOST_COUNTED = 1000
 MOST_INSTANCES = 32768  # that are told apart at a time; older ones are forgotten
+MOST_ENDED = 4096
 MOST_RANKS = 4096
+NOBODY = (0, 0)
 MOST_WORDS, MOST_BYTES = 200, 4096  # of a command line
 
 
@@ -56,12 +62,17 @@ class Programs:
     def __init__(self) -> None:
         self.rows: dict[int, Row] = {}
         self.by_text: dict[tuple[int, int, int], Row] = {}
-        self.seats: dict[int, tuple[int, int]] = {}  # instance -> (row or 0, bit of the rank)
-        self.running: dict[tuple[int, int, int], Row] = {}  # area, bit of the rank, pid
+        self.seats: dict[int, Seat] = {}  # of programs that may still be running, by instance
+        self.ended: dict[int, Seat] = {}  # of those that ended lately: what they left behind may go on
+        self.running: dict[tuple[int, int, int], Life] = {}  # by area, bit of the rank, pid
         self.counted: dict[tuple[str, int], int] = {}
         self.uncounted = 0
         self.rank_bits: dict[int, int] = {}
         self.blind = 0  # programs that could not be looked into
+
+    def seat(self, instance: int) -> Seat:
+        """The row (0: none) and the bit of the rank of a program; zeros where it is not known any more."""
+        return self.seats.get(instance) or self.ended.get(instance) or NOBODY
 
     def begin(
         self,
@@ -75,26 +86,59 @@ class Programs:
         words: int,
         text: bytes,
         area: int = 0,
-    ) -> Row | None:
-        """Take a program that begins: its row, or None where it is only counted. `words`: of its command line."""
+    ) -> None:
+        """Take a program that begins. `words`: of its command line; `text`: the strings of its record."""
         bit = self.rank_bit(rank)
-        above = self.seats.get(parent, (0, 0))[0]
-        row = self.row(instance, above, blind, strings_of(text, words))
-        bounded(self.seats, MOST_INSTANCES)
-        self.seats[instance] = (row.number if row else 0, bit)
-        if blind and blind != BLIND.index("launcher"):
-            self.blind += 1
-        self.end(area, bit, pid, moment, None)  # a program that executes another one in its place has ended
-        if row is None:
-            return None
-        row.count += 1
-        row.running += 1
-        row.ranks |= bit
-        row.began = min(row.began or moment, moment)
-        row.changed = True
+        row = self.row(instance, self.seat(parent)[0], blind, strings_of(text, words))
+        bounded(self.seats, MOST_INSTANCES, self.rows)
         bounded(self.running, MOST_INSTANCES)
-        self.running[area, bit, pid] = row
-        return row
+        self.seats[instance] = (row.number if row else 0, bit)
+        self.blind += is_dark(blind)
+        before = self.end(area, bit, pid, moment, None)  # a program that executes another one in its place has ended
+        self.running[area, bit, pid] = (instance, row, before)
+        if row is not None:
+            row.count += 1
+            row.running += 1
+            row.ranks |= bit
+            row.began = min(row.began or moment, moment)
+            row.changed = True
+
+    def end(self, area: int, bit: int, pid: int, moment: int, status: int | None) -> Life | None:
+        """A process has ended with what wait(2) says of it, None when nobody knows; what it was running."""
+        life = self.running.pop((area, bit, pid), None)
+        if life is None:
+            return None
+        instance, row, _ = life
+        if instance in self.seats:
+            bounded(self.ended, MOST_ENDED)
+            self.ended[instance] = self.seats.pop(instance)
+        if row is not None:
+            row.running -= 1
+            row.ended = max(row.ended, moment)
+            row.changed = True
+            if status is not None:
+                word = str(exit_code(status))
+                row.exits[word] = row.exits.get(word, 0) + 1
+        return instance, row, None
+
+    def not_run(self, instance: int, area: int, bit: int, pid: int) -> None:
+        """The program whose beginning was announced could not be executed: the one before it goes on."""
+        life = self.running.get((area, bit, pid))
+        if life is None or life[0] != instance:
+            return
+        _, row, before = life
+        del self.running[area, bit, pid]
+        self.seats.pop(instance, None)
+        if row is not None:
+            row.count -= 1
+            row.running -= 1
+            row.changed = True
+            self.blind -= is_dark(row.blind)
+        if before is not None:
+            self.running[area, bit, pid] = before
+            self.seats[before[0]] = self.seat(before[0])
+            if before[1] is not None:
+                before[1].running += 1
 
     def row(self, instance: int, parent: int, blind: int, parts: list[bytes]) -> Row | None:
         """The row of equal programs, a new one while there is room."""
@@ -116,29 +160,6 @@ class Programs:
         else:
             self.uncounted += 1
 
-    def end(self, area: int, bit: int, pid: int, moment: int, status: int | None) -> None:
-        """A process has ended with what wait(2) says of it; None when nobody knows."""
-        row = self.running.pop((area, bit, pid), None)
-        if row is None:
-            return
-        row.running -= 1
-        row.ended = max(row.ended, moment)
-        row.changed = True
-        if status is not None:
-            word = str(exit_code(status))
-            row.exits[word] = row.exits.get(word, 0) + 1
-
-    def not_run(self, instance: int, area: int, bit: int, pid: int) -> None:
-        """The program whose beginning was announced could not be executed."""
-        row = self.rows.get(self.seats.pop(instance, (0, 0))[0])
-        if row is None or self.running.pop((area, bit, pid), None) is None:
-            return
-        row.count -= 1
-        row.running -= 1
-        row.changed = True
-        if row.blind:
-            self.blind -= 1
-
     def rank_bit(self, rank: int) -> int:
         """The bit that stands for a rank; 0 for one beyond the limit."""
         if rank not in self.rank_bits:
@@ -159,7 +180,7 @@ class Programs:
         for row in self.rows.values():
             if row.sha256 is None and row.path and (digest := questions.digest(row.path)):
                 row.sha256, row.changed = digest, True
-        told = [row for _, row in sorted(self.rows.items()) if row.changed]
+        told = [row for _, row in sorted(self.rows.items()) if row.changed and row.count]
         for row in told:
             row.changed = False
         return [self.entry(row) for row in told]
@@ -212,8 +233,14 @@ def exit_code(status: int) -> int:
     return -(status & 127) if status & 127 else status >> 8 & 255
 
 
-def bounded(table: dict[Any, Any], most: int) -> None:
-    """Forget the older half of a table that is full."""
+def is_dark(blind: int) -> bool:
+    """Whether what a program does is told by nobody; a launcher's run has a record of its own."""
+    return blind not in (0, BLIND.index("launcher"))
+
+
+def bounded(table: dict[Any, Any], most: int, keep: Container[int] = ()) -> None:
+    """Forget the older half of a table that is full, but for what is to be kept."""
     if len(table) >= most:
         for key in list(islice(table, most // 2)):
-            del table[key]
+            if key not in keep:
+                del table[key]

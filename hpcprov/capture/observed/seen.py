@@ -73,7 +73,6 @@ class Observed:
         scan = area.Scan(bytes(data), settled=len(data) if final else min(max(settled - position, 0), len(data)))
         base = area_index << 32
         seats, known, access = self.programs.seats, self.index.known, self.accesses.access
-        nobody = (0, 0)
         for kind, flags, instance, pid, moment, a, b, text in scan:
             if not 0 < moment < LATEST:
                 self.skipped += 1
@@ -84,7 +83,7 @@ class Observed:
                 if path in known and known[path] is None:
                     continue
                 if not flags & area.CUT:
-                    row, bit = seats.get(base + instance, nobody)
+                    row, bit = seats.get(base + instance) or self.programs.seat(base + instance)
                     access(path, flags, a, b if b < LATEST else 0, moment=moment, bit=bit, row=row)
             else:
                 self.take(kind, flags, area_index, base + instance, pid, moment, a, b, text)
@@ -95,7 +94,7 @@ class Observed:
         self, kind: int, flags: int, area_index: int, instance: int, pid: int, moment: int, a: int, b: int, text: bytes
     ) -> None:
         """Any record but an access."""
-        row, bit = self.programs.seats.get(instance, (0, 0))
+        row, bit = self.programs.seat(instance)
         if kind == area.PROGRAM:
             self.begin(area_index, instance, pid, moment, a, b, text)
         elif kind == area.END:
@@ -174,6 +173,8 @@ class Observed:
         reasons = [*self.reasons]
         if self.programs.blind and self.how != "notify":
             reasons.append(f"{self.programs.blind} programs could not be looked into")
+        if self.programs.uncounted:
+            reasons.append(f"{self.programs.uncounted} programs more ran that are not told of")
         if self.skipped:
             reasons.append(f"{self.skipped} pieces of the event area held no whole record")
         counts = {
