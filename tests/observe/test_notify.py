@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -210,13 +209,12 @@ def test_the_application_goes_on_without_the_launcher(watch: str, tmp_path: Path
 
 
 def test_what_outlives_the_run_goes_on(notified: Site) -> None:
-    script = "(sleep 0.6; echo $(cat in) > late) > /dev/null 2>&1 &"
+    script = "(until [ -e go ]; do sleep 0.02; done; echo $(cat in) > late) > /dev/null 2>&1 &"
     (notified.cwd / "in").write_text("1\n")
     notified.call(notified.launcher, "exec", *NOTIFY, "--", "sh", "-c", script)
-    assert not (notified.cwd / "late").exists()
+    (notified.cwd / "go").touch()
     until((notified.cwd / "late").exists, "what outlived the run did not go on")
-    time.sleep(0.1)
-    assert (notified.cwd / "late").read_text() == "1\n"
+    until(lambda: (notified.cwd / "late").read_text() == "1\n", "what outlived the run could not read")
     until(lambda: not keepers(), "the keeper did not end")
 
 
