@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 
 from hpcprov.commands import later
+from hpcprov.commands.counted import counted
 from hpcprov.commands.screen import count, cut, duration, size, when, words
 from hpcprov.commands.surroundings import artifacts, programs, said, surroundings, where
 from hpcprov.commands.workflow_page import workflow_rows
@@ -249,4 +250,4 @@ def _whole_job(record: Record) -> list[tuple[str, str]]:
     return [(f"hpcprov runs --job {number}", "all starts of the job")] if again and number else []
 
 
-PARTS = (status, what, where, who_and_when, ranks, surroundings, programs, artifacts, problems, seal)
+PARTS = (status, what, where, who_and_when, ranks, surroundings, programs, artifacts, counted, problems, seal)

@@ -58,6 +58,7 @@ def test_a_log_finds_its_run_and_gives_it_a_new_revision(call: Call, store: Stor
     assert record["revision"] == 2 and logs_of(record_of(call, "other")) == []
     # What darshan-parser prints of this log.
     files = {file["path"]: file["modules"] for file in log["files"]}
+    assert "darshan    example.darshan: 3 files, 0 B read, 2.2 TB written by 2,048 processes" in call("show", "vpic")[1]
     posix = files["/scratch2/scratchdirs/glock/tokioabc-s.4478544/vpicio/vpicio.hdf5"]["POSIX"]
     assert (posix["opens"], posix["writes"], posix["bytes_written"]) == (2049, 16402, 2199023259968)
     assert (log["job_id"], log["processes"], log["unnamed"], "differences" in log) == (4478544, 2048, 0, False)
