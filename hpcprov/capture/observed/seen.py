@@ -127,8 +127,11 @@ class Observed:
             self.skipped += 1
             return
         above = (area_index << 32) + parent if parent else 0
-        if above in self.views and len(self.views) < 100 * MOST_VIEWS:
+        if instance not in self.views and above in self.views and len(self.views) < 100 * MOST_VIEWS:
             self.views[instance] = self.views[above]
+        if instance in self.views:
+            places = text.split(b"\0", 2)
+            text = b"\0".join([*(self.outside(instance, place) for place in places[:2]), *places[2:]])
         self.programs.begin(
             instance=instance, parent=above, rank=rank, pid=pid, blind=b & 0xFFFFFFFF, moment=moment, words=b >> 32,
             text=text, area=area_index,

@@ -126,7 +126,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
     cwd_owned(observer.pid);
     observer.instance = observer.visible && parent ? parent : writer_instance(); /* who started it has told of it */
     if (observer.instance == parent) return;
+    tell_view(); /* first: where this program lies is said in its terms */
     if (argc > 0 && environment == argv + argc + 1) tell_self(parent, argv);
     else tell_self_from_proc(parent);
-    tell_view();
 }
