@@ -38,6 +38,13 @@ static bool still_asked(const struct call *c) {
     return !ioctl(c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id);
 }
 
+/* A string of the caller's. One that may not be looked into (executable and not readable, or it said so itself) is not seen: that counts. */
+static bool read_string(const struct call *c, uint64_t at, char into[PATH_MAX]) {
+    if (caller_string(c->tid, at, into)) return true;
+    if (errno == EPERM && still_asked(c)) events_lost(c->events, 1);
+    return false;
+}
+
 /* Puts the caller's root in front of an absolute name. */
 static bool put_root(const struct call *c, char path[PATH_ROOM]) {
     char root[PATH_MAX];
@@ -51,7 +58,7 @@ static bool put_root(const struct call *c, char path[PATH_ROOM]) {
 
 static bool find_name(const struct call *c, int directory, uint64_t at, struct name *n) {
     char given[PATH_MAX], from[32] = "cwd";
-    if (!caller_string(c->tid, at, given) || !caller_path(c->tid, directory, given, n->path)) return false;
+    if (!read_string(c, at, given) || !caller_path(c->tid, directory, given, n->path)) return false;
     if (c->process.program.jailed && !strcmp(n->path, given) && !put_root(c, n->path)) return false;
     char *gone = strstr(n->path, GONE);
     bool odd = c->process.program.view || gone || strlen(n->path) >= PATH_MAX;
@@ -168,7 +175,7 @@ static void link_symbolic(const struct call *c, uint64_t target_at, int to, uint
     char target[PATH_MAX];
     struct name new;
     struct stat st;
-    if (!caller_string(c->tid, target_at, target) || !find_name(c, to, new_at, &new) || exists(&new) || !parent_of(&new, &st)) return;
+    if (!read_string(c, target_at, target) || !find_name(c, to, new_at, &new) || exists(&new) || !parent_of(&new, &st)) return;
     write_names(c, AREA_LINK, LINK_SYMBOLIC, target, new.path);
 }
 
