@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BLIND = (None, "static", "set-id", "other abi", "sanitizer", "go", "launcher", "unreadable", "off", "container")
 MOST_ROWS = 1000
 MOST_COUNTED = 1000
-MOST_INSTANCES = 32768  # that are told apart at a time; older ones are forgotten
+MOST_INSTANCES = 16384  # that are told apart at a time; older ones are forgotten
 MOST_ENDED = 4096
 MOST_RANKS = 4096
 NOBODY = (0, 0)
@@ -178,7 +178,7 @@ class Programs:
     def entries(self, questions: Questions) -> list[dict[str, Any]]:
         """The rows that have changed since they were told, in order of their numbers."""
         for row in self.rows.values():
-            if row.sha256 is None and row.path and (digest := questions.digest(row.path)):
+            if row.sha256 is None and row.path.startswith("/") and (digest := questions.digest(row.path)):
                 row.sha256, row.changed = digest, True
         told = [row for _, row in sorted(self.rows.items()) if row.changed and row.count]
         for row in told:
