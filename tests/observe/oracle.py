@@ -92,7 +92,7 @@ def tell(told: Told, call: Call, cwd: bytes, top: bytes) -> None:
     elif call.name.startswith("mkdir"):
         told.directories.update(inside)
     else:
-        opened = call.path if paths[0].startswith((b"/proc/", b"/dev/")) else os.path.realpath(paths[0])
+        opened = call.path if paths[0].startswith((b"/proc/", b"/dev/fd/", b"/dev/std")) else os.path.realpath(paths[0])
         tell_access(told, call.name, flags, below(opened, top))
 
 
