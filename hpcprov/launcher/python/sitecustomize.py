@@ -12,11 +12,12 @@ def _start():
     import os
     import sys
 
-    # C's environment keeps both variables for the programs that this one starts; the program's own view does not.
-    setting = os.environ._data.pop(b"HPCPROV_AUDIT", None)
+    # First of all: what follows must not find this file again.
     here = os.path.dirname(__file__)
     sys.path[:] = [place for place in sys.path if place != here]
     sys.path_importer_cache.pop(here, None)
+    # C's environment keeps both variables for the programs that this one starts; the program's own view does not.
+    setting = os.environ._data.pop(b"HPCPROV_AUDIT", None)
     if setting is None:
         return
     flags, _, log = os.fsdecode(setting).partition(":")
@@ -24,10 +25,10 @@ def _start():
     places = os.environ.get("PYTHONPATH", "").split(":")
     if here in places:
         places.remove(here)
-    if places or "e" in flags:
-        os.environ._data[b"PYTHONPATH"] = os.fsencode(":".join(places))
-    else:
-        os.environ._data.pop(b"PYTHONPATH", None)
+        if places or "e" in flags:
+            os.environ._data[b"PYTHONPATH"] = os.fsencode(":".join(places))
+        else:
+            del os.environ._data[b"PYTHONPATH"]
     if log:
         _watch(log)
 
@@ -89,14 +90,17 @@ def _watch(log):
         return spec
 
     finder.find_spec = classmethod(find_and_note)
-    for number, word in enumerate(sys.argv):
+    for number, word in enumerate(getattr(sys, "argv", ())):
         if number == 0 and word not in ("", "-", "-c", "-m"):
             note(word, "script")
         elif word.endswith(".ipynb"):
             note(word, "notebook")
 
     def note_rest():
-        """Modules that were found in another way, such as importlib.util.spec_from_file_location."""
+        """Modules found in another way, such as importlib.util.spec_from_file_location; before 3.8 the script, too."""
+        script = getattr(sys.modules.get("__main__"), "__file__", None)
+        if script:
+            note(script, "script")
         for module in list(sys.modules.values()):
             spec = getattr(module, "__spec__", None)
             if spec is not None:
