@@ -90,17 +90,17 @@ def _watch(log):
         return spec
 
     finder.find_spec = classmethod(find_and_note)
-    for number, word in enumerate(getattr(sys, "argv", ())):
-        if number == 0 and word not in ("", "-", "-c", "-m"):
-            note(word, "script")
-        elif word.endswith(".ipynb"):
-            note(word, "notebook")
+
+    def note_words():
+        """The script and notebooks of the command line. Not known yet at the start of Pythons before 3.8."""
+        for number, word in enumerate(sys.argv):
+            if number == 0 and word not in ("", "-", "-c", "-m"):
+                note(word, "script")
+            elif word.endswith(".ipynb"):
+                note(word, "notebook")
 
     def note_rest():
-        """Modules found in another way, such as importlib.util.spec_from_file_location; before 3.8 the script, too."""
-        script = getattr(sys.modules.get("__main__"), "__file__", None)
-        if script:
-            note(script, "script")
+        """Modules found in another way, such as importlib.util.spec_from_file_location."""
         for module in list(sys.modules.values()):
             spec = getattr(module, "__spec__", None)
             if spec is not None:
@@ -112,6 +112,10 @@ def _watch(log):
     import atexit
 
     atexit.register(note_rest)
+    if hasattr(sys, "argv"):
+        note_words()
+    else:
+        atexit.register(note_words)
 
 
 try:
