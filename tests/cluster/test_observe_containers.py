@@ -55,6 +55,8 @@ def test_apptainer(place: Place, apptainer: str, sif: Path, data: Path, flags: s
     record = place.run(apptainer, "exec", *flags.split(), *here, sif, "sh", "-c", WORK)
     check_work(record, place, data)
     assert programs(record)["apptainer"] is None
+    (cat,) = {(row["path"], row["sha256"]) for row in record["observation"]["programs"] if row["path"].endswith("/cat")}
+    assert cat == ("image:/bin/cat", None)
 
 
 def test_apptainer_in_a_script(place: Place, apptainer: str, sandbox: Path, data: Path) -> None:
