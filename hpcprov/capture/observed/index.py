@@ -25,6 +25,8 @@ MOST_ENTRIES = 20_000  # files and directories that are kept
 MOST_NAMES = 4 << 20  # bytes of their names
 RESERVE = 2000  # entries more for what was declared and for stores
 MOST_KNOWN = 8192  # names whose file or directory is remembered between two records
+MOST_REMEMBERED = 4 << 20  # bytes of the names of such directories
+LONG = 1024  # bytes; a longer name of a file is not remembered
 MOST_LINKS = 40  # on the way to a file, as in Linux
 MOST_SHEDDING = 20
 LONGEST = 16384  # bytes of a path
@@ -44,6 +46,7 @@ class Index:
         self.top = Folder(None, b"")
         self.known: dict[bytes, File | None] = {}  # by path; None: only counted
         self.where: dict[bytes, Where] = {b"": self.top}
+        self.remembered = 0  # bytes of their names
         self.aliases: set[bytes] = set()  # directories that are reached through a link
         self.crowds: dict[int, Crowd] = {}
         self.left, self.names_left = MOST_ENTRIES, MOST_NAMES
@@ -158,7 +161,8 @@ class Index:
     def remember(self, path: bytes, file: File | None) -> None:
         if len(self.known) >= MOST_KNOWN:
             self.known.clear()
-        self.known[path] = file
+        if len(path) <= LONG:
+            self.known[path] = file
 
     def ignore(self, path: bytes, place: Place) -> None:
         """Count a file that is no data, once."""
@@ -190,15 +194,22 @@ class Index:
 
     def find(self, directory: bytes) -> Where:
         """What a directory is: a place, a folder of the tree (the store's, within a store), or beyond the limit."""
-        if len(self.where) > MOST_KNOWN and not self.links:
+        if (len(self.where) > MOST_KNOWN or self.remembered > MOST_REMEMBERED) and not self.links:
             self.forget_directories()
         stack, above = [], directory
         while above not in self.where:
             stack.append(above)
             above = above.rpartition(b"/")[0]
         found = self.where[above]
-        for path in reversed(stack):
-            found = self.where[path] = self.below(found, path)
+        while stack:
+            path = stack.pop()
+            if isinstance(found, Crowd):  # nothing is kept of what lies between
+                found, stack = self.places.find(directory) or found, []
+                path = directory
+            else:
+                found = self.below(found, path)
+            self.where[path] = found
+            self.remembered += len(path)
         return found
 
     def below(self, found: Where, path: bytes) -> Where:
@@ -344,6 +355,7 @@ class Index:
     def forget_directories(self) -> None:
         self.where.clear()
         self.where[b""] = self.top
+        self.remembered = 0
         self.aliases.clear()
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hpcprov.capture.observed.questions import Questions
 
 MOST_KNOWN = 1024
+LONG = 1024  # bytes; a longer one is not remembered
 MOST_PARTS = 256  # up to the last `..`; beyond that the text alone is taken
 MOST_LINKS = 40
 
@@ -34,7 +35,9 @@ class Spelling:
         if found is None:
             if len(self.known) >= MOST_KNOWN:
                 self.known.clear()
-            found = self.known[path] = self.followed(path.split(b"/"))
+            found = self.followed(path.split(b"/"))
+            if len(path) <= LONG:
+                self.known[path] = found
         return found
 
     def followed(self, parts: list[bytes]) -> bytes:
