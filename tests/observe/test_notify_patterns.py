@@ -15,14 +15,13 @@ from .area_tool import UNCONFIRMED, Area
 from .oracle import read_trace
 from .pattern import Pattern, names, pairs
 from .patterns_c import NAMES, OPENS, PROCESSES
-from .patterns_shell import SHELLS
 from .strace import OPTIONS
 from .test_patterns import ENVIRONMENT, lay_out, only_files, programs, run
 from .told import tell
 from .watching import static_programs, watch
 
 __all__ = ["programs", "static_programs", "watch"]
-PATTERNS = (*OPENS, *NAMES, *PROCESSES, *SHELLS)
+PATTERNS = (*OPENS, *NAMES, *PROCESSES)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
