@@ -38,7 +38,9 @@ ROWS: list[tuple[str, list[str], dict[str, str], str]] = [
 FAST_ROWS = ROWS[:3]
 # Calls that name a file, and those on open ones; what a shared file system sees is a part of them.
 FILE_CALLS = "trace=%file,%desc"
-ON_STORE = ".hpcprov"
+ON_STORE = "/.hpcprov"
+# On the node itself, whatever the site's file systems: its kernel's, its memory's, and what is no file.
+ON_NODE = re.compile(r"[<\"](/proc|/sys|/dev/shm)/|[<\"](socket|pipe|anon_inode):")
 
 
 def seconds(command: list[str], env: dict[str, str], cwd: str) -> float:
@@ -94,8 +96,11 @@ def print_calls(options: list[str], cwd: str) -> None:
     calls = file_calls(options, cwd)
     named = [call for call in calls if re.match(r"\w+\([^<]*\"|\w+\(AT_FDCWD", call)]
     on_store = [call for call in calls if ON_STORE in call]
+    on_node = [call for call in calls if ON_NODE.search(call)]
     name = " ".join(["hpcprov exec", *options])
-    print(f"{name:28}{len(calls):6} calls, {len(named)} with a path, {len(on_store)} in the store    budget <= 40")
+    elsewhere = len(calls) - len(on_node)
+    print(f"{name:28}{len(calls):6} calls, {len(named)} with a path, {len(on_node)} in the node's memory", end="")
+    print(f", {len(on_store)} in the store, {elsewhere} outside of the node's memory    budget <= 40")
 
 
 def main(rounds: int) -> None:

@@ -107,11 +107,10 @@ def test_an_outer_run_goes_on_observing_where_the_inner_does_not(world: World) -
     [
         (None, None, None, "preload"),
         (None, None, "off", "off"),
-        (None, None, "notify", "notify"),
         (None, "preload", "off", "preload"),
         (None, "off", None, "off"),
         ("preload", "off", "off", "preload"),
-        ("off", "preload", "notify", "off"),
+        ("off", "preload", "preload", "off"),
     ],
 )
 def test_who_has_the_last_word(
