@@ -4,31 +4,26 @@
     index.file(b"/home/ada/run/u.zarr/c/0/0", area.WRITE)   ->  the File of /home/ada/run/u.zarr
     index.file(b"/usr/lib/libm.so.6", area.READ)            ->  None, and it is counted
 
-What belongs to the system, to software or to settings is only counted. Of the rest MOST_ENTRIES files and directories
-are kept; beyond that there are counts by directory. A store is one entry, whatever is in it.
+What belongs to the system, to software or to settings is only counted. A store is one entry, whatever is in it.
 """
 
 from __future__ import annotations
 
 from hpcprov.capture.observed import area, stores
 from hpcprov.capture.observed.classes import OWN, Place, Places, is_data_name
-from hpcprov.capture.observed.counts import Counts
+from hpcprov.capture.observed.kept import Kept
 from hpcprov.capture.observed.spelling import Spelling, joined
-from hpcprov.capture.observed.tree import DECLARED, OLD, WRITTEN, Crowd, File, Folder
+from hpcprov.capture.observed.tree import DECLARED, Crowd, File, Folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hpcprov.capture.observed.declared import Declared
     from hpcprov.capture.observed.questions import Questions
 
-MOST_ENTRIES = 20_000  # files and directories that are kept
-MOST_NAMES = 4 << 20  # bytes of their names
-RESERVE = 2000  # entries more for what was declared and for stores
 MOST_KNOWN = 8192  # names whose file or directory is remembered between two records
 MOST_REMEMBERED = 4 << 20  # bytes of the names of such directories
 LONG = 1024  # bytes; a longer name of a file is not remembered
 MOST_LINKS = 40  # on the way to a file, as in Linux
-MOST_SHEDDING = 20
 LONGEST = 16384  # bytes of a path
 DEEPEST = 256  # directories of a path; below that there are only counts
 BYTECODE = (b".pyc", b".pyo")
@@ -36,25 +31,17 @@ BYTECODE = (b".pyc", b".pyo")
 Where = Place | Folder | Crowd
 
 
-class Index:
+class Index(Kept):
     """The files and directories of one node by name."""
 
     def __init__(self, places: Places, questions: Questions, declared: Declared) -> None:
-        self.places, self.questions, self.declared = places, questions, declared
+        super().__init__(places)
+        self.questions, self.declared = questions, declared
         self.spelling = Spelling(questions)
-        self.counts = Counts()
-        self.top = Folder(None, b"")
-        self.known: dict[bytes, File | None] = {}  # by path; None: only counted
         self.where: dict[bytes, Where] = {b"": self.top}
         self.remembered = 0  # bytes of their names
         self.aliases: set[bytes] = set()  # directories that are reached through a link
-        self.crowds: dict[int, Crowd] = {}
-        self.left, self.names_left = MOST_ENTRIES, MOST_NAMES
         self.links = 0  # that are being followed
-        self.shedding = MOST_SHEDDING
-        self.changed: dict[File, None] = {}  # in order
-        self.moved: dict[Folder, None] = {}
-        self.withdrawn: list[str] = []  # names that were told and mean nothing any more
 
     # Files
 
@@ -133,31 +120,6 @@ class Index:
         finally:
             self.links -= 1
 
-    def has_room(self, name: bytes, *, reserved: bool = False) -> bool:
-        """Take the room for one more file or directory; False when there is none."""
-        if self.left <= 0 and self.shedding > 0:
-            self.shedding -= 1
-            self.shed()
-        if self.names_left <= 0 or self.left <= (-RESERVE if reserved else 0):
-            return False
-        self.left -= 1
-        self.names_left -= len(name)
-        return True
-
-    def give_room(self, name: bytes) -> None:
-        self.left += 1
-        self.names_left += len(name)
-
-    def shed(self) -> None:
-        """Keep nothing of temporary files that nobody was told of."""
-        files = [file for file in self.top.all_files() if file.name and file.told is None]
-        for file in files:
-            if file.state & (WRITTEN | OLD | DECLARED) == WRITTEN and self.places.is_temporary(file.path()):
-                self.counts.again("scratch")
-                self.known.pop(file.path(), None)
-                del file.folder.files[file.name]
-                self.drop(file)
-
     def remember(self, path: bytes, file: File | None) -> None:
         if len(self.known) >= MOST_KNOWN:
             self.known.clear()
@@ -169,26 +131,6 @@ class Index:
         if place.label != OWN:
             self.counts.add(place.label, path, place.package)
         self.remember(path, None)
-
-    def crowd_of(self, folder: Folder) -> Crowd:
-        if folder.crowd is None:
-            folder.crowd = Crowd(folder)
-            self.crowds[id(folder)] = folder.crowd
-        return folder.crowd
-
-    def mark(self, file: File) -> None:
-        """Remember to tell of a file."""
-        if not file.changed:
-            file.changed = True
-            self.changed[file] = None
-
-    def drop(self, file: File) -> None:
-        """A file's entry means nothing any more."""
-        if file.told is not None:
-            self.withdrawn.append(file.told)
-        file.told, file.state, file.first = None, 0, 0
-        self.changed.pop(file, None)
-        self.give_room(file.name)
 
     # Directories
 
@@ -326,19 +268,6 @@ class Index:
             self.forget_names()
             return folder.folders.pop(name)
         return folder.files.pop(name, None)
-
-    def forget(self, thing: File | Folder | None) -> None:
-        """Keep nothing of what went where files are only counted, or was replaced."""
-        if isinstance(thing, File):
-            self.drop(thing)
-        if not isinstance(thing, Folder):
-            return
-        for file in list(thing.all_files()):
-            self.drop(file)
-        for part in thing.walk():
-            self.crowds.pop(id(part), None)
-            self.moved.pop(part, None)
-            self.give_room(part.name)
 
     def forget_name(self, path: bytes) -> None:
         """What a name leads to may have changed."""

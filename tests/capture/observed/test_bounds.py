@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpcprov.capture.observed import area, index
+from hpcprov.capture.observed import area, kept
 from tests.capture.observed.records import CWD, READ, WRITE, Disk, access, latest, observed, rename, unlink
 
 MOST = 300
@@ -12,8 +12,8 @@ MOST = 300
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "MOST_ENTRIES", MOST)
-    monkeypatch.setattr(index, "RESERVE", 20)
+    monkeypatch.setattr(kept, "MOST_ENTRIES", MOST)
+    monkeypatch.setattr(kept, "RESERVE", 20)
 
 
 def test_beyond_the_limit_directories_are_counted() -> None:
