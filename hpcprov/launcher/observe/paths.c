@@ -22,7 +22,7 @@ static struct directory slots[SLOTS];
 static const struct directory *cached; /* NULL: ask */
 static uint32_t next_slot;
 static uint32_t owner;                 /* the process whose directory is cached */
-static bool ask_for_each_process, ask_always;
+static bool ask_for_each_process, ask_always, nowhere;
 static char root[ROOT_ROOM];           /* where / is, as it was outside; without a slash at its end */
 static size_t root_size;
 
@@ -66,13 +66,11 @@ void cwd_changed(void) {
 
 void cwd_of_each_thread(void) { ask_always = true; }
 
-/* A root that can not be told leaves all paths unknown: nothing more is told. */
+/* A root that can not be told leaves all paths unknown: no more are told. What this program starts tells of itself again, by its own mounts. */
 void root_changed(const struct name *name) {
     char path[ROOT_ROOM];
-    if (!name || name_size(name) >= ROOT_ROOM) {
-        observer.instance = 0;
-        return;
-    }
+    nowhere = !name || name_size(name) >= ROOT_ROOM;
+    if (nowhere) return;
     size_t size = (size_t)(name_put(path, path + ROOT_ROOM, name) - path);
     while (size && path[size - 1] == '/') size--;
     words_copy(root, path, size);
@@ -109,6 +107,7 @@ static struct piece descriptor_path(int fd, char *room) {
 
 /* `room` has PATH_ROOM bytes, or is NULL where name_needs_room says so. An empty path is the descriptor itself. false: it has no name. Where the directory is not known the name stays relative. */
 bool name_at(struct name *name, int dirfd, const char *path, char *room) {
+    if (nowhere) return false;
     name->rest = (struct piece){path, words_length(path)};
     name->base = (struct piece){root, root_size};
     if (path[0] == '/') {
