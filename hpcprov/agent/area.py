@@ -93,6 +93,11 @@ class Area:
         """Let nobody write any more: nobody is going to read it."""
         os.pwrite(self.fd, b"\1\0\0\0", STOPPED)
 
+    def abandon(self) -> None:
+        """Stop, and give back all memory with what has not been read."""
+        self.stop()
+        _punch()(self.fd, KEEP_SIZE_PUNCH_HOLE, self.header, self.capacity)
+
     def is_last(self) -> bool:
         """Whether nobody else uses the area any more; then nobody else comes, either."""
         try:

@@ -35,7 +35,7 @@ TELL = (2.0, 5.0, 15.0)  # s after the first event; then every
 BEAT = 60.0  # s
 HURRY = 0.1  # s between looks whether an area fills up
 LAST = 20.0  # s for what is left when all ranks have ended
-DIGESTS, LAST_DIGESTS = (0.2, 16 << 20), (5.0, 512 << 20)  # s for all of them and bytes of one file
+DIGESTS, LAST_DIGESTS, NO_DIGESTS = (0.2, 16 << 20), (5.0, 512 << 20), (0.0, 0)  # s for all, bytes of one file
 MOUNTS = 1 << 20  # bytes of a list of mounts
 
 
@@ -77,12 +77,14 @@ class Draining:
         self.readers = []
 
     def stop(self) -> None:
-        """The agent goes early: tell what was seen so far."""
+        """The agent goes early, since memory is short: tell what was seen so far, and read no more files."""
         self.ended.set()
         self.reasons.append("the agent left before the run's end")
         for reader in self.readers:
             reader.area.stop()
-        self.guard(lambda: self.tell(final=True))
+        self.guard(lambda: self.tell(NO_DIGESTS))
+        for reader in self.readers:
+            reader.area.abandon()
 
     def guard(self, work: Callable[[], object]) -> None:
         """Whatever an application writes into its area: the agent goes on, and the record says what is missing."""
@@ -108,7 +110,7 @@ class Draining:
         self.due = now if folded >= BLOCK else now + self.pause
         if self.readers and now >= self.began + self.times[0]:
             self.times = self.times[1:] or [self.times[0] + BEAT]
-            self.tell(final=False)
+            self.tell(DIGESTS)
 
     def keep_room(self) -> None:
         """For a thread of normal priority: beside a busy application an idle one gets no CPU, and an area that is full
@@ -157,7 +159,7 @@ class Draining:
         for reader in self.readers:
             self.read_all(reader, until)
             self.audited += python_audit.read(self.spool(reader) or "")
-        self.tell(final=True)
+        self.tell(LAST_DIGESTS, final=True)
 
     def read_all(self, reader: Reader, until: float) -> None:
         end = reader.area.position + reader.area.waiting()
@@ -177,8 +179,8 @@ class Draining:
             spools.remove(path)
         os.close(reader.area.fd)
 
-    def tell(self, *, final: bool) -> None:
-        """Write what is new."""
+    def tell(self, digests: tuple[float, int], *, final: bool = False) -> None:
+        """Write what is new. `digests`: seconds for them, and the largest file in bytes."""
         if not self.readers:
             return
         seen = self.observed()
@@ -191,7 +193,7 @@ class Draining:
                 seen.doubt("the event area was removed while the job ran")
         for reason in self.reasons:
             seen.doubt(reason)
-        self.digests.allow(*(LAST_DIGESTS if final else DIGESTS))
+        self.digests.allow(*digests)
         for event in seen.events(final):
             self.write(event)
 

@@ -148,6 +148,15 @@ def test_lost_and_stopped(ring: Ring) -> None:
     assert os.pread(ring.fd, 4, STOPPED) == b"\1\0\0\0"
 
 
+def test_an_area_that_is_abandoned_holds_no_memory(ring: Ring) -> None:
+    area = ring.area()
+    ring.write(b"x" * (2 * CHUNK + 100))
+    area.abandon()
+    assert os.pread(ring.fd, 4, STOPPED) == b"\1\0\0\0"
+    assert os.stat(ring.path).st_blocks * 512 <= HEADER
+    assert os.stat(ring.path).st_size == HEADER + SMALL  # who has it mapped can still write
+
+
 def test_the_last_user_is_told(ring: Ring) -> None:
     area = ring.area()
     fcntl.flock(ring.fd, fcntl.LOCK_SH)

@@ -109,3 +109,16 @@ def test_with_room_it_stays(site: Site, group: Path) -> None:
     done = run_in(group, site, sys.executable, "-S", "-E", "-c", TAKES.format(75))
     assert (done.returncode, done.stderr, kills(group)) == (0, b"", 0)
     assert os.listdir(site.cwd / ".hpcprov" / "runs") == []
+
+
+def test_what_was_seen_until_the_agent_left_is_told(site: Site, group: Path) -> None:
+    """And the application goes on opening files into an area that nobody reads any more."""
+    limited(group, 100 * MB)
+    work = f"open('early', 'w').close()\n{TAKES.format(89)}\nfor i in range(1000): open('late-%d' % i, 'w').close()"
+    done = run_in(group, site, sys.executable, "-S", "-E", "-c", work)
+    assert done.returncode == 0 and kills(group) == 0
+    site.call(site.launcher, "settle", "--all")
+    record = site.record()
+    assert "early" in {os.path.basename(one["path"]) for one in record["artifacts"]["generated"]}
+    assert not record["observation"]["complete"]
+    assert any("left before" in reason for node in record["observation"]["nodes"] for reason in node["reasons"])
