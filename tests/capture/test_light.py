@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[2] / "hpcprov" / "capture"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "sampler"))
 
 
-@pytest.mark.parametrize("name", [*MODULES, "container", "container.inside", "container.outside"])
+@pytest.mark.parametrize("name", [*MODULES, "container", "container.inside", "container.outside", "observed"])
 def test_importing_a_module_stays_light(name: str) -> None:
     program = (
         f"import sys; old = set(sys.modules); import hpcprov.capture.{name}; print(*sorted(set(sys.modules) - old))"

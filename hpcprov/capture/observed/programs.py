@@ -34,6 +34,7 @@ MOST_INSTANCES = 16384  # that are told apart at a time; older ones are forgotte
 MOST_ENDED = 4096
 MOST_RANKS = 4096
 NOBODY = (0, 0)
+UNKNOWN = "unknown"  # the file of a program that could not look at itself, without a command line
 MOST_WORDS, MOST_BYTES = 200, 4096  # of a command line
 
 
@@ -47,7 +48,7 @@ class Row:
 
     def __init__(self, number: int, parent: int, blind: int, strings: list[str]) -> None:
         self.number, self.parent, self.blind = number, parent, blind
-        self.path, self.cwd = strings[0], strings[1]
+        self.path, self.cwd = strings[0] or "".join(strings[2:3]) or UNKNOWN, strings[1]
         self.argv = scrub_argv(strings[2:])
         self.count = self.running = self.ranks = 0
         self.began = self.ended = 0
@@ -147,7 +148,7 @@ class Programs:
             return self.by_text[key]
         strings = shortened(parts)
         if len(self.rows) >= MOST_ROWS:
-            self.count(strings[0], blind)
+            self.count(strings[0] or UNKNOWN, blind)
             return None
         self.by_text[key] = self.rows[instance] = Row(instance, parent, blind, strings)
         return self.rows[instance]

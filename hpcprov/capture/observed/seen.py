@@ -123,7 +123,7 @@ class Observed:
     def begin(self, area_index: int, instance: int, pid: int, moment: int, a: int, b: int, text: bytes) -> None:
         """A program begins."""
         parent, rank = a & 0xFFFFFFFF, a >> 32
-        if rank >= HIGHEST_RANK or not text.startswith(b"/"):
+        if rank >= HIGHEST_RANK:
             self.skipped += 1
             return
         above = (area_index << 32) + parent if parent else 0
@@ -141,6 +141,8 @@ class Observed:
         """A program told what is mounted where it is."""
         if len({id(view) for view in self.views.values()}) < MOST_VIEWS:
             self.views[instance] = Mounts(text, self.mountinfo)
+        else:
+            self.doubt("files of some containers are named as inside: too many mount namespaces")
 
     def outside(self, instance: int, path: bytes) -> bytes:
         """A path as this node calls it."""

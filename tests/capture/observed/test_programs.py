@@ -134,3 +134,11 @@ def test_a_rank_that_cannot_be(rank: int) -> None:
 def test_an_unknown_program_s_files_are_told_without_it() -> None:
     (entry,) = latest(observed(access(b"a", READ, instance=9)).events(True)).values()
     assert (entry["programs"], entry["ranks"]) == ([], [])
+
+
+def test_a_program_that_cannot_look_at_itself_is_told() -> None:
+    blank = record(area.PROGRAM, b"", b"/", b"app", b=1 << 32, a=3 << 32)
+    (event, *more) = observed(blank, access(b"a", READ)).events(True)
+    assert [(row["path"], row["ranks"]) for row in event["entries"]] == [("app", [[3, 3]])]
+    assert [entry["ranks"] for entry in latest(more).values()] == [[[3, 3]]]
+    assert rows(record(area.PROGRAM, b"", b""))[0]["path"] == "unknown"

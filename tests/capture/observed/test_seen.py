@@ -154,3 +154,25 @@ def test_garbage_is_said() -> None:
     seen.feed(0, b"\x07" * 64 + access(b"a", READ), 0)
     assert latest(seen.events(True)).keys() == {f"{CWD}/a"}
     assert seen.observation()["reasons"] == ["1 pieces of the event area held no whole record"]
+
+
+INSIDE = b"44 66 254:0 /images/step / ro - ext4 /dev/vda rw\n45 44 8:1 /ada/in /data rw - xfs /dev/sda1 rw\n"
+OUTSIDE = b"20 1 254:0 / / rw - ext4 /dev/vda rw\n21 20 8:1 / /scratch rw - xfs /dev/sda1 rw\n"
+
+
+def test_files_in_a_container_have_the_names_that_they_have_outside() -> None:
+    records = [
+        program(1, b"apptainer"), program(2, b"app", parent=1), record(area.MOUNTS, INSIDE, instance=2),
+        program(3, b"cp", parent=2), access(b"/data/a.csv", READ, instance=2), access(b"/opt/x.csv", READ, instance=3),
+        access(b"/data/t", WRITE, instance=3), rename(b"/data/t", b"/data/b.csv", instance=3),
+        access(b"/data/c.csv", READ, instance=1),
+    ]  # fmt: skip
+    seen = observed(*records, mountinfo=OUTSIDE)
+    assert latest(seen.events(True)).keys() == {"/scratch/ada/in/a.csv", "/scratch/ada/in/b.csv", "/data/c.csv"}
+    assert seen.observation()["classes"]["software"] == {"files": 1}
+
+
+def test_mounts_of_any_number_of_programs_keep_little() -> None:
+    seen = observed(*[record(area.MOUNTS, INSIDE + b"%d" % number, instance=number) for number in range(1000)])
+    assert len(seen.views) <= 256
+    assert "too many mount namespaces" in seen.observation()["reasons"][0]
