@@ -51,7 +51,7 @@ def limited(words: str) -> list[str]:
     return ["sh", "-c", f'ulimit {words}; exec "$@"', "sh"]
 
 
-@pytest.mark.parametrize("limit", ["-n 32", "-v 400000", "-f 4000", "-s 256", "-d 65536"])
+@pytest.mark.parametrize("limit", ["-n 32", "-v 400000", "-f 4000", "-s 256", "-d 400000"])
 def test_limits(site: Site, limit: str) -> None:
     record = compare(site, COPY, before=limited(limit))
     assert below(site, record, "used") == {"in", "in2"}
