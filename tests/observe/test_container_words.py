@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def site(probe: Path, tmp_path: Path) -> Site:
+def site(probe: Path, tmp_path: Path) -> Iterator[Site]:
     shared = Path("/dev/shm")
     spool = shared / f"{SPOOL}-{os.getpid()}"
     try:
