@@ -104,9 +104,8 @@ class Places:
         self.spools = tuple(top + OWN_SPOOL for top in self.temporary)
         # One that lies in the working directory was made for this job.
         self.own_temporary = tuple(top for top in self.temporary if top.startswith(self.cwd) and top != self.cwd)
-        # A job that works in /opt/model works with data there.
-        self.system = tuple(path for path in SYSTEM if not self.cwd.startswith(path))
-        self.software = tuple(path for path in SOFTWARE if not self.cwd.startswith(path))
+        # A job that works in /opt/model works with data there; one that works in /usr does not.
+        self.work = () if self.cwd in (b"/", *SYSTEM, *SOFTWARE) else (self.cwd,)
         self.prefixes: tuple[bytes, ...] = ()
         for path in named_prefixes(environ):
             self.learn(path)
@@ -123,7 +122,7 @@ class Places:
         path = folder + b"/"
         if self.is_own(path):
             return Place(OWN)
-        system = path.startswith(self.system) and not path.startswith(NOT_SYSTEM)
+        system = path.startswith(SYSTEM) and not path.startswith(NOT_SYSTEM + self.work)
         package = self.packages.of_library(path)
         if package:
             if prefix := packages.installation(path):
@@ -135,7 +134,7 @@ class Places:
             return None
         if system:
             return Place("system")
-        if path.startswith(self.software):
+        if path.startswith(SOFTWARE) and not path.startswith(self.work):
             return Place("software", self.packages.of_prefix(path, self.prefixes), data=True)
         return self.of_tools(path) or self.of_home(path)
 
@@ -153,7 +152,10 @@ class Places:
 
     def of_home(self, path: bytes) -> Place | None:
         """A directory of settings or of software in the user's home."""
-        if len(self.home) < 2 or not path.startswith(self.home + b".") or path.startswith(self.cwd):
+        hidden = self.home + b"."
+        if len(self.home) < 2 or not path.startswith(hidden):
+            return None
+        if self.cwd.startswith(hidden) and path.startswith(self.cwd):  # the job works there
             return None
         label = "software" if path.startswith(OF_HOME, len(self.home)) else "configuration"
         return Place(label, data=True)

@@ -129,6 +129,22 @@ def test_where_the_job_works_is_data(cwd: str) -> None:
     assert class_of(f"{cwd}/out.txt", WRITE, cwd=cwd) == ["data"]
 
 
+@pytest.mark.parametrize(
+    ("cwd", "label", "path"),
+    [
+        ("/opt/model/run", "software", "/opt/intel/x.txt"),
+        ("/usr/local/run", "system", "/usr/lib/libm.so.6"),
+        ("/usr", "system", "/usr/lib/libm.so.6"),
+        ("/", "system", "/etc/passwd"),
+        ("/opt", "software", "/opt/intel/x.txt"),
+        ("/home/ada", "configuration", "/home/ada/.config/x"),
+        ("/home/ada", "data", "/home/ada/in.txt"),
+    ],
+)
+def test_what_lies_beside_it_is_not(cwd: str, label: str, path: str) -> None:
+    assert class_of(path, READ, cwd=cwd) == [label]
+
+
 def test_a_temporary_directory_of_the_job_is_not() -> None:
     inside = {"environ": {"TMPDIR": f"{CWD}/tmp"}}
     assert class_of(f"{CWD}/tmp/x", WRITE, **inside) == ["scratch"]
