@@ -36,6 +36,7 @@ BEAT = 60.0  # s
 HURRY = 0.1  # s between looks whether an area fills up
 LAST = 20.0  # s for what is left when all ranks have ended
 DIGESTS, LAST_DIGESTS, NO_DIGESTS = (0.2, 16 << 20), (5.0, 512 << 20), (0.0, 0)  # s for all, bytes of one file
+MOST_AREAS = 1024
 MOUNTS = 1 << 20  # bytes of a list of mounts
 
 
@@ -129,8 +130,10 @@ class Draining:
             except (OSError, HpcprovError) as error:
                 self.reasons.append(f"an event area cannot be read: {error}")
                 continue
-            if area.identity in known:
+            if area.identity in known or len(known) >= MOST_AREAS:
                 os.close(area.fd)
+                if area.identity not in known:
+                    self.reasons.append(f"more than {MOST_AREAS} event areas")
             else:
                 known.add(area.identity)
                 self.readers.append(Reader(area, len(self.readers)))
