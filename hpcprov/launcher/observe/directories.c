@@ -41,6 +41,9 @@ NEXT(fork)
 EXPORT pid_t fork(void) {
     __typeof__(&fork) next = get_fork();
     pid_t child = next ? next() : next_missing(38);
-    if (child == 0 && observing()) cwd_owned((uint32_t)raw_getpid());
+    if (child == 0 && observing()) {
+        cwd_owned((uint32_t)raw_getpid());
+        shells_forked();
+    }
     return child;
 }

@@ -15,7 +15,7 @@
  *   environment.c   puts the two variables back for a program that is started
  *   programs.c      programs that are started and can not be seen from inside (../target.c)
  *   actions.c       what posix_spawn shall do in the child
- *   opens.c, names.c, directories.c, execs.c, spawns.c, waits.c    the calls
+ *   opens.c, names.c, directories.c, execs.c, spawns.c, shells.c, waits.c    the calls
  */
 #ifndef HPCPROV_OBSERVE_H
 #define HPCPROV_OBSERVE_H
@@ -125,6 +125,9 @@ const char *environment_spool(char into[VARIABLE_ROOM]); /* the directory of the
 /* ---- opens.c, actions.c */
 unsigned access_of(int flags); /* of open(2) */
 const char *actions_path(const posix_spawn_file_actions_t *actions, const char *path, char room[PATH_ROOM]);
+
+/* ---- shells.c */
+void shells_forked(void);
 
 /* ---- next.c */
 void *next_find(const char *name);
