@@ -370,3 +370,41 @@ def test_an_environment_of_any_size(area: Area, tmp_path: Path) -> None:
     )
     assert run(area, program) == (0, b"7\n7\n", b"")
     assert len([r for r in area.records() if r.kind == "program"]) == 3
+
+
+def test_shells_of_several_threads(area: Area, tmp_path: Path) -> None:
+    """While one shell runs others come and go, and the environment changes: each shell is observed and none fails."""
+    program = compiled(
+        tmp_path,
+        """
+        #include <pthread.h>
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <string.h>
+        static int bad;
+        static void *work(void *nothing) {
+            char text[8];
+            for (int i = 0; i < 20; i++) {
+                FILE *from = popen("echo hi", "r");
+                int wrong = !from || !fgets(text, sizeof text, from) || strcmp(text, "hi\\n") || pclose(from);
+                wrong |= system("exit 7") != 7 << 8;
+                if (wrong) __atomic_add_fetch(&bad, 1, __ATOMIC_RELAXED);
+            }
+            return nothing;
+        }
+        int main(void) {
+            pthread_t threads[4];
+            for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, work, NULL);
+            for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+            int left = getenv("LD_PRELOAD") || getenv("HPCPROV_IO");
+            setenv("WORD", "5", 1);
+            bad |= system("exit $WORD") != 5 << 8;
+            clearenv();
+            bad |= system("exit 6") != 6 << 8;
+            return bad || left || getenv("HPCPROV_IO");
+        }
+        """,
+        "-pthread",
+    )
+    assert run(area, program) == (0, b"", b"")
+    assert len([r for r in area.records() if r.kind == "program"]) == 1 + 4 * 20 * 2 + 2
