@@ -85,7 +85,7 @@ void events_write(struct events *e, const struct event *event) {
     r->pid = (uint32_t)event->pid;
     r->time = now();
     memcpy(&r->is, event->is, sizeof r->is);
-    memcpy(r + 1, event->strings, len);
+    if (len) memcpy(r + 1, event->strings, len); /* NULL may not be copied from, not even nothing of it */
     memset((char *)(r + 1) + len, 0, size - sizeof *r - len);
     if (event->len > AREA_TEXT_MAX) ((char *)(r + 1))[len - 1] = 0;
     if (cut) __atomic_add_fetch(&e->header->cut, 1, __ATOMIC_RELAXED);
