@@ -133,8 +133,9 @@ static void read_flags(struct wish *wish, char *const *word, const char *path) {
 static void read_variables(struct wish *wish, char *const *env, const char *path) {
     for (size_t p = 0; p < 2; p++)
         for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
-            char name[32];
+            char name[64];
             size_t size = words_length(variables[i].name) + 1;
+            if (size > sizeof name / 2) continue; /* none is: it tells the compiler */
             name[0] = '_';
             words_copy(name + 1, variables[i].name, size);
             const char *value = container_value(env, prefixes[p], name);

@@ -119,7 +119,8 @@ static char **container_environment(char *const *environment, const struct progr
     return list;
 }
 
-/* `room` holds environment_room() bytes, aligned for pointers; without one the environment stays as it is. Where the library must stay out the caller's own LD_PRELOAD stays as it is. */
+/* `room` holds environment_room() bytes, aligned for pointers; without one the environment stays as it is. Where the library must stay out the
+ * caller's own LD_PRELOAD stays as it is. */
 char **environment_with(char *const *environment, const struct program *program, void *room) {
     size_t count = 0, n = 0;
     bool preload = program->preload, done = false;

@@ -105,7 +105,8 @@ static struct piece descriptor_path(int fd, char *room) {
     return (struct piece){room, root_size + (size == 1 ? 0 : (size_t)size)};
 }
 
-/* `room` has PATH_ROOM bytes, or is NULL where name_needs_room says so. An empty path is the descriptor itself. false: it has no name. Where the directory is not known the name stays relative. */
+/* `room` has PATH_ROOM bytes, or is NULL where name_needs_room says so. An empty path is the descriptor itself.
+ * false: it has no name. Where the directory is not known the name stays relative. */
 bool name_at(struct name *name, int dirfd, const char *path, char *room) {
     if (nowhere) return false;
     name->rest = (struct piece){path, words_length(path)};

@@ -48,7 +48,7 @@ struct program program_prepare(const char *path, char *const *argv, char *const 
     enum container_way way = container_named(path) ? container_way(path, argv, environment) : CONTAINER_NONE;
     if (way != CONTAINER_NONE && !program.off) program.path = path, program.argv = argv;
     program.visible = !hands_on_itself(blind);
-    program.library = raw_access(observer.library, R_OK) == 0 ? observer.library : observer.copy; /* another root: the copy's place may be there too */
+    program.library = raw_access(observer.library, R_OK) == 0 ? observer.library : observer.copy; /* another root may have the copy's place */
     program.preload = takes_library(blind) && raw_access(program.library, R_OK) == 0;
     if (program.off) blind = BLIND_OFF;
     else if (way != CONTAINER_NONE) blind = way == CONTAINER_DARK ? BLIND_CONTAINER : SEEN;
