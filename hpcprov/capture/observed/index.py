@@ -76,7 +76,10 @@ class Index(Kept):
         if name.endswith(BYTECODE) and directory.endswith(b"/__pycache__") and not flags & area.WRITE:
             # What Python reads of a module that it has compiled before is the module.
             return self.look_up(directory[:-11] + name.partition(b".")[0] + b".py", flags, declared=declared)
+        self.make_way(written=bool(flags & area.WRITE), declared=declared)
         where = self.where.get(directory) or self.find(directory)
+        if isinstance(where, Crowd) and self.floor < min(self.left, 0) and self.names_left > 0:
+            where = self.find_again(directory)
         if isinstance(where, Place):
             if not self.keeps(where, name, declared):
                 self.ignore(path, where)
@@ -100,7 +103,7 @@ class Index(Kept):
         top = self.store_top(folder, form, name)
         if top is not None:
             return self.make_store(top, form or stores.PARQUET)
-        if not self.has_room(name, reserved=declared):
+        if not self.has_room(name):
             self.crowd_of(folder).add(flags & area.WRITE)
             return None
         if name in folder.folders:  # what was a directory is a file now
@@ -154,6 +157,15 @@ class Index(Kept):
             self.remembered += len(path)
         return found
 
+    def find_again(self, directory: bytes) -> Where:
+        """What a directory is that was beyond the limit, now that more is kept."""
+        path = directory
+        while isinstance(self.where.get(path), Crowd):
+            del self.where[path]
+            self.remembered -= len(path)
+            path = directory_of(path)
+        return self.find(directory)
+
     def below(self, found: Where, path: bytes) -> Where:
         """What a directory is, whose parent is `found`."""
         if isinstance(found, Folder) and found.store is not None:
@@ -182,7 +194,7 @@ class Index(Kept):
         """The directory `name` in a folder, made when it is new; where it leads to when it is a link."""
         if name in folder.folders:
             return folder.folders[name]
-        if self.left <= 0 and not stores.named_form(name):
+        if self.left <= self.floor and not stores.named_form(name):
             return self.crowd_of(folder)
         target = self.questions.link(folder.path() + b"/" + name) if self.links < MOST_LINKS else None
         if target is None or len(target) > LONGEST:
@@ -211,6 +223,7 @@ class Index(Kept):
         directory, _, name = path.rpartition(b"/")
         if not name or path.count(b"/") > DEEPEST:
             return None, name
+        self.make_way(written=True, declared=False)
         where = self.where.get(directory) or self.find(directory)
         if isinstance(where, Place) and self.keeps(where, name, self.declared.has(path)):
             where = self.folder(directory)

@@ -5,7 +5,7 @@
     kept.mark(file)             ->  it is among kept.changed
     kept.drop(file)             ->  it is not, its room is free, and what was told of it is in kept.withdrawn
 
-Beyond MOST_ENTRIES there are only counts by directory.
+Beyond MOST_ENTRIES, and some more for what matters most, there are only counts by directory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES = 20_000  # files and directories that are kept
 MOST_NAMES = 4 << 20  # bytes of their names
-RESERVE = 2000  # entries more for what was declared and for stores
+FOR_WRITTEN = 5000  # entries more for what is written
+RESERVE = 2000  # and for what was declared and for stores
 MOST_SHEDDING = 20
 
 
@@ -33,6 +34,7 @@ class Kept:
         self.known: dict[bytes, File | None] = {}  # by path; None: only counted
         self.crowds: dict[int, Crowd] = {}
         self.left, self.names_left = MOST_ENTRIES, MOST_NAMES
+        self.floor = 0  # what may be left at least, for what is looked up now
         self.shedding = MOST_SHEDDING
         self.changed: dict[File, None] = {}  # in order
         self.moved: dict[Folder, None] = {}
@@ -40,14 +42,19 @@ class Kept:
 
     def has_room(self, name: bytes, *, reserved: bool = False) -> bool:
         """Take the room for one more file or directory; False when there is none."""
-        if self.left <= 0 and self.shedding > 0:
+        floor = -FOR_WRITTEN - RESERVE if reserved else self.floor
+        if self.left <= floor and self.shedding > 0:
             self.shedding -= 1
             self.shed()
-        if self.names_left <= 0 or self.left <= (-RESERVE if reserved else 0):
+        if self.names_left <= 0 or self.left <= floor:
             return False
         self.left -= 1
         self.names_left -= len(name)
         return True
+
+    def make_way(self, *, written: bool, declared: bool) -> None:
+        """Say for what room will be asked: what was read could fill all of it before the first output is written."""
+        self.floor = -FOR_WRITTEN - RESERVE if declared else -FOR_WRITTEN if written else 0
 
     def give_room(self, name: bytes) -> None:
         self.left += 1

@@ -13,6 +13,7 @@ MOST = 300
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "MOST_ENTRIES", MOST)
+    monkeypatch.setattr(kept, "FOR_WRITTEN", 30)
     monkeypatch.setattr(kept, "RESERVE", 20)
 
 
@@ -21,10 +22,10 @@ def test_beyond_the_limit_directories_are_counted() -> None:
     seen = observed(*files, *[access(b"d1/w%d" % number, WRITE) for number in range(50)])
     entries = latest(seen.events(True))
     value = seen.observation()
-    assert len(entries) + 7 + CWD.count("/") == MOST
+    assert len(entries) + 7 + CWD.count("/") == MOST + 30
     assert len(entries) + sum(row["read"] + row["written"] for row in value["directories"]) == 1050
     assert value["directories"][0]["path"] == f"{CWD}/d1"
-    assert value["directories"][0]["written"] == 50
+    assert value["directories"][0]["written"] == 20
     assert value["classes"]["data"]["files"] == 1050
 
 
@@ -38,10 +39,20 @@ def test_directories_beyond_the_limit_too() -> None:
 
 def test_what_was_declared_and_stores_have_room_left() -> None:
     files = [access(b"f%d" % number, READ) for number in range(1000)]
-    late = [access(b"out.txt", WRITE), access(b"u.zarr/c/0", WRITE), access(b"late", WRITE)]
-    entries = latest(observed(*files, *late, declared=[f"{CWD}/out.txt"]).events(True))
-    assert {f"{CWD}/out.txt", f"{CWD}/u.zarr"} <= entries.keys()
+    written = [access(b"w%d" % number, WRITE) for number in range(100)]
+    late = [access(b"out/x.txt", WRITE), access(b"u.zarr/c/0", WRITE), access(b"late", WRITE)]
+    entries = latest(observed(*files, *written, *late, declared=[f"{CWD}/out/x.txt"]).events(True))
+    assert {f"{CWD}/out/x.txt", f"{CWD}/u.zarr"} <= entries.keys()
     assert f"{CWD}/late" not in entries
+
+
+def test_what_is_written_has_room_left() -> None:
+    files = [access(b"f%d" % number, READ) for number in range(1000)]
+    before = [access(b"out/table.txt", READ), access(b"other/table.txt", READ)]
+    late = [access(b"out/new/a", WRITE), access(b"total", WRITE), access(b"t", WRITE), rename(b"t", b"out/done")]
+    entries = latest(observed(*files, *before, *late).events(True))
+    assert {f"{CWD}/out/new/a", f"{CWD}/total", f"{CWD}/out/done"} <= entries.keys()
+    assert not {f"{CWD}/out/table.txt", f"{CWD}/other/table.txt", f"{CWD}/t"} & entries.keys()
 
 
 def test_temporary_files_make_room() -> None:
