@@ -44,11 +44,11 @@ def artifacts(run: str, *, most: int, tell: Callable[..., object] | None = None)
     for one in first:
         one |= about(one["role"], one["path"], parts.get((one["role"], one["path"]), []))
     own = [(key[0], found[key[1]]) for key in parts if key not in named]
-    rest: list[dict[str, Any]] = [
+    able = [(role, access) for role, access in own if about(role, access.path, [access])["never"] is None]
+    return first + [
         {"role": role, "path": access.path, "declared": []} | about(role, access.path, [access])
-        for role, access in accesses.in_order(own)
+        for role, access in accesses.in_order(able)[:most]
     ]
-    return first + [one for one in rest if one["never"] is None][:most]
 
 
 def checked(run: str) -> Iterator[dict[str, Any]]:

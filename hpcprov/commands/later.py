@@ -16,7 +16,7 @@ from hpcprov.agent import declared, wanted
 from hpcprov.commands import later_images
 from hpcprov.commands.choose import tell
 from hpcprov.merge import settler
-from hpcprov.merge.accesses import NEVER
+from hpcprov.merge.accesses import NEVER, in_turn
 from hpcprov.merge.artifacts import home
 from hpcprov.merge.publish import check_logs, refresh, revise
 from hpcprov.merge.read import read_run
@@ -80,7 +80,8 @@ def wanted_of(record: Record, named: dict[Key, list[str]], *, most: int) -> list
 def first(observed: list[tuple[str, dict[str, Any]]], most: int) -> list[tuple[str, dict[str, Any]]]:
     """Those of many that are signed: as at the end of a run, directories that are stores, then the largest."""
     able = [one for one in observed if one[1]["reason"] not in NEVER]
-    return sorted(able, key=lambda one: (one[1]["files"] is None, -(one[1]["size"] or 0), one[1]["path"]))[:most]
+    able.sort(key=lambda one: (one[1]["files"] is None, -(one[1]["size"] or 0), one[1]["path"]))
+    return in_turn(able)[:most]
 
 
 def tells_more(artifact: dict[str, Any], facts: dict[str, Any]) -> bool:

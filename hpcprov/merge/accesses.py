@@ -10,17 +10,20 @@ nodes are joined; the order of events and their repetition change nothing.
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from hpcprov.record.canonical import canonical
 from hpcprov.record.ranges import joined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
+    from typing import Any, TypeVar
 
     from hpcprov.merge.ranks import Event
 
     Entry = dict[str, Any]
+    T = TypeVar("T")
 
 USED, GENERATED = "used", "generated"
 OVERWROTE, REMOVED = "this run overwrote it", "this run removed it"
@@ -137,4 +140,12 @@ def roles(access: Access) -> list[tuple[str, str | None]]:
 
 def in_order(found: Iterable[tuple[str, Access]]) -> list[tuple[str, Access]]:
     """(role, access) in the order in which they are signed when there is not time for all: stores, then the largest."""
-    return sorted(found, key=lambda one: (one[1].store is None, -one[1].size, one[1].path, one[0]))
+    return in_turn(sorted(found, key=lambda one: (one[1].store is None, -one[1].size, one[1].path)))
+
+
+def in_turn(ordered: Iterable[tuple[str, T]]) -> list[tuple[str, T]]:
+    """Outputs and inputs alternately: thousands of the ones leave room for some of the others."""
+    by_role: dict[str, list[tuple[str, T]]] = {GENERATED: [], USED: []}
+    for one in ordered:
+        by_role[one[0]].append(one)
+    return [one for pair in zip_longest(*by_role.values()) for one in pair if one is not None]

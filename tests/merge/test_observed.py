@@ -101,6 +101,15 @@ def test_signing_begins_with_stores_and_large_files() -> None:
     assert [one.path for _, one in ordered] == ["/z.zarr", "/large", "/middle", "/small"]
 
 
+def test_many_inputs_leave_room_for_the_outputs() -> None:
+    inputs = [seen(path=f"/in{number}", read=True, began=[100, 0]) for number in range(5)]
+    outputs = [seen(path=f"/out{number}", written=True, ended=[1, 0]) for number in range(2)]
+    found = accesses.join([event("n1", *inputs, *outputs)])
+    roles = [(role, one) for one in found.values() for role, _ in accesses.roles(one)]
+    ordered = [one.path for _, one in accesses.in_order(roles)]
+    assert ordered == ["/out0", "/in0", "/out1", "/in1", "/in2", "/in3", "/in4"]
+
+
 def record_of(*entries: dict[str, Any], over: bool = True, **start: Any) -> dict[str, Any]:
     log = Launch(observe="preload").start(inputs=[], outputs=[], **(start)).agent().exit().ended(1)
     log.add("access", 9, node="n1", entries=list(entries))
