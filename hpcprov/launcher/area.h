@@ -49,8 +49,8 @@ struct area_record {
     uint32_t state;     /* size << 8 | magic: size in bytes with header and padding, a multiple of 16 (so below 16 MiB) */
     uint16_t kind;      /* area_kind */
     uint16_t flags;
-    uint32_t instance;  /* the program that did it; forks without exec keep their program's number */
-    uint32_t pid;       /* of a program and of who waited: its own; else of the process in which the program started */
+    uint32_t instance;  /* the program that did it; forks without exec keep their program's number; 0: none, a rank was started with it */
+    uint32_t pid;       /* of a program and of who waited: its own; else of the process in which the program started; without a program: the rank */
     int64_t time;       /* CLOCK_REALTIME (coarse), ns */
     union {
         struct { uint32_t parent, rank; uint32_t blind; uint32_t argc; } program; /* strings: executable's absolute path, cwd, argv... */

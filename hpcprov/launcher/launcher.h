@@ -11,6 +11,7 @@
  *   command.c      which file the command is
  *   area.c         the node's event area: where observed processes write
  *   program.c      the application's own entry there, where it does not write that itself
+ *   streams.c      files that it has as standard input, output and error
  *   preload.c      the observer library in the application's environment (containers.h: in a container's)
  *   notify/        watching by the kernel instead (--observe notify)
  *   run.c          start the application, pass signals on, wait, end as it ended
@@ -138,6 +139,9 @@ void preload_in_child(const struct area *a, const struct place *p, const char *p
 /* ---- program.c */
 uint32_t program_tell(const struct area *a, const struct place *p, const char *path, char *const *argv, enum area_blind blind); /* its number */
 void program_not_run(void); /* what was told could not be executed */
+
+/* ---- streams.c */
+void streams_tell(const struct area *a, const struct place *p);
 
 /* ---- notify/ */
 const char *notify_refused(const char *command);                          /* why it cannot be, or must not; NULL: it works */

@@ -319,6 +319,7 @@ static bool prepare_observation(const struct options *o, const struct place *p, 
 int run_command(const struct options *o, const struct place *p, struct store *s, struct area *area) {
     struct watch w = {.options = o, .place = p, .store = s, .area = area, .sentinel = {.pid = -1}, .agent = {-1}};
     w.watched = prepare_observation(o, p, s, area);
+    if (area->fd >= 0) streams_tell(area, p);
     if (!prepare(&w) || !start_application(&w)) {
         say("nothing more is recorded: %s", strerror(errno));
         facts_problem(s, p, "the launcher could not watch the command: too few descriptors or processes");

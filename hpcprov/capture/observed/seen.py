@@ -83,12 +83,18 @@ class Observed:
                 if path in known and known[path] is None:
                     continue
                 if not flags & area.CUT:
-                    row, bit = seats.get(base + instance) or self.programs.seat(base + instance)
+                    row, bit = seats.get(base + instance) or self.seat(base, instance, pid)
                     access(path, flags, a, b if b < LATEST else 0, moment=moment, bit=bit, row=row)
             else:
                 self.take(kind, flags, area_index, base + instance, pid, moment, a, b, text)
         self.skipped += scan.skipped
         return scan.end
+
+    def seat(self, base: int, instance: int, pid: int) -> tuple[int, int]:
+        """As `Programs.seat`; where no program did it, `pid` is the rank that was started with it."""
+        if instance:
+            return self.programs.seat(base + instance)
+        return 0, self.programs.rank_bit(pid) if pid < HIGHEST_RANK else 0
 
     def take(
         self, kind: int, flags: int, area_index: int, instance: int, pid: int, moment: int, a: int, b: int, text: bytes

@@ -176,3 +176,13 @@ def test_mounts_of_any_number_of_programs_keep_little() -> None:
     seen = observed(*[record(area.MOUNTS, INSIDE + b"%d" % number, instance=number) for number in range(1000)])
     assert len(seen.views) <= 256
     assert "too many mount namespaces" in seen.observation()["reasons"][0]
+
+
+def test_a_rank_is_started_with_files_that_no_program_opened() -> None:
+    """The standard streams: records without a program, of which `pid` is the rank."""
+    mine = access(b"in.nml", READ, 3, 5, instance=0, pid=3)
+    nobodys = access(b"other", READ, 3, 5, instance=0, pid=0xFFFFFFFF)
+    seen = observed(mine, nobodys, program(1, b"cp", rank=3))
+    found = latest(seen.events(final=True))
+    told = {path.removeprefix(CWD + "/"): (entry["ranks"], entry["programs"]) for path, entry in found.items()}
+    assert told == {"in.nml": ([[3, 3]], []), "other": ([], [])}
