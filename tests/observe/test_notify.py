@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from tests.agent.conftest import Site, until
 from tests.launcher.observe import comparable_status
 
-from .area_tool import LOST, UNCONFIRMED, Area
+from .area_tool import CAPACITY, HEAD, LOST, TAIL, UNCONFIRMED, Area
 from .pattern import prepare
 from .watching import narrow, static_programs, watch
 from .whole import below, blind, compare, ran
@@ -224,3 +225,17 @@ def test_a_full_area_holds_up_nobody(watch: str, static_programs: Path, tmp_path
         assert subprocess.run(argv, cwd=tmp_path, timeout=60).returncode == 0
         told = len(area.records())
         assert told > 0 and area.number(LOST) > 0 and told + area.number(LOST) >= 2001 + 2001
+
+
+FAR = 1 << 62  # a multiple of the ring's size
+SCRIBBLES = [{16: 0}, {16: 1 << 40, TAIL: 1 << 39, HEAD: 1 << 39}, {TAIL: CAPACITY - 1}, {TAIL: FAR, HEAD: FAR}]
+
+
+@pytest.mark.parametrize("numbers", SCRIBBLES, ids=str)
+def test_an_application_that_writes_into_the_header(watch: str, tmp_path: Path, numbers: dict[int, int]) -> None:
+    with Area.make(tmp_path / "area") as area:
+        writes = [f"os.pwrite(fd, struct.pack('<Q', {value}), {at})" for at, value in numbers.items()]
+        script = ["import os, struct", f"fd = os.open({str(area.path)!r}, os.O_RDWR)", *writes]
+        opens = "for i in range(50): os.close(os.open(f'file{i}', os.O_CREAT | os.O_WRONLY))"
+        words = [watch, str(area.path), sys.executable, "-c", "\n".join([*script, opens])]
+        assert subprocess.run(words, cwd=tmp_path, timeout=20).returncode == 0

@@ -1,4 +1,5 @@
-/* Records in the event area, written as area.h says. What does not fit is counted. */
+/* Records in the event area, written as area.h says. What does not fit is counted. The application can write into the header as it likes: the ring's
+ * size is remembered, and positions that cannot be are not written to. */
 #define _GNU_SOURCE
 #include "notify.h"
 
@@ -20,8 +21,9 @@ bool events_map(struct events *e, int fd) {
     h = mmap(NULL, e->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (h == MAP_FAILED) return false;
     e->header = h;
-    return !memcmp(h->magic, AREA_MAGIC, sizeof h->magic) && h->version == 1 && h->header == AREA_HEADER && h->capacity && h->capacity % AREA_CHUNK == 0
-           && h->capacity <= e->size - AREA_HEADER;
+    e->capacity = h->capacity;
+    return !memcmp(h->magic, AREA_MAGIC, sizeof h->magic) && h->version == 1 && h->header == AREA_HEADER && e->capacity && e->capacity % AREA_CHUNK == 0
+           && e->capacity <= e->size - AREA_HEADER;
 }
 
 bool events_wanted(const struct events *e) { return !ATOMIC(e->header->stopped); }
@@ -34,25 +36,28 @@ void events_lost(struct events *e, uint64_t count) { __atomic_add_fetch(&e->head
 static bool allocate(struct events *e, uint64_t end) {
     struct area_header *h = e->header;
     for (uint64_t have = ATOMIC(h->allocated); have < end; have = ATOMIC(h->allocated)) {
-        if (fallocate(e->fd, 0, (off_t)(AREA_HEADER + have % h->capacity), AREA_CHUNK)) return false;
-        __atomic_compare_exchange_n(&h->allocated, &have, have + AREA_CHUNK, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+        uint64_t start = have - have % AREA_CHUNK;
+        if (end - start > e->capacity + AREA_CHUNK || fallocate(e->fd, 0, (off_t)(AREA_HEADER + start % e->capacity), AREA_CHUNK)) return false;
+        __atomic_compare_exchange_n(&h->allocated, &have, start + AREA_CHUNK, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
     }
     return true;
 }
 
 static struct area_record *at(struct events *e, uint64_t position) {
-    return (struct area_record *)((char *)e->header + AREA_HEADER + position % e->header->capacity);
+    return (struct area_record *)((char *)e->header + AREA_HEADER + position % e->capacity);
 }
 
 /* `size` bytes in one piece; NULL: no room. */
 static struct area_record *reserve(struct events *e, uint32_t size) {
     struct area_header *h = e->header;
-    uint64_t tail = ATOMIC(h->tail), pad, end;
+    uint64_t tail = ATOMIC(h->tail), pad, end, head;
     do {
-        uint64_t left = h->capacity - tail % h->capacity;
+        if (tail % 16) return NULL;
+        uint64_t left = e->capacity - tail % e->capacity;
         pad = left < size ? left : 0;
         end = tail + pad + size;
-        if (end > ATOMIC(h->head) + h->capacity || !allocate(e, end)) return NULL;
+        head = ATOMIC(h->head);
+        if (end > head - head % AREA_CHUNK + e->capacity || !allocate(e, end)) return NULL;
     } while (!__atomic_compare_exchange_n(&h->tail, &tail, end, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
     if (pad) {
         struct area_record *filler = at(e, tail);

@@ -42,6 +42,7 @@ struct events {
     struct area_header *header; /* mapped: the header, then the ring */
     int fd;
     size_t size; /* bytes mapped */
+    uint64_t capacity; /* of the ring */
 };
 struct event {
     enum area_kind kind;
