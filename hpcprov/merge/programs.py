@@ -32,12 +32,26 @@ NEVER = 1 << 64
 class Row:
     """Equal programs below equal ancestors."""
 
-    __slots__ = ("began", "below", "count", "cwd", "ended", "exits", "key", "number", "parent", "ranks", "sha256")
+    __slots__ = (
+        "began",
+        "below",
+        "count",
+        "cwd",
+        "ended",
+        "exits",
+        "first",
+        "key",
+        "number",
+        "parent",
+        "ranks",
+        "sha256",
+    )
 
     def __init__(self, key: Key, parent: Row | None) -> None:
         self.key, self.parent = key, parent
         self.below: dict[Key, Row] = {}
         self.count, self.began, self.ended = 0, NEVER, -1
+        self.first = NEVER  # the lowest number that an agent has given to one of them
         self.ranks: list[list[int]] = []
         self.exits: dict[str, int] = {}
         self.cwd: set[str] = set()
@@ -47,6 +61,7 @@ class Row:
     def add(self, entry: Entry) -> None:
         """Count an agent's row, or one program, in."""
         self.count += entry.get("count", 1)
+        self.first = min(self.first, entry["id"])
         self.began = min(self.began, entry.get("began", NEVER))
         self.ended = max(self.ended, entry.get("ended", -1))
         self.ranks += entry.get("ranks") or ([[entry["rank"], entry["rank"]]] if "rank" in entry else [])
@@ -56,8 +71,9 @@ class Row:
         self.sha256 |= {entry["sha256"]} if "sha256" in entry else set()
 
     @property
-    def order(self) -> tuple[int, bytes]:
-        return self.began, canonical([self.key[0], list(self.key[1]), self.key[2]])
+    def order(self) -> tuple[int, int, bytes]:
+        """By time, whose clock ticks too slowly for short programs, then as they were numbered."""
+        return self.began, self.first, canonical([self.key[0], list(self.key[1]), self.key[2]])
 
     def facts(self) -> dict[str, Any]:
         """The row as it stands in a record."""

@@ -255,6 +255,13 @@ def test_equal_programs_of_ranks_and_nodes_are_one_row() -> None:
     assert shape(programs.tree(events).rows) == [(None, "sh", 6), (1, "cp", 6)]
 
 
+def test_programs_that_began_within_a_tick_of_the_clock_stand_in_order() -> None:
+    rows = tree(
+        one(1, 0, "sh", began=4), one(2, 1, "sort", began=8), one(3, 1, "mv", began=8), one(4, 1, "cp", began=8)
+    )
+    assert [row["argv"] for row in rows] == [["sh"], ["sort"], ["mv"], ["cp"]]
+
+
 def test_the_same_program_below_another_is_another() -> None:
     assert shape(tree(one(1, 0, "a"), one(2, 0, "b"), one(3, 1, "cp"), one(4, 2, "cp"))) == [
         (None, "a", 1),
