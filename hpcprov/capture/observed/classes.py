@@ -75,8 +75,11 @@ CONFIGURATION = frozenset(
         b".bashrc", b".profile", b".bash_profile", b".inputrc",
     )
 )  # fmt: skip
-# Files by which an MPI library's launcher tells its ranks of the machine, made before the run.
-OF_LAUNCHERS = (b"hydra_hwloc_xmlfile_",)
+# Files, and directories in a temporary one, by which an MPI library's launcher tells its ranks of the machine and of each
+# other, made before the run: MPICH and Intel MPI; Open MPI, PRRTE, PMIx, Slurm's pmix plugin.
+OF_LAUNCHERS = (
+    b"hydra_hwloc_xmlfile_", b"ompi.", b"openmpi-sessions-", b"prte.", b"pmix-", b"pmix_dstor_", b"spmix_appdir_",
+)  # fmt: skip
 MOST_PREFIXES = 200
 
 
@@ -172,9 +175,14 @@ class Places:
 
     def is_settings(self, folder: bytes, name: bytes) -> bool:
         """Whether a file that was only read holds settings."""
-        if name.startswith(OF_LAUNCHERS) and self.is_temporary(folder + b"/"):
+        if self.is_temporary(folder + b"/") and self.is_of_launcher(folder + b"/" + name):
             return True
         return name in CONFIGURATION or (name.startswith(b".") and folder + b"/" == self.home)
+
+    def is_of_launcher(self, path: bytes) -> bool:
+        """Whether a path that lies in a temporary directory has a name there that an MPI library's launcher gives."""
+        tops = [top for top in self.temporary if path.startswith(top)]
+        return any(name.startswith(OF_LAUNCHERS) for top in tops for name in path[len(top) :].split(b"/"))
 
 
 def directory(path: str) -> bytes:
