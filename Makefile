@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(abspath $(VENV))/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-SOURCES := pyproject.toml CMakeLists.txt hpcprov/capture/allowlist.txt hpcprov/capture/secrets.txt $(wildcard hpcprov/launcher/*)
+SOURCES := pyproject.toml CMakeLists.txt hpcprov/capture/allowlist.txt hpcprov/capture/secrets.txt $(wildcard hpcprov/launcher/*.* hpcprov/launcher/*/*.*)
 TERRAIN = $(shell $(BIN)/python -c 'import os, importlib.util as u; print(os.path.join(os.path.dirname(u.find_spec("matplotlib").origin), "mpl-data/sample_data/jacksboro_fault_dem.npz"))')
 
 # Not the tests that limit memory, fail system calls or count descriptors: a sanitizer needs its own of each.

@@ -97,18 +97,28 @@ _Noreturn void handover(char **argv) {
 void handover_agent(char *const *arguments) { try_all("hpcprov.agent", arguments); }
 
 /* An editable install runs a compiled copy of sources that go on changing. */
-void warn_when_stale(void) {
 #ifdef HPCPROV_EDITABLE_SOURCE
-    struct stat own, source;
-    DIR *directory = opendir(HPCPROV_EDITABLE_SOURCE);
-    if (!directory || stat("/proc/self/exe", &own)) return;
-    for (struct dirent *entry; (entry = readdir(directory));) {
+/* Says so when a source in the directory is younger than `made`. */
+static bool holds_younger(const char *path, time_t made) {
+    struct stat source;
+    DIR *directory = opendir(path);
+    bool found = false;
+    for (struct dirent *entry; directory && !found && (entry = readdir(directory));) {
         const char *dot = strrchr(entry->d_name, '.');
         if (!dot || (strcmp(dot, ".c") && strcmp(dot, ".h"))) continue;
-        if (fstatat(dirfd(directory), entry->d_name, &source, 0) || source.st_mtime <= own.st_mtime) continue;
-        say("this launcher is older than %s/%s: run `pip install -e .` again", HPCPROV_EDITABLE_SOURCE, entry->d_name);
-        break;
+        found = !fstatat(dirfd(directory), entry->d_name, &source, 0) && source.st_mtime > made;
+        if (found) say("this launcher is older than %s/%s: run `pip install -e .` again", path, entry->d_name);
     }
-    closedir(directory);
+    if (directory) closedir(directory);
+    return found;
+}
+#endif
+
+void warn_when_stale(void) {
+#ifdef HPCPROV_EDITABLE_SOURCE
+    static const char *const directories[] = {HPCPROV_EDITABLE_SOURCE, HPCPROV_EDITABLE_SOURCE "/observe", HPCPROV_EDITABLE_SOURCE "/notify"};
+    struct stat own;
+    if (stat("/proc/self/exe", &own)) return;
+    for (size_t i = 0; i < sizeof directories / sizeof *directories && !holds_younger(directories[i], own.st_mtime); i++) continue;
 #endif
 }

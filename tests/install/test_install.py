@@ -36,11 +36,16 @@ def check(launcher: Path, where: Path, env: dict[str, str] | None = None) -> dic
     """One whole run by `launcher`: recorded by its agent, and shown by another verb. Returns the record."""
     where.mkdir(parents=True, exist_ok=True)
     store = {"HPCPROV_DIR": str(where / ".hpcprov")} | (env or {})
-    call(launcher, "exec", "--name", "installed", "--", "sh", "-c", "echo ran", env=store, cwd=where)
+    (where / "in").write_text("in")
+    call(launcher, "exec", "--name", "installed", "--", "sh", "-c", "cat in > out; true", env=store, cwd=where)
     record = json.loads(call(launcher, "show", "last", "--json", env=store, cwd=where))
     assert record["run"]["status"] == "completed"
     assert record["nodes"], "the agent of this installation did not start"
-    assert not [p for p in record["problems"] if "agent" in json.dumps(p)]
+    assert not record["problems"]
+    observation = record["observation"]
+    assert observation["complete"] and [row["argv"][0] for row in observation["programs"]] == ["sh", "cat"]
+    names = {role: [Path(one["path"]).name for one in found] for role, found in record["artifacts"].items()}
+    assert names == {"used": ["in"], "generated": ["out"]}
     return record
 
 
@@ -88,6 +93,7 @@ def test_wheel_holds_no_sources_of_the_launcher(wheel: Path) -> None:
     )
     assert "snakemake_logger_plugin_hpcprov/__init__.py" in names
     assert "share/hpcprov/workflows/shell/bash" in names and "share/hpcprov/workflows/wrapper/wrapper.py" in names
+    assert "data/lib/hpcprov/libhpcprov-observe.so" in names and "lib/hpcprov/python/sitecustomize.py" in names
     assert "launcher.h" not in names and "main.c" not in names
 
 
@@ -188,12 +194,13 @@ def test_editable_installation_says_when_the_launcher_is_stale(tmp_path: Path) -
     (source / "hpcprov" / "__main__.py").write_text("print('edited')\n")
     assert call(bin_dir / "hpcprov", "runs").strip() == "edited"
     later = (bin_dir / "hpcprov").stat().st_mtime + 10
-    os.utime(source / "hpcprov" / "launcher" / "run.c", (later, later))
-    done = subprocess.run(
-        [bin_dir / "hpcprov", "exec", "--no-agent", "--", "true"], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0
-    assert "run.c" in done.stderr and "pip install -e ." in done.stderr
+    for name in ("observe/opens.c", "run.c"):
+        os.utime(source / "hpcprov" / "launcher" / name, (later, later))
+        done = subprocess.run(
+            [bin_dir / "hpcprov", "exec", "--no-agent", "--", "true"], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0
+        assert name in done.stderr and "pip install -e ." in done.stderr
 
 
 def test_no_python_is_a_clear_error(installed: Path, tmp_path: Path) -> None:

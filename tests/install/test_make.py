@@ -21,6 +21,15 @@ INSTALLED = [
 ]
 
 
+def is_up_to_date(stamp: Path, venv: Path, changed: str | None) -> bool:
+    words = [] if changed is None else [f"--what-if={changed}"]
+    done = subprocess.run(
+        ["make", "--question", f"VENV={venv}", *words, stamp], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode == 0
+
+
 @pytest.mark.parametrize("file", [None, *INSTALLED])
 def test_tests_of_clusters_use_what_is_there_now(file: str | None, tmp_path: Path) -> None:
     """The wheel in their virtual environment is made again when a file that it holds is newer."""
@@ -28,8 +37,15 @@ def test_tests_of_clusters_use_what_is_there_now(file: str | None, tmp_path: Pat
     stamp = tmp_path / "venv-cluster/.installed"
     stamp.parent.mkdir()
     stamp.touch()
-    changed = [] if file is None else [f"--what-if={file}"]
-    done = subprocess.run(
-        ["make", "--question", f"VENV={tmp_path}/venv", *changed, stamp], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == (0 if file is None else 1), done.stderr
+    assert is_up_to_date(stamp, tmp_path / "venv", file) is (file is None)
+
+
+@pytest.mark.parametrize("file", [None, "run.c", "launcher.h", "observe/opens.c", "notify/serve.c", "CMakeLists.txt"])
+def test_the_demo_uses_the_launcher_as_it_is_now(file: str | None, tmp_path: Path) -> None:
+    """What is compiled is compiled again when a source of it is newer, although the installation is an editable one."""
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin/python").touch()
+    (venv / ".demo").touch()
+    changed = None if file is None else f"hpcprov/launcher/{file}"
+    assert is_up_to_date(venv / ".demo", venv, changed) is (file is None)
