@@ -75,8 +75,8 @@ CONFIGURATION = frozenset(
         b".bashrc", b".profile", b".bash_profile", b".inputrc",
     )
 )  # fmt: skip
-# Files, and directories in a temporary one, by which an MPI library's launcher tells its ranks of the machine and of each
-# other, made before the run: MPICH and Intel MPI; Open MPI, PRRTE, PMIx, Slurm's pmix plugin.
+# Files, and directories among temporary ones, by which the launcher of an MPI library tells its ranks of the machine
+# and of each other, made before the run: MPICH and Intel MPI; Open MPI, PRRTE, PMIx, Slurm's pmix plugin.
 OF_LAUNCHERS = (
     b"hydra_hwloc_xmlfile_", b"ompi.", b"openmpi-sessions-", b"prte.", b"pmix-", b"pmix_dstor_", b"spmix_appdir_",
 )  # fmt: skip
