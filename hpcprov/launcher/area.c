@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRIES = 50, SMALLEST = 4 * AREA_CHUNK };
+enum { TRIES = 50, SMALLEST = 4 * AREA_CHUNK, SHARE = 16 };
 static const char FILE_NAME[] = "area";
 /* What may be in a spool (seen from its area). */
 static const char *const contents[] = {FILE_NAME, LIBRARY_NAME, "python.jsonl"};
@@ -53,18 +53,21 @@ static int open_spool(const char *path) {
     return -1;
 }
 
-/* A limit on the size of files must not stop the application; its own limit stays as it is. */
-static uint64_t make_room(int fd) {
-    for (uint64_t capacity = AREA_CAPACITY; capacity >= SMALLEST; capacity /= 2)
+/* A limit on the size of files must not stop the application; its own limit stays as it is. What nobody has read yet is memory that the
+ * application is charged for: of a small limit no more than a share. */
+static uint64_t make_room(int fd, uint64_t memory) {
+    uint64_t capacity = AREA_CAPACITY;
+    while (capacity > SMALLEST && capacity > memory / SHARE) capacity /= 2;
+    for (; capacity >= SMALLEST; capacity /= 2)
         if (!ftruncate(fd, (off_t)(AREA_HEADER + capacity))) return capacity;
     return 0;
 }
 
-static bool write_header(int fd) {
+static bool write_header(int fd, uint64_t memory) {
     struct stat own;
     struct area_header header = {.header = AREA_HEADER, .version = 1, .chunk = AREA_CHUNK, .view = container_view()};
     memcpy(header.magic, AREA_MAGIC, sizeof header.magic);
-    header.capacity = make_room(fd);
+    header.capacity = make_room(fd, memory);
     if (!stat("/proc/self/exe", &own)) {
         header.launcher_dev = own.st_dev;
         header.launcher_ino = own.st_ino;
@@ -73,12 +76,12 @@ static bool write_header(int fd) {
 }
 
 /* Made under a name of its own and then linked, so that nobody meets half of one. */
-static int make_area(int spool) {
+static int make_area(int spool, uint64_t memory) {
     char name[64];
     snprintf(name, sizeof name, ".%d-%lld", (int)getpid(), (long long)clock_ns(CLOCK_BOOTTIME));
     int fd = fd_above_stdio(openat(spool, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (fd < 0) return -1;
-    bool made = write_header(fd) && !flock(fd, LOCK_SH | LOCK_NB) && !linkat(spool, name, spool, FILE_NAME, 0);
+    bool made = write_header(fd, memory) && !flock(fd, LOCK_SH | LOCK_NB) && !linkat(spool, name, spool, FILE_NAME, 0);
     int error = errno;
     unlinkat(spool, name, 0);
     if (made) return fd;
@@ -98,13 +101,13 @@ static int join_area(int spool) {
     return -1;
 }
 
-static int area_in(const char *path) {
+static int area_in(const char *path, const struct memory *m) {
     for (int try = 0; try < TRIES; try++) {
         if (try) nap(1);
         int spool = open_spool(path);
         if (spool < 0) return -1;
         int fd = of_this_node(spool) ? join_area(spool) : -1;
-        if (fd < 0 && errno == ENOENT) fd = make_area(spool);
+        if (fd < 0 && errno == ENOENT) fd = make_area(spool, memory_limit(m));
         int error = errno;
         close(spool);
         if (fd >= 0) return fd;
@@ -122,14 +125,14 @@ static char *spool_name(const char *base, const char *log_path) {
     return asprintf(&path, "%s/hpcprov-%u-%.32s", base, (unsigned)geteuid(), hex) < 0 ? NULL : path;
 }
 
-bool area_open(struct area *a, const struct store *s) {
+bool area_open(struct area *a, const struct store *s, const struct memory *m) {
     const char *temporary = getenv("TMPDIR");
     const char *const places[] = {"/dev/shm", temporary && *temporary == '/' && strlen(temporary) < 1024 ? temporary : "/tmp", "/tmp"};
     mode_t umask_now = umask(077);
     for (size_t i = 0; a->fd < 0 && i < sizeof places / sizeof *places; i++) {
         free(a->spool);
         a->spool = spool_name(places[i], s->log_path);
-        a->fd = a->spool ? area_in(a->spool) : -1;
+        a->fd = a->spool ? area_in(a->spool, m) : -1;
     }
     umask(umask_now);
     return a->fd >= 0;

@@ -127,7 +127,8 @@ struct area {
     char *library;               /* what is preloaded */
     char *outer, *outer_library; /* what a run that this one is part of had put into our environment; NULL: nothing */
 };
-bool area_open(struct area *a, const struct store *s); /* false: errno */
+struct memory;
+bool area_open(struct area *a, const struct store *s, const struct memory *m); /* false: errno */
 void area_release(const struct area *a);               /* it is the agent's now */
 void area_remove(const struct area *a);                /* unless somebody still uses it */
 
@@ -187,6 +188,7 @@ struct memory {
 };
 void memory_watch(struct memory *m);
 int64_t memory_kills(const struct memory *m); /* since then; 0 also where nothing counts */
+uint64_t memory_limit(const struct memory *m); /* bytes that the application and we may use together; UINT64_MAX: any number */
 
 /* ---- run.c */
 int run_command(const struct options *o, const struct place *p, struct store *s, struct area *area); /* ends the process as the command ended */

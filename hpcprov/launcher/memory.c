@@ -1,4 +1,4 @@
-/* Was it the out-of-memory killer? A rank that it killed died of SIGKILL like any other; the kernel counts such kills for each memory
+/* The memory control group that the application is charged to: what it may use, and was it the out-of-memory killer? A rank that it killed died of SIGKILL like any other; the kernel counts such kills for each memory
  * control group: version 1 in memory.oom_control, version 2 in memory.events, both as a line `oom_kill N`. What was counted before the
  * application started is not its own.
  *
@@ -60,4 +60,28 @@ void memory_watch(struct memory *m) {
 int64_t memory_kills(const struct memory *m) {
     int64_t now = m->kills >= 0 ? count_in(m->path) : -1;
     return now > m->kills ? now - m->kills : 0;
+}
+
+/* The bytes that a file of the group at `path` (its file's name starts at `name`) allows; the largest number where it says `max` or nothing. */
+static uint64_t allowed_by(char path[sizeof(((struct memory *)0)->path)], char *name, const char *file, const char *word) {
+    char text[4096];
+    size_t room = sizeof(((struct memory *)0)->path) - (size_t)(name - path);
+    if (snprintf(name, room, "%s", file) >= (int)room || !read_small_file(path, text, sizeof text)) return UINT64_MAX;
+    const char *at = strstr(text, word);
+    return at && at[strlen(word)] >= '0' && at[strlen(word)] <= '9' ? strtoull(at + strlen(word), NULL, 10) : UINT64_MAX;
+}
+
+/* Version 1 tells the least of a group's own limit and those above it; in version 2 each has to be asked. */
+uint64_t memory_limit(const struct memory *m) {
+    char path[sizeof m->path];
+    uint64_t least = UINT64_MAX, one;
+    memcpy(path, m->path, sizeof path);
+    char *name = m->kills >= 0 ? strrchr(path, '/') : NULL;
+    if (!name) return least;
+    if (!strncmp(path, V1, sizeof V1 - 1)) return allowed_by(path, name + 1, "memory.stat", "hierarchical_memory_limit ");
+    for (; name && (size_t)(name - path) >= sizeof V2 - 1; name = strrchr(path, '/')) {
+        if ((one = allowed_by(path, name + 1, "memory.max", "")) < least) least = one;
+        *name = 0;
+    }
+    return least;
 }

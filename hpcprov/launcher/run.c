@@ -204,7 +204,6 @@ static bool prepare(struct watch *w) {
     sigset_t all;
     sigfillset(&all);
     prctl(PR_GET_CHILD_SUBREAPER, &w->subreaper);
-    memory_watch(&w->memory);
     w->signals = fd_above_stdio(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK));
     return w->signals >= 0 && sentinel_start(&w->sentinel) && (!w->options->capture_output || output_prepare(&w->output));
 }
@@ -303,10 +302,10 @@ static void drop_area(struct area *area) {
 }
 
 /* Whatever is missing for it: the application runs unobserved, and the record says why. Returns whether the kernel watches. */
-static bool prepare_observation(const struct options *o, const struct place *p, const struct store *s, struct area *area) {
+static bool prepare_observation(const struct options *o, const struct place *p, const struct store *s, const struct memory *m, struct area *area) {
     char why[200];
     if (!strcmp(o->observe, "off")) return false;
-    bool opened = area_open(area, s);
+    bool opened = area_open(area, s, m);
     if (opened && !strcmp(o->observe, "notify") && watch_by_kernel(p, s, area)) return true;
     if (!opened) snprintf(why, sizeof why, "not observed: no place for events on this node: %s", strerror(errno));
     else if (!preload_find(area)) snprintf(why, sizeof why, "not observed: no observer library beside the launcher that can be loaded");
@@ -318,7 +317,8 @@ static bool prepare_observation(const struct options *o, const struct place *p, 
 
 int run_command(const struct options *o, const struct place *p, struct store *s, struct area *area) {
     struct watch w = {.options = o, .place = p, .store = s, .area = area, .sentinel = {.pid = -1}, .agent = {-1}};
-    w.watched = prepare_observation(o, p, s, area);
+    memory_watch(&w.memory);
+    w.watched = prepare_observation(o, p, s, &w.memory, area);
     if (area->fd >= 0) streams_tell(area, p);
     if (!prepare(&w) || !start_application(&w)) {
         say("nothing more is recorded: %s", strerror(errno));

@@ -80,3 +80,12 @@ def test_a_good_end_is_told_without(world: World, group: Path) -> None:
     run_in(group, world, "sh", "-c", '"$@" || exit 0', "sh", sys.executable, "-c", GREEDY)
     end = only(events(world), "exit")
     assert end["code"] == 0 and "oom_kills" not in end
+
+
+def test_an_area_for_events_takes_a_share_of_a_small_limit(world: World, group: Path) -> None:
+    """What is not yet read of it is memory that the application is charged for."""
+    size = "stat -c %s $(sed -n 's/^[^/]*//; /hpcprov.*area$/{p;q}' /proc/self/maps)"
+    enter = f'echo $$ > "{group}/cgroup.procs" && exec "$@"'
+    command = world.argv("sh", "-c", size, options=("--hash", "off"))
+    done = world.run(["sh", "-c", enter, "sh", *command])
+    assert int(done.out) - 4096 == 2 << 20, "the largest power of two below a sixteenth of the limit"
