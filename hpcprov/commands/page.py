@@ -10,9 +10,10 @@ from __future__ import annotations
 import collections
 
 from hpcprov.commands import later
+from hpcprov.commands.artifact_page import artifacts, programs
 from hpcprov.commands.counted import counted
 from hpcprov.commands.screen import count, cut, duration, size, when, words
-from hpcprov.commands.surroundings import artifacts, programs, said, surroundings, where
+from hpcprov.commands.surroundings import said, surroundings, where
 from hpcprov.commands.workflow_page import workflow_rows
 from hpcprov.merge.seal import verify_seal
 from hpcprov.record import ranges as rank_ranges

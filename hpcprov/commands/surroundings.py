@@ -1,15 +1,15 @@
-"""The parts of a run's page that come from facts and artifacts: where it ran, in what surroundings, on which data.
+"""The parts of a run's page that come from facts: where it ran, in what surroundings.
 
     nodes      n1: AMD EPYC 7763, 128 threads, 270 GB
-    outputs    out/u.h5  hdf5  8.3 MB  hpcprov1:abababababab
+    code       /home/ada/model at 3f1c3f1c3f1c on main
 
 Facts are values of any shape that a log held: nothing in here trusts one.
 """
 
 from __future__ import annotations
 
+from hpcprov.commands.artifact_page import short
 from hpcprov.commands.screen import count, cut, duration, size
-from hpcprov.merge.observation import RECORDED
 from hpcprov.record import model
 from hpcprov.record.text import printable
 
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from hpcprov.commands.screen import Screen
     from hpcprov.record.model import Record
 
-MOST_ARTIFACTS = 12
-MOST_FIELDS = 8
-SHORT = 12  # hex digits of a signature: enough to tell two apart by eye
+SHORT = 12  # hex digits of a commit: enough to tell two apart by eye
 
 
 def where(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
@@ -132,68 +130,3 @@ def _object(value: dict[str, Any], key: str) -> dict[str, Any]:
 def _objects(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
     found = value.get(key)
     return [item for item in found if type(item) is dict] if type(found) is list else []
-
-
-def artifacts(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
-    for role, label, declared in (("used", "inputs", "inputs"), ("generated", "outputs", "outputs")):
-        found = sorted(record["artifacts"][role], key=lambda artifact: not artifact["declared"])
-        observed = record.get("observation") is not None
-        for artifact in found[:MOST_ARTIFACTS]:
-            known = source(artifact) if observed else ""
-            yield from ((label, line) for line in _artifact(artifact, record["run"]["cwd"] or "/", known, screen))
-        if len(found) > MOST_ARTIFACTS:
-            yield label, f"... and {len(found) - MOST_ARTIFACTS:,} more"
-        if not found and record["run"]["declared"][declared]:
-            running = record["run"]["status"] == "running"
-            why = "looked at when the run has ended" if running else "not hashed: the run's end left nobody to do it"
-            yield label, f"{cut(', '.join(record['run']['declared'][declared]), screen.width)}  ({why})"
-
-
-def programs(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
-    """How many programs the run executed, and how many of them could not be looked into."""
-    observation = record.get("observation")
-    if observation is None:
-        return
-    rows = [*observation["programs"], *observation["counted"]]
-    dark = sum(row["count"] for row in rows if row["blind"] not in (None, RECORDED))
-    beside = f", {dark:,} could not be looked into" if dark else ""
-    if rows:
-        yield "programs", f"{count(len(rows), 'program')}, executed {sum(row['count'] for row in rows):,} times{beside}"
-
-
-def source(artifact: dict[str, Any]) -> str:
-    """How the run's record knows of an artifact."""
-    if artifact.get("observed") is None:
-        return "declared"
-    return "both" if artifact["declared"] else "observed"
-
-
-def _artifact(artifact: dict[str, Any], cwd: str, known: str, screen: Screen) -> Iterator[str]:
-    path = artifact["path"].removeprefix(cwd.rstrip("/") + "/")
-    facts = [artifact["format"] or "", size(artifact["size"]) if artifact["size"] is not None else ""]
-    signature, storage = artifact["signature"], artifact["storage"]
-    digest = short(signature["digest"]) if signature else short(storage["digest"]) if storage else ""
-    state = "" if artifact["state"] == "ok" else f"{artifact['state']}: {artifact['reason'] or 'why is unknown'}"
-    yield f"{cut(path, screen.width // 2)}  " + "  ".join(
-        cut(part, screen.width) for part in (known, *facts, digest, state) if part
-    )
-    fields = signature["fields"] if signature else []
-    for field in fields[:MOST_FIELDS]:
-        shape = _shape(field["shape"])
-        name = cut(field["path"] or "(the array)", 32)
-        yield f"  {name:<16}  {cut(field['type'], 24)} {shape}  {short(field['signature'])}"
-    if len(fields) > MOST_FIELDS:
-        yield f"  ... and {len(fields) - MOST_FIELDS} more fields"
-
-
-def _shape(extents: list[int] | None) -> str:
-    """`721x1440`; a null dataspace has no extents at all, which is not the same as a scalar's none."""
-    if extents is None:
-        return "null"
-    return "x".join(map(str, extents)) or "scalar"
-
-
-def short(digest: str) -> str:
-    """`hpcprov1:` or `blake3:` and the beginning of the hexadecimal digits."""
-    kind, _, digits = printable(digest).partition(":")
-    return f"{kind}:{digits[:SHORT]}"
