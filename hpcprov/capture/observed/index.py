@@ -279,6 +279,8 @@ class Index(Kept):
         self.forget_name(folder.path() + b"/" + name)
         if name in folder.folders:
             self.forget_names()
+            if name in folder.files:  # what was a file was replaced by a directory that nobody told of
+                self.drop(folder.files.pop(name))
             return folder.folders.pop(name)
         return folder.files.pop(name, None)
 

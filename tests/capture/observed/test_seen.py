@@ -6,7 +6,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hpcprov.capture.observed import Observed, area
@@ -49,6 +49,12 @@ RECORDS = st.lists(
 )
 
 
+# Directories are made without a word.
+A_FILE_BECOMES_A_DIRECTORY = [
+    rename(b"a", b"v"), rename(b"a", b"v/0"), access(b"a", READ), rename(b"b.nc", b"v"), rename(b"a", b"v")
+]  # fmt: skip
+
+
 def told(*batches: Any) -> tuple[dict[str, Any], dict[int, Any]]:
     """All accesses and programs that these events tell together."""
     everything = [list(batch) for batch in batches]
@@ -72,6 +78,7 @@ def test_the_pieces_in_which_it_comes_do_not_matter(records: list[bytes], cuts: 
 
 @settings(max_examples=150, deadline=None)
 @given(RECORDS, st.lists(st.integers(0, 29), max_size=3), st.booleans())
+@example(records=A_FILE_BECOMES_A_DIRECTORY, stops=[0], there=True)
 def test_telling_in_between_changes_nothing_in_the_end(records: list[bytes], stops: list[int], there: bool) -> None:
     seen = Observed(cwd=CWD, environ=ENVIRON, questions=Disk(all_there=there), begin=BEGIN)
     batches = []
