@@ -154,6 +154,7 @@ void preload_in_child(const struct area *a, const struct place *p, const char *p
     enum area_blind blind = program ? target_inspect(program, &target) : SEEN;
     const char *flags = blind == BLIND_GO ? "v" : "";
     put_head(head, p, own && blind != SEEN ? program_tell(a, p, program, argv, blind) : 0, flags);
+    if (blind == BLIND_SET_ID) return; /* the loader keeps what is preloaded from it and all that it starts */
     if (own ? asprintf(&value, "%s%s/area", head, a->spool) < 0 : !(value = with_flags(a->outer, flags))) return;
     if (setenv(AREA_VARIABLE, value, 1) || must_stay_out(blind)) return;
     add_library(own ? a->library : a->outer_library);

@@ -86,6 +86,20 @@ def test_a_set_user_id_program_is_marked(site: Site, plain: Path, tmp_path: Path
     assert below(site, record, "used") == {"in2"} and below(site, record, "generated") == {"copy"}
 
 
+@pytest.mark.parametrize("way", ["first", "child"])
+def test_a_set_user_id_program_sees_its_environment_as_without(
+    site: Site, tmp_path: Path, as_root: None, way: str
+) -> None:
+    """Its children would not load the library, so nobody would take the variables out of sight."""
+    program = tmp_path / "env"
+    shutil.copy(shutil.which("env") or "/usr/bin/env", program)
+    os.chown(program, NOBODY, NOBODY)
+    program.chmod(0o4755)
+    words = [str(program), "-u", "HPCPROV_RUN", "LANG=C"]
+    record = compare(site, words if way == "first" else ["sh", "-c", f"'{program}' -u HPCPROV_RUN LANG=C"])
+    assert row(record, program)["blind"] == "set-id"
+
+
 def test_busybox_is_marked(site: Site) -> None:
     path = shutil.which("busybox")
     static = path and b"interpreter" not in subprocess.run(["file", "-L", path], capture_output=True).stdout

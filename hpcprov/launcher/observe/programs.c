@@ -55,6 +55,7 @@ struct program program_prepare(const char *path, char *const *argv, char *const 
     else if (blind == SEEN && !program.preload) blind = BLIND_UNREADABLE;
     if (blind != SEEN || program.path) program.unseen = tell_unseen(target.path[0] ? target.path : path, argv, blind);
     if (program.unseen) program.parent = program.unseen;
+    program.off |= blind == BLIND_SET_ID && !program.path; /* the loader keeps what is preloaded from it and all that it starts */
     return program;
 }
 
