@@ -408,3 +408,33 @@ def test_shells_of_several_threads(area: Area, tmp_path: Path) -> None:
     )
     assert run(area, program) == (0, b"", b"")
     assert len([r for r in area.records() if r.kind == "program"]) == 1 + 4 * 20 * 2 + 2
+
+
+def test_a_relative_name_on_a_signals_stack(area: Area, tmp_path: Path) -> None:
+    """The first one, with 3 KiB left: the working directory must be asked for."""
+    program = compiled(
+        tmp_path,
+        """
+        #include <alloca.h>
+        #include <fcntl.h>
+        #include <signal.h>
+        #include <sys/mman.h>
+        enum { SIZE = 1 << 17, LEFT = 3072 };
+        static char *lowest;
+        static void handle(int number) {
+            char here, *taken = alloca(&here - lowest - LEFT);
+            taken[0] = (char)number;
+            open(taken[0] ? "in" : taken, O_RDONLY);
+        }
+        int main(void) {
+            lowest = (char *)mmap(0, 2 * SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) + SIZE;
+            stack_t stack = {.ss_sp = lowest, .ss_size = SIZE};
+            struct sigaction action = {.sa_handler = handle, .sa_flags = SA_ONSTACK};
+            if (open("/dev/null", O_RDONLY) < 0 || mprotect(lowest - SIZE, SIZE, PROT_NONE)) return 1;
+            return sigaltstack(&stack, 0) || sigaction(SIGUSR1, &action, 0) || raise(SIGUSR1);
+        }
+        """,
+    )
+    (tmp_path / "in").write_text("in")
+    assert run(area, program, cwd=tmp_path) == (0, b"", b"")
+    assert (os.fsencode(tmp_path / "in"), READ) in accesses(area)

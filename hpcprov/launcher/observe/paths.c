@@ -92,7 +92,7 @@ static struct piece working_directory(char *room) {
 
 /* Most names need none, and a signal's stack may not have it. */
 bool name_needs_room(int dirfd, const char *path) {
-    return path[0] != '/' && (dirfd != AT_FDCWD || ask_always || ask_for_each_process || !still_valid());
+    return path[0] != '/' && (dirfd != AT_FDCWD || ask_always || ask_for_each_process || (!still_valid() && !owns()));
 }
 
 /* What /proc says a descriptor is, without a slash at its end. */
