@@ -27,6 +27,7 @@ MOST_LINKS = 40  # on the way to a file, as in Linux
 LONGEST = 16384  # bytes of a path
 DEEPEST = 256  # directories of a path; below that there are only counts
 BYTECODE = (b".pyc", b".pyo")
+ENVIRONMENT = b"pyvenv.cfg"  # of Python, at its top
 
 Where = Place | Folder | Crowd
 
@@ -99,6 +100,8 @@ class Index(Kept):
         target = self.questions.link(path) if self.links < MOST_LINKS else None
         if target is not None and len(target) <= LONGEST:
             return self.follow(joined(folder.path(), target), flags, declared=declared)
+        if name == ENVIRONMENT:
+            self.places.learn(folder.path() + b"/")
         form = stores.form_by_file(name)
         top = self.store_top(folder, form, name)
         if top is not None:

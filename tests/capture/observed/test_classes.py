@@ -202,3 +202,10 @@ def test_a_file_of_the_image_is_no_artifact(flags: int) -> None:
     seen.index.file(b"image:/opt/x.csv", flags)
     classes = seen.observation()["classes"]
     assert {label for label in classes if classes[label]["files"]} == {"software" if flags == READ else "scratch"}
+
+
+def test_an_environment_that_is_made_in_the_run_is_software() -> None:
+    made = [access(b"new/pyvenv.cfg", WRITE), access(b"new/bin/activate", WRITE), access(b"new/table.csv", WRITE)]
+    seen = observed(*made)
+    assert latest(seen.events(True)).keys() == {f"{CWD}/new/table.csv"}
+    assert seen.observation()["classes"]["software"] == {"files": 2}
