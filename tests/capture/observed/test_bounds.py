@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hpcprov.capture.observed import area, kept
-from tests.capture.observed.records import CWD, READ, WRITE, Disk, access, latest, observed, rename, unlink
+from tests.capture.observed.records import (
+    CWD,
+    READ,
+    WRITE,
+    Disk,
+    access,
+    latest,
+    observed,
+    program,
+    rename,
+    unlink,
+)
 
 MOST = 300
 
@@ -112,3 +125,19 @@ def test_files_that_are_only_counted_are_told_apart_up_to_a_limit(monkeypatch: p
     assert seen.observation()["classes"]["system"]["files"] == 100
     assert seen.observation()["reasons"] == []
     assert seen.observation()["complete"] is True
+
+
+def test_ranks_that_load_the_same_libraries_are_a_few_lines_of_the_log() -> None:
+    """128 ranks of 2,000 libraries each: 256,000 records on the node, three events on the shared file system."""
+    libraries = [b"/usr/lib/libc%d.so" % number for number in range(1000)]
+    libraries += [b"/opt/model/lib/libm%d.so" % number for number in range(1000)]
+    loads = [access(path, READ, 8, 8) for path in [*libraries, b"in.nml"]]
+    ranks = [program(rank + 1, b"model", rank=rank, pid=100 + rank) for rank in range(128)]
+    for rank in range(128):
+        own = (rank + 1).to_bytes(4, "little")
+        ranks += [load[:8] + own + load[12:] for load in loads]
+    events = list(observed(*ranks).events(True))
+    assert [event["event"] for event in events] == ["program", "access", "observation"]
+    assert events[0]["entries"][0]["count"] == 128 and events[1]["entries"][0]["ranks"] == [[0, 127]]
+    assert [events[2]["value"]["classes"][name]["files"] for name in ("system", "software")] == [1000, 1000]
+    assert len(json.dumps(events)) < 4000
