@@ -17,6 +17,7 @@
  *   run.c          start the application, pass signals on, wait, end as it ended
  *   memory.c       how many processes the out-of-memory killer ended meanwhile
  *   sentinel.c     which signals the application did not get itself
+ *   stop.c         stopping with the application
  *   descriptors.c  which descriptors stay open
  *   output.c       --capture-output
  *   audit.c        --audit python: which code of its user's own a Python program runs
@@ -180,6 +181,9 @@ struct sentinel {
 bool sentinel_start(struct sentinel *s);
 void sentinel_end(const struct sentinel *s);
 bool sentinel_got(struct sentinel *s, int signo); /* this signal was sent to the sentinel, and so to the application, as well */
+
+/* ---- stop.c */
+pid_t stop_too(int signo, pid_t application);
 
 /* ---- memory.c */
 struct memory {

@@ -34,6 +34,7 @@ struct watch {
     int signals;               /* signalfd */
     pid_t application;
     struct sentinel sentinel;
+    pid_t waker;               /* who may have continued us last */
     struct memory memory;
     int signal_events;
     int64_t told_to_end;       /* when TERM, INT, HUP, ... arrived last, CLOCK_BOOTTIME, ns; 0: never */
@@ -81,8 +82,12 @@ static bool by_terminal(const struct signalfd_siginfo *si) {
     return false;
 }
 
+static bool is_own(const struct watch *w, const struct signalfd_siginfo *si) {
+    return si->ssi_pid == (uint32_t)getpid() || (si->ssi_signo == SIGCONT && si->ssi_pid == (uint32_t)w->waker);
+}
+
 static bool should_forward(struct watch *w, const struct signalfd_siginfo *si) {
-    if (w->ended || si->ssi_pid == (uint32_t)getpid() || by_terminal(si) || !strcmp(w->options->forward, "never")) return false;
+    if (w->ended || is_own(w, si) || by_terminal(si) || !strcmp(w->options->forward, "never")) return false;
     if (!strcmp(w->options->forward, "always") || w->sentinel.pid <= 0) return true;
     return !sentinel_got(&w->sentinel, (int)si->ssi_signo);
 }
@@ -101,26 +106,8 @@ static void take_signal(struct watch *w, const struct signalfd_siginfo *si) {
         if (signo == ending[i]) w->told_to_end = clock_ns(CLOCK_BOOTTIME);
     bool pass = should_forward(w, si);
     if (pass) forward(w, si);
-    if (signo != SIGWINCH && si->ssi_pid != (uint32_t)getpid() && w->signal_events++ < MAX_SIGNAL_EVENTS)
+    if (signo != SIGWINCH && !is_own(w, si) && w->signal_events++ < MAX_SIGNAL_EVENTS)
         facts_signal(w->store, w->place, signo, (int)si->ssi_pid, (int)si->ssi_uid, pass);
-}
-
-/* The application has stopped: so do we, by the same signal, so that a shell sees its job stopped. */
-static void stop_too(int signo) {
-    sigset_t one, pending;
-    if (!sigpending(&pending) && sigismember(&pending, SIGCONT)) return;
-    sigemptyset(&one);
-    sigaddset(&one, signo);
-    if (signo == SIGSTOP) {
-        raise(SIGSTOP);
-        return;
-    }
-    struct sigaction before, standard = {.sa_handler = SIG_DFL};
-    sigaction(signo, &standard, &before);
-    raise(signo);
-    sigprocmask(SIG_UNBLOCK, &one, NULL); /* stops here */
-    sigprocmask(SIG_BLOCK, &one, NULL);
-    sigaction(signo, &before, NULL);
 }
 
 static void reap(struct watch *w) {
@@ -132,7 +119,7 @@ static void reap(struct watch *w) {
         if (pid != w->application) continue;
         if (WIFSTOPPED(status)) {
             w->sentinel.stopped_at = clock_ns(CLOCK_MONOTONIC);
-            stop_too(WSTOPSIG(status));
+            w->waker = stop_too(WSTOPSIG(status), w->application);
             continue;
         }
         w->ended = true;
@@ -316,7 +303,7 @@ static bool prepare_observation(const struct options *o, const struct place *p, 
 }
 
 int run_command(const struct options *o, const struct place *p, struct store *s, struct area *area) {
-    struct watch w = {.options = o, .place = p, .store = s, .area = area, .sentinel = {.pid = -1}, .agent = {-1}};
+    struct watch w = {.options = o, .place = p, .store = s, .area = area, .sentinel = {.pid = -1}, .waker = -1, .agent = {-1}};
     memory_watch(&w.memory);
     w.watched = prepare_observation(o, p, s, &w.memory, area);
     if (area->fd >= 0) streams_tell(area, p);

@@ -167,6 +167,29 @@ def test_stop_and_continue_reach_the_application(world: World) -> None:
         wait_until(lambda: state(pid) == "S" and state(process.pid) == "S", what="both continued")
 
 
+@pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGKILL])
+@pytest.mark.parametrize("stop", [signal.SIGSTOP, signal.SIGTSTP])
+def test_who_continues_or_kills_only_the_application_wakes_the_launcher(world: World, stop: int, number: int) -> None:
+    """By name, for example: `pkill -STOP solver; pkill -CONT solver`."""
+    with running(world, world.argv("sleep", "0.7", setup=["group"], options=FAST)) as process:
+        wait_until(lambda: asleep(process.pid, FAST), what="the application's start")
+        pid = next(one for one in children(process.pid) if named_sleep(one))
+        os.kill(pid, stop)
+        wait_until(lambda: state(pid) == state(process.pid) == "T", what="both stopped")
+        os.kill(pid, number)
+        assert process.wait(5) == (0 if number == signal.SIGCONT else -number)
+
+
+def test_the_application_is_continued_once(world: World) -> None:
+    with listening(world) as (process, pid, log):
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: state(pid) == state(process.pid) == "T", what="both stopped")
+        os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: state(pid) == state(process.pid) == "S", what="both continued")
+        time.sleep(LATE)
+        assert logged_signals(log) == [signal.SIGCONT]
+
+
 def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
