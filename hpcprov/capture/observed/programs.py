@@ -7,6 +7,7 @@
     -> [{"id": 7, "parent": 0, "path": "/bin/cp", "argv": ["cp", "a", "b"], "cwd": "/run", "count": 1,
          "ranks": [[3, 3]], "began": 5, "ended": None, "exits": {}, "sha256": None, "blind": None}]
 
+A program that executes another one in its place has the end of its process as well, with whatever status that ends.
 Above MOST_ROWS different ones programs are only counted by their file.
 """
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from hpcprov.capture.observed.questions import Questions
 
     Seat = tuple[int, int]
-    Life = tuple[int, "Row | None", "Life | None"]
+    # What a process runs: instance, row; the rows of what it ran before; the program before it.
+    Life = tuple[int, "Row | None", tuple["Row", ...], "Life | None"]
 
 BLIND = (None, "static", "set-id", "other abi", "sanitizer", "go", "launcher", "unreadable", "off", "container")
 MOST_ROWS = 1000
@@ -33,6 +35,7 @@ MOST_COUNTED = 1000
 MOST_INSTANCES = 16384  # that are told apart at a time; older ones are forgotten
 MOST_ENDED = 4096
 MOST_RANKS = 4096
+MOST_REPLACED = 16  # programs that a process ran one after the other, whose end is known
 NOBODY = (0, 0)
 UNKNOWN = "unknown"  # the file of a program that could not look at itself, without a command line
 MOST_WORDS, MOST_BYTES = 200, 4096  # of a command line
@@ -54,6 +57,11 @@ class Row:
         self.began = self.ended = 0
         self.exits: dict[str, int] = {}
         self.sha256: str | None = None
+        self.changed = True
+
+    def exit(self, word: str) -> None:
+        """Count how one of them ended."""
+        self.exits[word] = self.exits.get(word, 0) + 1
         self.changed = True
 
 
@@ -96,7 +104,8 @@ class Programs:
         self.seats[instance] = (row.number if row else 0, bit)
         self.blind += is_dark(blind)
         before = self.end(area, bit, pid, moment, None)  # a program that executes another one in its place has ended
-        self.running[area, bit, pid] = (instance, row, before)
+        replaced = before[2] + (before[1],) if before and before[1] and before[0] == parent else ()
+        self.running[area, bit, pid] = (instance, row, replaced[-MOST_REPLACED:], before)
         if row is not None:
             row.count += 1
             row.running += 1
@@ -109,7 +118,7 @@ class Programs:
         life = self.running.pop((area, bit, pid), None)
         if life is None:
             return None
-        instance, row, _ = life
+        instance, row, replaced, _ = life
         if instance in self.seats:
             bounded(self.ended, MOST_ENDED)
             self.ended[instance] = self.seats.pop(instance)
@@ -117,17 +126,17 @@ class Programs:
             row.running -= 1
             row.ended = max(row.ended, moment)
             row.changed = True
-            if status is not None:
-                word = str(exit_code(status))
-                row.exits[word] = row.exits.get(word, 0) + 1
-        return instance, row, None
+        if status is not None:
+            for one in (*replaced, row) if row is not None else replaced:
+                one.exit(str(exit_code(status)))
+        return instance, row, replaced, None
 
     def not_run(self, instance: int, area: int, bit: int, pid: int) -> None:
         """The program whose beginning was announced could not be executed: the one before it goes on."""
         life = self.running.get((area, bit, pid))
         if life is None or life[0] != instance:
             return
-        _, row, before = life
+        _, row, _, before = life
         del self.running[area, bit, pid]
         self.seats.pop(instance, None)
         if row is not None:

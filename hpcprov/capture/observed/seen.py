@@ -104,6 +104,7 @@ class Observed:
         if kind == area.PROGRAM:
             self.begin(area_index, instance, pid, moment, a, b, text)
         elif kind == area.END:
+            bit = bit or self.programs.rank_bits.get(pid, 0)  # a launcher tells of its rank's application
             self.programs.end(area_index, bit, a >> 32, moment, a & 0xFFFFFFFF)
         elif kind == area.NOT_RUN:
             self.programs.not_run(instance, area_index, bit, pid)

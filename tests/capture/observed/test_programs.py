@@ -52,8 +52,24 @@ def test_equal_programs_of_many_ranks_are_one_row() -> None:
 
 def test_a_program_that_executes_another_one_has_ended() -> None:
     first, second = rows(program(1, b"env", pid=7), program(2, b"app", parent=1, pid=7, moment=3), end(7, moment=9))
-    assert (first["ended"], first["exits"]) == (BEGIN + 3, {})
+    assert (first["ended"], first["exits"]) == (BEGIN + 3, {"0": 1})
     assert (second["ended"], second["exits"], second["parent"]) == (BEGIN + 9, {"0": 1}, 1)
+
+
+def test_a_process_whose_number_another_had_before_ends_alone() -> None:
+    first, second = rows(program(1, b"orphan", pid=7), program(2, b"app", parent=9, pid=7, moment=3), end(7, moment=9))
+    assert (first["exits"], second["exits"]) == ({}, {"0": 1})
+
+
+def test_a_process_may_execute_one_program_after_the_other() -> None:
+    chain = [program(number, b"again", b"%d" % number, parent=number - 1, pid=7) for number in range(1, 100)]
+    found = rows(*chain, end(7, 256))
+    assert [row["exits"] for row in found] == [{}] * 82 + [{"1": 1}] * 17
+
+
+def test_a_launcher_tells_the_end_of_its_application() -> None:
+    (row,) = rows(program(1, b"app", rank=3, pid=7), end(7, 256, instance=0, pid=3))
+    assert row["exits"] == {"1": 1}
 
 
 def test_a_process_that_executed_nothing_ends_no_program() -> None:
