@@ -47,6 +47,7 @@ class Scan:
                 size = state >> 8
                 if (
                     state & 255 == COMMITTED
+                    and kind  # not PAD
                     and SMALLEST <= size <= LARGEST
                     and not size & 15
                     and place + size <= length

@@ -44,7 +44,7 @@ def test_what_nobody_writes_to_any_more_is_read_whole(pieces: list[bytes]) -> No
 def test_all_whole_records_are_found(pieces: list[bytes]) -> None:
     data = b"".join(pieces)
     records, end = read(data)
-    kept = [piece for piece in pieces if len(piece) >= area.SMALLEST]
+    kept = [piece for piece in pieces if piece[4] != area.PAD]
     assert end == len(data)
     assert [fields[7] for fields in records] == [piece[40:] for piece in kept]
 
@@ -54,7 +54,7 @@ def test_whole_records_are_found_between_unfinished_ones(pieces: list[bytes]) ->
     data = b"".join(pieces)
     scan = area.Scan(data, settled=len(data))
     found = [fields[7] for fields in scan]
-    whole = [piece for piece in pieces if piece[0] == area.COMMITTED and len(piece) >= area.SMALLEST]
+    whole = [piece for piece in pieces if piece[0] == area.COMMITTED and piece[4] != area.PAD]
     assert found == [piece[40:] for piece in whole]
 
 

@@ -128,6 +128,12 @@ def test_the_order_of_ranks_that_only_read_does_not_matter(order: tuple[int, ...
     assert entries[f"{CWD}/in.nc"]["programs"] == [1]  # equal programs of many ranks are one row
 
 
+@pytest.mark.parametrize("size", [16, 32, 48, 64, 16000])
+def test_the_end_of_the_ring_is_nothing_odd(size: int) -> None:
+    seen = observed(access(b"a", READ), (size << 8 | area.COMMITTED).to_bytes(size, "little"), access(b"b", READ))
+    assert len(latest(seen.events(True))) == 2 and seen.observation()["complete"]
+
+
 def test_areas_are_kept_apart() -> None:
     seen = observed(program(1, b"cp", rank=0), access(b"a", READ))
     data = program(1, b"mv", rank=7) + access(b"a", WRITE)
