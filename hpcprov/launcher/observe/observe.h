@@ -15,6 +15,7 @@
  *   environment.c   puts the two variables back for a program that is started
  *   programs.c      programs that are started and can not be seen from inside (../target.c)
  *   actions.c       what posix_spawn shall do in the child
+ *   limits.c        what the program says of its memory
  *   opens.c, names.c, directories.c, execs.c, spawns.c, shells.c, waits.c    the calls
  */
 #ifndef HPCPROV_OBSERVE_H
@@ -51,6 +52,7 @@ static inline bool observing(void) { return observer.instance != 0; }
 
 /* ---- writer.c */
 bool writer_attach(const char *path);
+void writer_unmap(void);
 uint32_t writer_instance(void);                       /* a number for one more program */
 bool writer_is_launcher(uint64_t dev, uint64_t ino);
 uint64_t writer_view(void);                           /* the launcher's */
@@ -72,6 +74,7 @@ struct name { /* an absolute path in two pieces with a slash between them, `base
 bool name_needs_room(int dirfd, const char *path);
 bool name_at(struct name *name, int dirfd, const char *path, char *room);
 void cwd_owned(uint32_t process); /* whose memory this is */
+bool memory_is_own(void);         /* not shared with a process that vfork stopped */
 void cwd_changed(void);
 void root_changed(const struct name *name);
 void cwd_of_each_thread(void);

@@ -44,7 +44,7 @@ static struct piece ask(char *room) {
     return (struct piece){room, root_size + (size == 1 ? 0 : (size_t)size)};
 }
 
-static bool owns(void) { return (uint32_t)raw_getpid() == owner; }
+bool memory_is_own(void) { return (uint32_t)raw_getpid() == owner; }
 
 static struct piece ask_and_cache(void) {
     struct directory *slot = &slots[__atomic_fetch_add(&next_slot, 1, __ATOMIC_RELAXED) % SLOTS];
@@ -60,7 +60,7 @@ void cwd_owned(uint32_t process) {
 }
 
 void cwd_changed(void) {
-    if (owns()) __atomic_store_n(&cached, NULL, __ATOMIC_RELEASE);
+    if (memory_is_own()) __atomic_store_n(&cached, NULL, __ATOMIC_RELEASE);
     else ask_for_each_process = true;
 }
 
@@ -85,14 +85,14 @@ static const struct directory *still_valid(void) {
 
 static struct piece working_directory(char *room) {
     const struct directory *found = still_valid();
-    if (ask_always || (ask_for_each_process && !owns())) return ask(room);
+    if (ask_always || (ask_for_each_process && !memory_is_own())) return ask(room);
     if (found) return found->path;
-    return owns() ? ask_and_cache() : ask(room);
+    return memory_is_own() ? ask_and_cache() : ask(room);
 }
 
 /* Most names need none, and a signal's stack may not have it. */
 bool name_needs_room(int dirfd, const char *path) {
-    return path[0] != '/' && (dirfd != AT_FDCWD || ask_always || ask_for_each_process || (!still_valid() && !owns()));
+    return path[0] != '/' && (dirfd != AT_FDCWD || ask_always || ask_for_each_process || (!still_valid() && !memory_is_own()));
 }
 
 /* What /proc says a descriptor is, without a slash at its end. */

@@ -22,12 +22,14 @@ char *name_put(char *to, const char *end, const struct name *name) {
 
 static size_t most(size_t size, size_t limit) { return size < limit ? size : limit; }
 
+static bool is_absolute(const struct name *name) { return name->base.at || (name->rest.size && *name->rest.at == '/'); }
+
 void tell_access(const struct name *name, unsigned flags, const struct stat *file) {
     uint64_t at;
     size_t size = name_size(name) + 1;
     struct area_record *r = writer_begin(AREA_ACCESS, most(size, AREA_TEXT_MAX), &at);
     if (!r) return;
-    bool whole = size <= AREA_TEXT_MAX && (name->base.at || (name->rest.size && *name->rest.at == '/'));
+    bool whole = size <= AREA_TEXT_MAX && is_absolute(name);
     r->flags = (uint16_t)(flags | (whole ? 0 : STRINGS_CUT));
     r->is.access.size = flags & ACCESS_TRUNCATE || !file ? 0 : (uint64_t)file->st_size;
     r->is.access.mtime = flags & ACCESS_TRUNCATE || !file ? 0 : (int64_t)file->st_mtim.tv_sec * 1000000000 + file->st_mtim.tv_nsec;
@@ -39,7 +41,7 @@ void tell_access(const struct name *name, unsigned flags, const struct stat *fil
 void tell_names(enum area_kind kind, unsigned flags, const struct name *old, const struct name *new) {
     uint64_t at;
     size_t half = AREA_TEXT_MAX / 2, first = name_size(old) + 1, second = new ? name_size(new) + 1 : 0;
-    bool cut = first > half || second > half;
+    bool cut = first > half || second > half || !(is_absolute(old) || flags & LINK_SYMBOLIC) || (new && !is_absolute(new));
     struct area_record *r = writer_begin(kind, most(first, half) + most(second, half), &at);
     if (!r) return;
     r->flags = (uint16_t)(flags | (cut ? STRINGS_CUT : 0));

@@ -61,6 +61,12 @@ bool writer_attach(const char *path) {
     return done;
 }
 
+/* Each record maps its own part from now on. Nobody may be writing. */
+void writer_unmap(void) {
+    if (ring) raw_munmap(ring, (size_t)capacity);
+    ring = NULL;
+}
+
 uint32_t writer_instance(void) { return __atomic_add_fetch(&header->instances, 1, __ATOMIC_RELAXED); }
 bool writer_is_launcher(uint64_t dev, uint64_t ino) { return header->launcher_ino == ino && header->launcher_dev == dev; }
 uint64_t writer_view(void) { return header->view; }
@@ -93,8 +99,9 @@ static bool allocate_chunk(uint64_t offset) {
 static bool allocate(uint64_t end) {
     uint64_t done = __atomic_load_n(&header->allocated, __ATOMIC_ACQUIRE);
     while (done < end) {
-        if (!allocate_chunk((done - done % AREA_CHUNK) % capacity)) return false;
-        uint64_t after = done - done % AREA_CHUNK + AREA_CHUNK;
+        uint64_t start = done - done % AREA_CHUNK;
+        if (end - start > capacity + AREA_CHUNK || !allocate_chunk(start % capacity)) return false;
+        uint64_t after = start + AREA_CHUNK;
         if (__atomic_compare_exchange_n(&header->allocated, &done, after, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) done = after;
     }
     return true;
