@@ -255,6 +255,15 @@ def test_equal_programs_of_ranks_and_nodes_are_one_row() -> None:
     assert shape(programs.tree(events).rows) == [(None, "sh", 6), (1, "cp", 6)]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_latest_word_on_a_program_counts(order: int) -> None:
+    words = [{"count": 1, "exits": {}}, {"count": 3, "exits": {"0": 2}}, {"count": 4, "exits": {"0": 4}}]
+    entries = [{"id": 1, "path": "/bin/cp"} | word for word in words]
+    events = [{"event": "program", "time": at, "node": "n", "entries": [entry]} for at, entry in enumerate(entries)]
+    (row,) = programs.tree(events[::order]).rows
+    assert (row["count"], row["exits"]) == (4, {"0": 4})
+
+
 def test_programs_that_began_within_a_tick_of_the_clock_stand_in_order() -> None:
     rows = tree(
         one(1, 0, "sh", began=4), one(2, 1, "sort", began=8), one(3, 1, "mv", began=8), one(4, 1, "cp", began=8)

@@ -27,7 +27,8 @@ from tests.capture.observed.records import (
 
 ONLY = area.WRITE
 MAKE = area.WRITE | area.CREATE
-LINKED = {f"{CWD}/latest".encode(): b"run7", f"{CWD}/in.nc".encode(): b"/data/x.nc", f"{CWD}/me".encode(): b"me"}
+LINKS = {"latest": b"run7", "in.nc": b"/data/x.nc", "me": b"me", "root": b"/"}
+LINKED = {f"{CWD}/{name}".encode(): target for name, target in LINKS.items()}
 
 STORIES: list[tuple[str, list[bytes], dict[str, str]]] = [
     ("read", [access(b"a", READ, 5, 7)], {"a": "r"}),
@@ -71,6 +72,7 @@ STORIES: list[tuple[str, list[bytes], dict[str, str]]] = [
     ("a symbolic link made", [link(b"run7", b"now", flags=area.SYMBOLIC)], {}),
     ("through a link", [access(b"in.nc", READ, 5, 7)], {"/data/x.nc": "r"}),
     ("through a link to itself", [access(b"me", READ, 5, 7)], {"me": "r"}),
+    ("through a link to the root", [access(b"root", READ, 5, 7)], {}),
     ("below a link", [access(b"latest/a", WRITE), access(b"run7/a", READ, 5, 7)], {"run7/a": "rw"}),
     ("up from a link", [access(b"latest/../a", READ), access(b"./b", READ), access(b"c//d", READ)],
      {"a": "r", "b": "r", "c/d": "r"}),
@@ -163,3 +165,12 @@ def test_at_most_eight_programs_are_named(number: int) -> None:
     records = [program(i, b"cat", b"%d" % i) + access(b"a", READ, instance=i) for i in range(1, number + 1)]
     entries: dict[str, Any] = latest(observed(*records).events(final=True))
     assert entries[f"{CWD}/a"]["programs"] == list(range(1, min(number, 8) + 1))
+
+
+def test_a_name_may_become_a_link_to_another_directory() -> None:
+    disk = Disk()
+    removed = [unlink(b"d/a"), unlink(b"d", flags=area.OF_DIRECTORY), link(b"e", b"d", flags=area.SYMBOLIC)]
+    seen = observed(access(b"d/a", MAKE), *removed, disk=disk)
+    disk.links[f"{CWD}/d".encode()] = b"e"
+    seen.feed(0, access(b"d/a", MAKE), 0)
+    assert latest(seen.events(final=True)).keys() == {f"{CWD}/e/a"}
