@@ -141,6 +141,7 @@ void preload_in_child(const struct area *a, const struct place *p, const char *p
 /* ---- program.c */
 uint32_t program_tell(const struct area *a, const struct place *p, const char *path, char *const *argv, enum area_blind blind); /* its number */
 void program_not_run(void); /* what was told could not be executed */
+void program_ended(const struct area *a, const struct place *p, pid_t application, int status);
 
 /* ---- streams.c */
 void streams_tell(const struct area *a, const struct place *p);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static struct events events;
@@ -41,4 +42,15 @@ uint32_t program_tell(const struct area *a, const struct place *p, const char *p
 
 void program_not_run(void) {
     if (told) events_write(&events, &(struct event){.kind = AREA_NOT_RUN, .instance = told, .pid = getpid(), .strings = ""});
+}
+
+/* Nobody whom the library observes waits for the application. */
+void program_ended(const struct area *a, const struct place *p, pid_t application, int status) {
+    struct events parents = {0};
+    struct area_record as = {.is.end = {status, (uint32_t)application}};
+    struct event event = {.kind = AREA_END, .pid = (pid_t)p->rank};
+    if (a->fd < 0 || !events_map(&parents, a->fd)) return;
+    memcpy(event.is, &as.is, sizeof event.is);
+    events_write(&parents, &event);
+    munmap(parents.header, parents.size);
 }

@@ -322,6 +322,7 @@ int run_command(const struct options *o, const struct place *p, struct store *s,
     struct joining j = joining(&w);
     if (!o->no_agent) agent_join(&w.agent, &j);
     wait_for_end(&w);
+    program_ended(area, p, w.application, w.status);
     if (w.watched && !notify_end()) facts_problem(s, p, "not observed: the application could not take on the filter");
     int64_t oom_kills = w.status ? memory_kills(&w.memory) : 0;
     if (!facts_exit(s, p, w.status, w.exec_errno, w.duration, &w.usage, w.output.lost, oom_kills)) say("the end of this run is not recorded: %s", strerror(errno));

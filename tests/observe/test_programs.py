@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,20 @@ def write(directory: Path, files: dict[str, str]) -> None:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+def exits(record: dict[str, Any]) -> list[dict[str, int]]:
+    return [program["exits"] for program in record["observation"]["programs"]]
+
+
+@pytest.mark.parametrize("how", ["preload", "notify"])
+def test_programs_that_execute_others_in_their_place_end_as_those_do(site: Site, how: str) -> None:
+    script = site.cwd / "tool"
+    script.write_text("#!/usr/bin/env sh\nexec env sh -c 'exit 3'\n")
+    script.chmod(0o700)
+    inner = site.run("--observe", how, "--", "sh", "-c", "./tool; exit 0", check=0)
+    assert exits(inner) == [{"0": 1}, {"3": 1}, {"3": 1}, {"3": 1}, {"3": 1}]
+    assert exits(site.run("--observe", how, "--", "./tool", check=3)) == [{"3": 1}] * 4
 
 
 def test_coreutils(site: Site) -> None:
