@@ -30,6 +30,7 @@ MOST_COUNTED = 20
 DEEPEST = 12  # levels that are drawn as such
 NUMBERS = 28  # characters of the columns after the program
 END = 24  # of the last column at least
+NOT_YET = "not told yet: the record is not made"
 NOT_OBSERVED = "the run was not observed: what it executed is not known"
 
 
@@ -40,7 +41,7 @@ def render(record: Record, screen: Screen) -> list[str]:
         return [NOT_OBSERVED]
     rows = observation["programs"]
     if not rows:
-        return ["no program was seen"]
+        return ["no program was seen" if "seal" in record else NOT_YET]
     width = max(24, screen.width - NUMBERS - END)
     head = f"{'PROGRAM':<{width}}{'TIMES':>6}  {'RANKS':<8}{'TOOK':>10}  END"
     lines = [screen.paint(head, "bold")]

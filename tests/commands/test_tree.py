@@ -95,6 +95,12 @@ def test_how_programs_ended(keys: dict[str, Any], end: str) -> None:
     assert drawn(row(1, None, **keys))[0].partition("?")[2].strip() == end
 
 
+@pytest.mark.parametrize(("more", "line"), [({}, tree.NOT_YET), ({"seal": {}}, "no program was seen")])
+def test_without_programs_it_is_told_whether_there_may_be_some(more: dict[str, Any], line: str) -> None:
+    told = {"observation": {"programs": [], "counted": []}} | more
+    assert tree.render(told, Screen(colour=False, width=80)) == [line]
+
+
 def test_untrusted_names_are_escaped_and_cut() -> None:
     (line,) = drawn(row(1, None, argv=["a\x1b[31m\n", "\u202e" + "b" * 500]))
     assert "\x1b" not in line and "\u202e" not in line and len(line) < 100
