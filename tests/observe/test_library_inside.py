@@ -125,3 +125,50 @@ def test_a_header_that_was_written_over(area: Area, tmp_path: Path) -> None:
     given = PLAIN | area.environment(library())
     assert subprocess.run(["cp", "/etc/passwd", tmp_path / "copy"], env=given, timeout=10).returncode == 0
     assert area.number(LOST) > 0
+
+
+# ---- its environment
+
+
+def test_an_environment_that_changes_while_shells_start(area: Area, tmp_path: Path) -> None:
+    """Nothing that one thread sets is lost while others call system and popen."""
+    program = compiled(
+        tmp_path,
+        """
+        #include <pthread.h>
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <string.h>
+        #include <unistd.h>
+        static int bad, running = 4;
+        static void *work(void *nothing) {
+            for (int i = 0; i < 100; i++) {
+                FILE *from = i % 2 ? popen("exit 7", "r") : NULL;
+                int status = from ? pclose(from) : system("exit 7");
+                if (status != 7 << 8) __atomic_store_n(&bad, 1, __ATOMIC_RELAXED);
+            }
+            __atomic_sub_fetch(&running, 1, __ATOMIC_RELAXED);
+            return nothing;
+        }
+        int main(void) {
+            char text[16];
+            pthread_t threads[4];
+            for (int i = 0; i < 1000; i++) {
+                snprintf(text, sizeof text, "V%d", i);
+                setenv(text, "", 1);
+            }
+            for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, work, NULL);
+            for (int i = 0; __atomic_load_n(&running, __ATOMIC_RELAXED); i++) {
+                snprintf(text, sizeof text, "%d", i);
+                setenv("WORD", text, 1);
+                if (!getenv("WORD") || strcmp(getenv("WORD"), text)) return 1;
+                if (i % 100 == 0) usleep(500);
+            }
+            for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+            return bad || getenv("LD_PRELOAD") || getenv("HPCPROV_IO");
+        }
+        """,
+        "-pthread",
+    )
+    assert run(area, program) == (0, b"", b"")
+    assert len([r for r in area.records() if r.kind == "program"]) == 401

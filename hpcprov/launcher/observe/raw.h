@@ -54,6 +54,7 @@ static inline long raw_readlink(const char *path, char *into, size_t room) {
 }
 static inline long raw_getcwd(char *into, size_t room) { return raw6(SYS_getcwd, (long)into, (long)room, 0, 0, 0, 0); }
 static inline long raw_yield(void) { return raw6(SYS_sched_yield, 0, 0, 0, 0, 0, 0); }
+static inline long raw_sleep(const struct timespec *time) { return raw6(SYS_nanosleep, (long)time, 0, 0, 0, 0, 0); }
 static inline long raw_getpid(void) { return raw6(SYS_getpid, 0, 0, 0, 0, 0, 0); }
 static inline long raw_mmap(size_t size, int protection, int flags, int fd, uint64_t offset) {
     return raw6(SYS_mmap, 0, (long)size, protection, flags, fd, (long)offset);

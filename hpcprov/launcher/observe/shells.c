@@ -19,13 +19,13 @@ static uint32_t users;               /* calls that are under way */
 static char **lent, **original;      /* what `environ` is meanwhile, and was */
 static size_t lent_size;
 
-/* Never for long; a child of fork may have inherited a lock that nobody will open, and goes on without. */
-static bool lock(void) {
-    for (int i = 0; i < 1000; i++) {
-        if (!__atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE)) return true;
-        raw_yield();
+/* Held for no longer than it takes to copy a list, or to change it: who has it for long is a thread that a child of fork left behind. */
+static void lock(void) {
+    struct timespec moment = {0, 1000000};
+    for (int i = 0; i < 1500 && __atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE); i++) {
+        if (i < 1000) raw_yield();
+        else raw_sleep(&moment);
     }
-    return false;
 }
 
 static void unlock(void) { __atomic_store_n(&busy, 0, __ATOMIC_RELEASE); }
@@ -65,7 +65,7 @@ static bool carry_over(char **from, char **to, bool do_it) {
     return !*longer || (words_after(*longer, "LD_PRELOAD=") && (!longer[1] || words_after(longer[1], AREA_VARIABLE "=")));
 }
 
-/* setenv of a name that is there changes the list in place: what another thread changed between copy and swap is carried over. */
+/* A program may change the list without the calls below: what another thread changed between copy and swap is carried over. */
 static bool lend(void) {
     char **own = environ;
     struct program shell = program_prepare("/bin/sh", NULL, own);
@@ -87,7 +87,8 @@ static void take_back(void) {
 }
 
 static bool begin(const char *command) {
-    if (!command || !observing() || !&environ || !lock()) return false;
+    if (!command || !observing() || !&environ) return false;
+    lock();
     bool done = users > 0 || lend();
     users += done;
     unlock();
@@ -95,7 +96,8 @@ static bool begin(const char *command) {
 }
 
 static void end(bool begun) {
-    if (!begun || !lock()) return;
+    if (!begun) return;
+    lock();
     if (--users == 0) take_back();
     unlock();
 }
@@ -126,3 +128,19 @@ EXPORT FILE *popen(const char *command, const char *mode) {
     end(begun);
     return stream;
 }
+
+/* ---- changes by the C library: none is lost while one list takes another's place */
+#define CHANGE(name, parameters, arguments) \
+    NEXT(name) \
+    EXPORT int name parameters { \
+        __typeof__(&name) next = get_##name(); \
+        bool held = observing(); \
+        if (held) lock(); \
+        int result = next ? next arguments : next_missing(38); \
+        if (held) unlock(); \
+        return result; \
+    }
+CHANGE(setenv, (const char *variable, const char *value, int replace), (variable, value, replace))
+CHANGE(unsetenv, (const char *variable), (variable))
+CHANGE(putenv, (char *assignment), (assignment))
+CHANGE(clearenv, (void), ())
