@@ -32,15 +32,15 @@ class Accesses:
         old = not flags & area.TRUNCATE and (size > 0 or flags & (area.READ | area.CREATE) == area.READ)
         if flags & area.TRUNCATE:
             self.empty(file, row)
-        if old or not flags & area.WRITE:
+        if old or not flags & (area.WRITE | area.CREATE):
             self.read(file, size, mtime, old=old)
             if not flags & area.WRITE:
                 file.state &= ~TENTATIVE
             elif self.only_looks(file, moment):
                 file.state |= TENTATIVE
         state = file.state & ~GONE
-        if flags & area.READ:
-            state |= LOOKED | READ
+        if flags & area.READ and (old or flags & area.WRITE or not flags & area.CREATE):
+            state |= LOOKED | READ  # else it was empty, and opened to be locked
         if flags & area.WRITE:
             state |= WRITTEN if old else WRITTEN | REPLACED
         file.state = state

@@ -174,3 +174,10 @@ def test_a_name_may_become_a_link_to_another_directory() -> None:
     disk.links[f"{CWD}/d".encode()] = b"e"
     seen.feed(0, access(b"d/a", MAKE), 0)
     assert latest(seen.events(final=True)).keys() == {f"{CWD}/e/a"}
+
+
+def test_a_file_that_is_made_to_be_locked_is_neither_read_nor_written() -> None:
+    lock = access(b"lock", READ | area.CREATE)
+    assert summary(lock) == {}
+    assert summary(lock, access(b"lock", WRITE)) == {"lock": "w"}
+    assert summary(access(b"config", READ | area.CREATE, 5, BEGIN - 9)) == {"config": "r"}
