@@ -108,8 +108,9 @@ def programs(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     if rows:
         times = count(sum(row["count"] for row in rows), "time")
         yield "programs", f"{count(len(rows), 'program')}, executed {times}{beside}"
-    reasons = dict.fromkeys(reason for node in observation["nodes"] for reason in node["reasons"])
-    for reason in list(reasons)[:MOST_REASONS]:
+    told = dict.fromkeys(reason for node in observation["nodes"] for reason in node["reasons"])
+    reasons = [reason for reason in told if not (dark and reason.endswith(" programs could not be looked into"))]
+    for reason in reasons[:MOST_REASONS]:
         yield "observed", cut(f"not all: {reason}", screen.width)
     cwd = (record["run"]["cwd"] or "/").rstrip("/") + "/"
     code = [_below(one["path"], cwd) for one in observation["code"]]

@@ -25,10 +25,11 @@ def written(*paths: str) -> list[dict[str, Any]]:
     return [entry(path, written=True, ended=[1000, BEGAN]) for path in paths]
 
 
-def record(*entries: dict[str, Any], **value: Any) -> Any:
+def record(*entries: dict[str, Any], blind: str | None = None, **value: Any) -> Any:
     log = Launch(observe="preload").start(cwd="/data", inputs=[], outputs=[]).agent()
     log.add("access", 5, node="n1", entries=list(entries))
-    log.add("program", 5, node="n1", entries=[{"id": 1, "parent": 0, "path": "/bin/sh", "argv": ["sh"]}])
+    program = {"id": 1, "parent": 0, "path": "/bin/sh", "argv": ["sh"]} | ({"blind": blind} if blind else {})
+    log.add("program", 5, node="n1", entries=[program])
     told = {"how": "preload", "lost": 0, "complete": True, "reasons": [], "code": [], "directories": []} | value
     log.add("observation", 5, node="n1", value=told).exit().ended(1)
     return fold(normal(log), run_id="r1", over=True)
@@ -75,6 +76,9 @@ def test_why_not_all_was_seen_is_told() -> None:
     found = record(complete=False, reasons=["the event area was removed while the job ran"])
     assert lines(found, "observed") == ["not all: the event area was removed while the job ran"]
     assert lines(found, "programs") == ["1 program, executed 1 time"]
+    found = record(blind="static", complete=False, reasons=["1 programs could not be looked into"])
+    assert not lines(found, "observed")
+    assert lines(found, "programs") == ["1 program, executed 1 time, 1 could not be looked into"]
 
 
 @pytest.mark.parametrize(
