@@ -32,12 +32,7 @@ bool audit_wanted(const char *option, const char *configured) {
 /* Beside the observer library: PREFIX/lib/hpcprov/python of the launcher's own PREFIX, or the source of an editable installation. */
 static bool find_hook(char directory[PATH_MAX]) {
     char own[PATH_MAX], tried[PATH_MAX + sizeof HOOK];
-    ssize_t n = readlink("/proc/self/exe", own, sizeof own - 1);
-    own[n > 0 ? n : 0] = 0;
-    char *slash = strrchr(own, '/');
-    if (slash) *slash = 0;
-    slash = strrchr(own, '/'); /* PREFIX/bin/hpcprov */
-    if (slash) *slash = 0;
+    if (!own_prefix(own)) *own = 0;
     const char *const places[][2] = {{own, "/lib/hpcprov/python"}, {HPCPROV_EDITABLE_SOURCE, "/python"}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         int len = snprintf(directory, PATH_MAX, "%s%s", places[i][0], places[i][1]);

@@ -21,15 +21,20 @@
 #define HPCPROV_PYTHON_PATH ""
 #endif
 
-bool own_directory(char *into) {
+static bool leave_last(char *path) {
+    char *slash = strrchr(path, '/');
+    if (slash) *slash = 0;
+    return slash != NULL;
+}
+
+static bool own_directory(char *into) {
     ssize_t n = readlink("/proc/self/exe", into, PATH_MAX - 1);
     if (n <= 0) return false;
     into[n] = 0;
-    char *slash = strrchr(into, '/');
-    if (!slash) return false;
-    *slash = 0;
-    return true;
+    return leave_last(into);
 }
+
+bool own_prefix(char *into) { return own_directory(into) && leave_last(into); }
 
 static bool exists_in(const char *directory, const char *name, char into[PATH_MAX]) {
     struct stat st;

@@ -222,7 +222,7 @@ bool audit_wanted(const char *option, const char *configured); /* the option's w
 bool audit_prepare(const char *spool); /* in the child: every Python of the application tells of its own code in <spool>/python.jsonl */
 
 /* ---- handover.c */
-bool own_directory(char *into); /* PATH_MAX bytes */
+bool own_prefix(char *into); /* PATH_MAX bytes: PREFIX, where this is PREFIX/bin/hpcprov */
 _Noreturn void handover(char **argv);                /* python -m hpcprov ARGV; ends with 127 when there is none */
 void handover_agent(char *const *arguments);          /* returns only on failure */
 void warn_when_stale(void);

@@ -90,11 +90,7 @@ static char *copy_of(const struct area *a, const char *library) {
 bool preload_find(struct area *a) {
     const char *given = getenv("HPCPROV_OBSERVE_LIBRARY");
     char here[PATH_MAX], beside[PATH_MAX] = "";
-    if (own_directory(here)) {
-        char *slash = strrchr(here, '/');
-        if (slash) *slash = 0;
-        if (snprintf(beside, sizeof beside, "%s/lib/hpcprov/%s", here, LIBRARY_NAME) >= (int)sizeof beside) *beside = 0;
-    }
+    if (own_prefix(here) && snprintf(beside, sizeof beside, "%s/lib/hpcprov/%s", here, LIBRARY_NAME) >= (int)sizeof beside) *beside = 0;
     const char *const places[] = {given && *given ? given : beside, HPCPROV_OBSERVE_BUILT};
     for (size_t i = 0; !a->library && i < sizeof places / sizeof *places; i++) {
         if (!*places[i] || access(places[i], R_OK)) continue;
