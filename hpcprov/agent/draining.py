@@ -118,7 +118,9 @@ class Draining:
         loses events. So this reads what fills it by more than a quarter, and nothing else."""
         while not self.ended.wait(HURRY):
             for reader in self.readers[:]:
-                while not self.ended.is_set() and reader.is_filling():
+                before = -1  # where nothing is taken, a writer is at work, or was killed at it
+                while not self.ended.is_set() and reader.is_filling() and reader.area.position != before:
+                    before = reader.area.position
                     self.guard(lambda reader=reader: reader.feed(self.observed()))  # type: ignore[misc]
 
     def take(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from hpcprov.agent import reader, spools
 from hpcprov.agent.area import HEAD, LOST, STOPPED, TAIL, Area
+from hpcprov.agent.draining import Draining
 from hpcprov.capture.observed import Observed
 from hpcprov.record.errors import HpcprovError
 
@@ -199,6 +202,21 @@ def test_no_record_is_lost_between_two_pieces_of_what_is_left(ring: Ring, monkey
     assert left.area.position == ring.tail
     told = [entry for event in seen.events(False) if event["event"] == "access" for entry in event["entries"]]
     assert (len(told), seen.skipped) == (990, 10)
+
+
+def test_a_writer_at_work_is_looked_at_now_and_then(ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the area fills up meanwhile."""
+    ring.write(access(b"/w/slow", reader.MAGIC[0]) + access(b"/w/%01000d" % 0, reader.MAGIC[1]) * 100)
+    draining, looks = Draining.__new__(Draining), []
+    draining.lock, draining.ended, draining.broken = threading.Lock(), threading.Event(), False
+    draining.seen, draining.readers = Observed(cwd="/w", environ={}), [reader.Reader(ring.area(), 0)]
+    monkeypatch.setattr(reader.Reader, "is_filling", lambda self: not looks.append(len(looks)))
+    thread = threading.Thread(target=draining.keep_room)
+    thread.start()
+    time.sleep(0.5)
+    draining.ended.set()
+    thread.join()
+    assert 0 < len(looks) < 20
 
 
 def spool(place: Path, digit: str, uid: int | None = None) -> Path:
