@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from hpcprov.capture.observed import area, stores
 from hpcprov.capture.observed.classes import OWN, Place, Places, is_data_name
-from hpcprov.capture.observed.kept import Kept
+from hpcprov.capture.observed.kept import CROWDED, Kept
 from hpcprov.capture.observed.spelling import Spelling, joined
 from hpcprov.capture.observed.tree import DECLARED, Crowd, File, Folder
 
@@ -106,7 +106,7 @@ class Index(Kept):
         top = self.store_top(folder, form, name)
         if top is not None:
             return self.make_store(top, form or stores.PARQUET)
-        if not self.has_room(name):
+        if not self.has_room(name, crowded=len(folder.files) >= CROWDED and not declared):
             self.crowd_of(folder).add(flags & area.WRITE)
             return None
         if name in folder.folders:  # what was a directory is a file now

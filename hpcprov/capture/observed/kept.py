@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES = 20_000  # files and directories that are kept
 MOST_NAMES = 4 << 20  # bytes of their names
-FOR_WRITTEN = 5000  # entries more for what is written
+FOR_WRITTEN = 5000  # entries more for what is written, but in crowded directories
+CROWDED = 1000  # files
 RESERVE = 2000  # and for what was declared and for stores
 MOST_SHEDDING = 20
 
@@ -40,9 +41,9 @@ class Kept:
         self.moved: dict[Folder, None] = {}
         self.withdrawn: list[str] = []  # names that were told and mean nothing any more
 
-    def has_room(self, name: bytes, *, reserved: bool = False) -> bool:
+    def has_room(self, name: bytes, *, reserved: bool = False, crowded: bool = False) -> bool:
         """Take the room for one more file or directory; False when there is none."""
-        floor = -FOR_WRITTEN - RESERVE if reserved else self.floor
+        floor = -FOR_WRITTEN - RESERVE if reserved else 0 if crowded else self.floor
         if self.left <= floor and self.shedding > 0:
             self.shedding -= 1
             self.shed()

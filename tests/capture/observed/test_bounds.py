@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hpcprov.capture.observed import area, kept
+from hpcprov.capture.observed import area, index, kept
 from tests.capture.observed.records import (
     CWD,
     READ,
@@ -66,6 +66,15 @@ def test_what_is_written_has_room_left() -> None:
     entries = latest(observed(*files, *before, *late).events(True))
     assert {f"{CWD}/out/new/a", f"{CWD}/total", f"{CWD}/out/done"} <= entries.keys()
     assert not {f"{CWD}/out/table.txt", f"{CWD}/other/table.txt", f"{CWD}/t"} & entries.keys()
+
+
+def test_many_that_are_written_leave_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "CROWDED", 200)
+    tiles = [access(b"tiles/%d" % number, WRITE) for number in range(1000)]
+    seen = observed(*tiles, access(b"summary", WRITE), access(b"d/e", WRITE))
+    entries = latest(seen.events(True))
+    assert {f"{CWD}/summary", f"{CWD}/d/e"} <= entries.keys()
+    assert seen.observation()["classes"]["data"] == {"files": 1002}
 
 
 def test_temporary_files_make_room() -> None:
@@ -141,3 +150,14 @@ def test_ranks_that_load_the_same_libraries_are_a_few_lines_of_the_log() -> None
     assert events[0]["entries"][0]["count"] == 128 and events[1]["entries"][0]["ranks"] == [[0, 127]]
     assert [events[2]["value"]["classes"][name]["files"] for name in ("system", "software")] == [1000, 1000]
     assert len(json.dumps(events)) < 4000
+
+
+def test_what_is_only_read_again_is_not_told_again_before_the_end() -> None:
+    """A training that reads all its files in every epoch would fill the log."""
+    epoch = b"".join(access(b"f%d" % number, READ, 3, 5, moment=1) for number in range(200))
+    later = b"".join(access(b"f%d" % number, READ, 3, 5, moment=9) for number in range(200))
+    seen = observed(epoch)
+    assert len(latest(seen.events())) == 200
+    seen.feed(0, later + access(b"f7", WRITE, moment=9), 0)
+    assert [path.rpartition("/")[2] for path in latest(seen.events())] == ["f7"]
+    assert {entry["last"] - entry["first"] for entry in latest(seen.events(True)).values()} == {8}
