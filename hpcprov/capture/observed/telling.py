@@ -54,9 +54,15 @@ class Telling:
             entry = self.told(file, path, scripts, final=final)
             if entry is not None:
                 told.add(file.told)
-                yield entry
+                if self.is_new(file) or final:
+                    yield entry
         withdrawn, index.withdrawn = index.withdrawn, []
         yield from (withdrawal(path) for path in sorted(set(withdrawn) - told))
+
+    def is_new(self, file: File) -> bool:
+        """Whether more can be told of a file than that it was touched again: that can wait for the end."""
+        before, file.said = file.said, hash((file.told, file.state, file.ranks, file.programs, file.origin))
+        return file.said != before
 
     def told(self, file: File, path: bytes, scripts: frozenset[bytes], *, final: bool) -> dict[str, Any] | None:
         """The entry of one file, None when it does not count; what was told under another name is taken back."""

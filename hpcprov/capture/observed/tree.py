@@ -28,8 +28,8 @@ class File:
     """What was done to one file, or to one store."""
 
     __slots__ = (
-        "changed", "count", "first", "folder", "last", "mtime", "name", "origin", "programs", "ranks", "size", "state",
-        "told",
+        "changed", "count", "first", "folder", "last", "mtime", "name", "origin", "programs", "ranks", "said", "size",
+        "state", "told",
     )  # fmt: skip
 
     def __init__(self, folder: Folder, name: bytes, state: int = 0) -> None:
@@ -41,6 +41,7 @@ class File:
         self.size = self.mtime = -1  # as first read; -1: not known
         self.origin: bytes | None = None  # the name that it was renamed from
         self.told: str | None = None  # the name under which it was told last
+        self.said = 0  # digest of what was told of it
         self.changed = False
         self.count = 0
 
