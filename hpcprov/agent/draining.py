@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 SHORTEST, LONGEST = 0.02, 0.5  # s between looks
 TELL = (2.0, 5.0, 15.0)  # s after the first event; then every
-BEAT = 60.0  # s
+BEAT, SLOWEST = 60.0, 3600.0  # s at least, and at most where much was told
+SPEED = 200  # bytes per second that may be told while a run goes on for long
 HURRY = 0.1  # s between looks whether an area fills up
 LAST = 20.0  # s for what is left when all ranks have ended
 DIGESTS, LAST_DIGESTS, NO_DIGESTS = (0.2, 16 << 20), (5.0, 512 << 20), (0.0, 0)  # s for all, bytes of one file
@@ -47,6 +48,11 @@ def own_mounts() -> bytes:
             return file.read(MOUNTS)
     except OSError:
         return b""
+
+
+def interval(told: int) -> float:
+    """Seconds until the next telling, after one of so many bytes: days of them must not fill the shared file system."""
+    return min(max(BEAT, told / SPEED), SLOWEST)
 
 
 class Draining:
@@ -110,8 +116,10 @@ class Draining:
         now = time.monotonic()
         self.due = now if folded >= BLOCK else now + self.pause
         if self.readers and now >= self.began + self.times[0]:
-            self.times = self.times[1:] or [self.times[0] + BEAT]
+            before = os.fstat(self.journal.fd).st_size
             self.tell(DIGESTS)
+            told = os.fstat(self.journal.fd).st_size - before
+            self.times = self.times[1:] or [now - self.began + interval(told)]
 
     def keep_room(self) -> None:
         """For a thread of normal priority: beside a busy application an idle one gets no CPU, and an area that is full
