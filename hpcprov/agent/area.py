@@ -64,8 +64,9 @@ class Area:
 
     @property
     def removed(self) -> bool:
-        """Whether its name is gone: programs that start from then on cannot find it."""
-        return os.fstat(self.fd).st_nlink == 0
+        """Whether the job has taken its name away: programs that start from then on cannot find it. The last launcher
+        does so, too, and lets nobody write any more."""
+        return os.fstat(self.fd).st_nlink == 0 and os.pread(self.fd, 4, STOPPED) == bytes(4)
 
     def read(self, most: int) -> bytes:
         """What follows `position`, up to the end of the ring."""

@@ -2,9 +2,9 @@
  *
  *   /dev/shm/hpcprov-1000-5f70bf18a0860070.../area      the spool is a directory of ours, 0700, named after the node's log
  *
- * Whoever uses an area holds a shared lock on it. A lock that can be had alone therefore tells that nobody does any more: the area of a launcher that
- * was killed is swept by the user's next agent (agent/spools.py). The agent gets the descriptor with `hello` and locks for itself; then it is the one that
- * removes the spool, when it has read the last event.
+ * Launchers are counted in the header, and the last one that leaves removes the names: the agent, which got the descriptor with `hello`, reads on
+ * without, and a scheduler that ends it with the last launcher leaves nothing behind. Whoever uses an area also holds a shared lock on it. A lock that can
+ * be had alone tells that nobody does: what a killed launcher left the agent removes at its end, or the user's next agent (agent/spools.py).
  */
 #define _GNU_SOURCE
 #include "launcher.h"
@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -65,7 +66,7 @@ static uint64_t make_room(int fd, uint64_t memory) {
 
 static bool write_header(int fd, uint64_t memory) {
     struct stat own;
-    struct area_header header = {.header = AREA_HEADER, .version = 1, .chunk = AREA_CHUNK, .view = container_view()};
+    struct area_header header = {.header = AREA_HEADER, .version = 1, .chunk = AREA_CHUNK, .view = container_view(), .launchers = 1};
     memcpy(header.magic, AREA_MAGIC, sizeof header.magic);
     header.capacity = make_room(fd, memory);
     if (!stat("/proc/self/exe", &own)) {
@@ -90,12 +91,38 @@ static int make_area(int spool, uint64_t memory) {
     return -1;
 }
 
+static struct area_header *map_header(int fd) {
+    void *at = mmap(NULL, AREA_HEADER, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+/* One launcher more, unless the last one has just left. */
+static bool count_in(int fd) {
+    struct area_header *header = map_header(fd);
+    bool counted = header && !(__atomic_fetch_add(&header->launchers, 1, __ATOMIC_ACQ_REL) & AREA_LEFT);
+    if (header) munmap(header, AREA_HEADER);
+    return counted;
+}
+
+/* One launcher less; gives whether it was the last. Then nobody writes any more: programs that start from now on find no area. */
+static bool count_out(int fd) {
+    struct area_header *header = map_header(fd);
+    uint32_t now = header ? __atomic_load_n(&header->launchers, __ATOMIC_ACQUIRE) : 0;
+    while (now > 0 && now < AREA_LEFT) {
+        uint32_t next = now == 1 ? AREA_LEFT : now - 1;
+        if (__atomic_compare_exchange_n(&header->launchers, &now, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) break;
+    }
+    if (now == 1) header->stopped = 1;
+    if (header) munmap(header, AREA_HEADER);
+    return now == 1;
+}
+
 /* Somebody may just be removing it: what can be locked and still has its name stays. */
 static int join_area(int spool) {
     struct stat st;
     int fd = fd_above_stdio(openat(spool, FILE_NAME, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (fd < 0) return -1;
-    if (!flock(fd, LOCK_SH | LOCK_NB) && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_nlink > 0) return fd;
+    if (!flock(fd, LOCK_SH | LOCK_NB) && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_nlink > 0 && count_in(fd)) return fd;
     close(fd);
     errno = EAGAIN;
     return -1;
@@ -138,16 +165,30 @@ bool area_open(struct area *a, const struct store *s, const struct memory *m) {
     return a->fd >= 0;
 }
 
-void area_release(const struct area *a) {
-    if (a->fd >= 0) flock(a->fd, LOCK_UN);
-}
-
-void area_remove(const struct area *a) {
-    struct stat st;
-    if (a->fd < 0 || flock(a->fd, LOCK_EX | LOCK_NB) || fstat(a->fd, &st) || st.st_nlink == 0) return;
+static void remove_names(const struct area *a) {
     for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
         char path[PATH_MAX];
         if (snprintf(path, sizeof path, "%s/%s", a->spool, contents[i]) < (int)sizeof path) unlink(path);
     }
     rmdir(a->spool);
+}
+
+/* What Pythons told of themselves the agent reads by its name. */
+static bool has_audit(const struct area *a) {
+    char path[PATH_MAX];
+    return snprintf(path, sizeof path, "%s/python.jsonl", a->spool) < (int)sizeof path && !access(path, F_OK);
+}
+
+void area_release(const struct area *a) {
+    struct stat st;
+    if (a->fd < 0) return;
+    bool there = !fstat(a->fd, &st) && st.st_nlink > 0; /* else the job has removed it: the agent tells */
+    if (there && !has_audit(a) && count_out(a->fd)) remove_names(a);
+    flock(a->fd, LOCK_UN);
+}
+
+void area_remove(const struct area *a) {
+    struct stat st;
+    if (a->fd < 0 || flock(a->fd, LOCK_EX | LOCK_NB) || fstat(a->fd, &st) || st.st_nlink == 0) return;
+    remove_names(a);
 }

@@ -38,7 +38,9 @@ struct area_header {
     _Alignas(64) uint32_t instances; /* programs so far; the next one's number is this plus 1 */
     uint32_t stopped;                /* not 0: nobody reads any more, writers write nothing */
     _Alignas(64) uint64_t changes;   /* names renamed or removed so far (high half: directories moved): what is written after one is told again */
+    _Alignas(64) uint32_t launchers; /* that use the area; AREA_LEFT: the last one has left and has removed its name */
 };
+#define AREA_LEFT (1u << 31)
 
 enum area_magic { AREA_RESERVED = 0x52, AREA_COMMITTED = 0x43 }; /* low byte of `state`; the rest is the size */
 

@@ -130,7 +130,7 @@ struct area {
 };
 struct memory;
 bool area_open(struct area *a, const struct store *s, const struct memory *m); /* false: errno */
-void area_release(const struct area *a);               /* it is the agent's now */
+void area_release(const struct area *a);               /* it is the agent's now; the last launcher removes its name */
 void area_remove(const struct area *a);                /* unless somebody still uses it */
 
 /* ---- preload.c */

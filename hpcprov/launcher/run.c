@@ -283,6 +283,7 @@ static bool watch_by_kernel(const struct place *p, const struct store *s, const 
 }
 
 static void drop_area(struct area *area) {
+    area_release(area);
     area_remove(area);
     if (area->fd >= 0) close(area->fd);
     area->fd = -1;

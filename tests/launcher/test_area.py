@@ -280,6 +280,24 @@ def test_a_killed_agent_leaves_its_spool_to_the_last_launcher(world: World) -> N
         assert not spools(world)
 
 
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_scheduler_may_end_the_agent_with_the_last_launcher(world: World, code: int) -> None:
+    """As Slurm does when a task has failed: what the agent cannot come to do has been done."""
+    world.env[MARK] = str(world.cwd)
+    argv = world.argv("sh", "-c", f"sleep 1; exit {code}", options=AGENT)
+    with running(world, argv) as process:
+        wait_until(lambda: spools(world) and agents(world), what="the agent")
+        stopped = agents(world)
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: not spools(world), seconds=20, what="the removal of the spool")
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        assert process.wait(20) == code
+    wait_until(lambda: of_kind(events(world), "observation"), what="the agent's last words")
+    assert told(world)["complete"]
+
+
 def test_what_both_left_is_swept_by_the_next_agent(world: World) -> None:
     world.env[MARK] = str(world.cwd)
     with running(world, world.argv("sleep", "30", options=AGENT)) as process:

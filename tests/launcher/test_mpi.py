@@ -220,3 +220,13 @@ def test_stdin_goes_to_the_rank_that_it_went_to(world: World) -> None:
         done = subprocess.run(argv, input=b"x" * 1000, capture_output=True, cwd=world.cwd, env=world.env, timeout=30)
         found.append((done.returncode, sorted(done.stdout.splitlines())))
     assert found[0] == found[1] == (0, [b"0 1000", b"1 0"])
+
+
+def test_the_first_of_several_launchers_leaves_the_spool_to_the_others(world: World) -> None:
+    """What the slower rank does is seen."""
+    (world.cwd / "a").write_text("1")
+    script = '[ "$PMI_RANK" = 0 ] || sleep 1; cat a > "b$PMI_RANK"'
+    seen = world.run([MPIEXEC, "-n", "2", *world.argv("sh", "-c", script, options=AGENT)])
+    assert seen.status == 0, seen.err
+    entries = [entry for event in of_kind(events(world), "access") for entry in event["entries"]]
+    assert {entry["path"] for entry in entries} >= {str(world.cwd / name) for name in ("a", "b0", "b1")}
