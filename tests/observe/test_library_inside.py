@@ -80,6 +80,17 @@ def test_a_static_program_by_its_descriptor(area: Area, tmp_path: Path) -> None:
     assert programs(area)["static"].path == os.fsencode(static)
 
 
+def test_a_path_that_is_no_address(area: Area, tmp_path: Path) -> None:
+    """The kernel says so, and the program goes on."""
+    text = """
+    #include <errno.h>
+    #include <unistd.h>
+    extern char **environ;
+    int main(int argc, char **argv) { return execve((char *)(long)argc, argv, environ) != -1 || errno != EFAULT; }
+    """
+    assert run(area, compiled(tmp_path, text, "-w")) == (0, b"", b"")
+
+
 # ---- how much memory it may use
 
 HOLDS = "resource.setrlimit(resource.RLIMIT_AS, (90 << 20, 90 << 20)); bytearray(40 << 20)"

@@ -2,7 +2,7 @@
  * launcher puts it into LD_PRELOAD; what it writes goes into the event area (../area.h), from which the node's agent reads it.
  *
  * It may be called from any thread, in a signal handler, between fork or vfork and exec, before any constructor and after any destructor.
- * So: no malloc, no lock, no stdio, no getenv, no thread-local data; errno is left as the real call set it; nothing is imported that a C library
+ * So: no malloc, no lock (but shells.c, for the environment), no stdio, no getenv, no thread-local data; errno is left as the real call set it; nothing is imported that a C library
  * must have, so one file loads beside glibc since 2.17 and musl.
  *
  *   raw.h, words.h  system calls and strings of its own

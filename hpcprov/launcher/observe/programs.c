@@ -44,6 +44,7 @@ struct program program_prepare(const char *path, char *const *argv, char *const 
     if (!observing() || !path) return program;
     struct target target;
     enum area_blind blind = target_inspect(path, &target);
+    if (!target.ino && raw_access(path, F_OK) == -14 /* EFAULT */) return program; /* the kernel tells */
     if (target.ino && writer_is_launcher(target.dev, target.ino)) blind = BLIND_LAUNCHER;
     program.off = environment_off(environment);
     enum container_way way = container_named(path) ? container_way(path, argv, environment) : CONTAINER_NONE;
