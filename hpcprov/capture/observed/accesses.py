@@ -95,7 +95,8 @@ class Accesses:
             self.gone(file, moment, bit, row)
         else:
             self.index.counts.again("scratch")
-            self.index.take(file.folder, file.name)
+            self.index.forget_name(file.path())
+            del file.folder.files[file.name]  # a directory may have the name by now
             self.index.drop(file)
 
     def gone(self, file: File, moment: int, bit: int, row: int) -> None:

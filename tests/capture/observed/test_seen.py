@@ -53,6 +53,9 @@ RECORDS = st.lists(
 A_FILE_BECOMES_A_DIRECTORY = [
     rename(b"a", b"v"), rename(b"a", b"v/0"), access(b"a", READ), rename(b"b.nc", b"v"), rename(b"a", b"v")
 ]  # fmt: skip
+THAT_IS_REMOVED = [
+    access(b"a", READ), rename(b"a", b"d"), access(b"a", READ), rename(b"a", b"d/a"), access(b"a", READ), unlink(b"d")
+]  # fmt: skip
 
 
 def told(*batches: Any) -> tuple[dict[str, Any], dict[int, Any]]:
@@ -79,6 +82,7 @@ def test_the_pieces_in_which_it_comes_do_not_matter(records: list[bytes], cuts: 
 @settings(max_examples=150, deadline=None)
 @given(RECORDS, st.lists(st.integers(0, 29), max_size=3), st.booleans())
 @example(records=A_FILE_BECOMES_A_DIRECTORY, stops=[0], there=True)
+@example(records=THAT_IS_REMOVED, stops=[3], there=True)
 def test_telling_in_between_changes_nothing_in_the_end(records: list[bytes], stops: list[int], there: bool) -> None:
     seen = Observed(cwd=CWD, environ=ENVIRON, questions=Disk(all_there=there), begin=BEGIN)
     batches = []
