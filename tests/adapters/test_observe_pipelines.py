@@ -143,7 +143,7 @@ def test_the_flood(workflow: Workflow) -> None:
 
 
 def test_the_irises(workflow: Workflow) -> None:
-    require("scipy", find_spec("sklearn"))
+    require("scikit-learn", find_spec("sklearn"))
     shell = ("--default-resources", f"shell_exec='{SHELL}'")
     found = compare(workflow, "--snakefile", WORKFLOWS / "iris/Snakefile", *shell)
     assert {Path(path).name for path in names(found["data"], "used")} == {"iris.csv"}
