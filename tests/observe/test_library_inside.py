@@ -183,3 +183,37 @@ def test_an_environment_that_changes_while_shells_start(area: Area, tmp_path: Pa
     )
     assert run(area, program) == (0, b"", b"")
     assert len([r for r in area.records() if r.kind == "program"]) == 401
+
+
+# ---- its system calls
+
+
+def test_a_program_that_forbids_itself_system_calls(area: Area, tmp_path: Path) -> None:
+    """It is ended at any other than its own, and would be at one of ours."""
+    program = compiled(
+        tmp_path,
+        """
+        #include <fcntl.h>
+        #include <linux/filter.h>
+        #include <linux/seccomp.h>
+        #include <stddef.h>
+        #include <sys/prctl.h>
+        #include <sys/syscall.h>
+        #include <unistd.h>
+        #define ALLOW(n) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, n, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+        int main(void) {
+            struct sock_filter rules[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)), ALLOW(SYS_openat),
+                ALLOW(SYS_write), ALLOW(SYS_exit_group), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
+            struct sock_fprog program = {sizeof rules / sizeof *rules, rules};
+            if (open("before", O_RDONLY) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return 1;
+            if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) return 2;
+            return open("after", O_RDONLY) < 0 || write(1, "x", 1) != 1;
+        }
+        """,
+    )
+    for name in ("before", "after"):
+        (tmp_path / name).touch()
+    assert run(area, program, cwd=tmp_path) == (0, b"x", b"")
+    assert accesses(area) == {(os.fsencode(tmp_path / "before"), READ)}
+    assert area.number(LOST) == 1

@@ -15,7 +15,7 @@
  *   environment.c   puts the two variables back for a program that is started
  *   programs.c      programs that are started and can not be seen from inside (../target.c)
  *   actions.c       what posix_spawn shall do in the child
- *   limits.c        what the program says of its memory
+ *   limits.c, sandboxes.c    what the program says of its memory, and of its own system calls
  *   opens.c, names.c, directories.c, execs.c, spawns.c, shells.c, waits.c    the calls
  */
 #ifndef HPCPROV_OBSERVE_H
@@ -53,6 +53,7 @@ static inline bool observing(void) { return observer.instance != 0; }
 /* ---- writer.c */
 bool writer_attach(const char *path);
 void writer_unmap(void);
+void writer_lost(void); /* one event more; no system call */
 uint32_t writer_instance(void);                       /* a number for one more program */
 bool writer_is_launcher(uint64_t dev, uint64_t ino);
 uint64_t writer_view(void);                           /* the launcher's */

@@ -151,8 +151,10 @@ static void fill_end_of_ring(uint64_t position, uint64_t size) {
     leave(position, pad, size);
 }
 
+void writer_lost(void) { __atomic_add_fetch(&header->lost, 1, __ATOMIC_RELAXED); }
+
 static struct area_record *lost(void) {
-    __atomic_add_fetch(&header->lost, 1, __ATOMIC_RELAXED);
+    writer_lost();
     return NULL;
 }
 
