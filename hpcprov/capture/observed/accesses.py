@@ -14,6 +14,7 @@ from hpcprov.capture.observed import area, stores
 from hpcprov.capture.observed.index import Index
 from hpcprov.capture.observed.tree import DECLARED, GONE, LOOKED, OLD, READ, REPLACED, TENTATIVE, WRITTEN, File, Folder
 
+MOST_SYMLINKS = 10_000  # made by this run
 LOOK = 20_000_000  # ns between two looks of a library at a file that it is going to empty
 
 
@@ -23,6 +24,7 @@ class Accesses:
     def __init__(self, index: Index, *, begin: int = 0) -> None:
         """`begin`: when the job began (ns): what was changed since was not there before."""
         self.index, self.begin = index, begin
+        self.symlinks: set[bytes] = set()
 
     def access(self, path: bytes, flags: int, size: int, mtime: int, *, moment: int, bit: int, row: int) -> None:
         """A file was opened, made or truncated. `size`, `mtime` (ns): as it was then, 0 when not known."""
@@ -78,6 +80,7 @@ class Accesses:
     def unlink(self, path: bytes, flags: int, *, moment: int, bit: int, row: int) -> None:
         """A name was removed."""
         path = self.index.spelling.plain(path)
+        self.symlinks.discard(path)
         folder, name = self.index.parent(path)
         self.index.forget_name(path)
         if folder is None:
@@ -125,6 +128,8 @@ class Accesses:
         new = self.index.spelling.plain(new)
         self.index.forget_name(new)
         if flags & area.SYMBOLIC:
+            if len(self.symlinks) < MOST_SYMLINKS:
+                self.symlinks.add(new)
             return
         source = self.index.file(old, area.READ)
         if source is not None:
@@ -159,12 +164,26 @@ class Accesses:
         if from_folder is not None and from_folder.store is not None:
             self.change(from_folder.store, moment, bit, row)
         moved = index.take(from_folder, from_name)
+        if moved is None and self.moves_link(old, new):
+            return
         if not isinstance(moved, Folder):
             self.leave(moved, from_folder, from_name, moment, bit, row)
         elif moved.store is not None:
             self.leave(moved.store, from_folder, from_name, moment, bit, row)
             self.change(moved.store, moment, bit, row)
         self.put(moved, to_folder, new, old, moment, bit, row)
+
+    def moves_link(self, old: bytes, new: bytes) -> bool:
+        """Whether what has a new name is a symbolic link, as `ln -sf` makes one: no file is read or written by that."""
+        made = old in self.symlinks
+        if made:
+            self.symlinks.remove(old)
+            self.symlinks.add(new)
+        elif self.index.questions.link(new) is None:
+            return False
+        self.index.forget_name(old)
+        self.index.forget_name(new)
+        return True
 
     def leave(self, moved: File | None, folder: Folder | None, name: bytes, moment: int, bit: int, row: int) -> None:
         """What was there before this run and has been moved away was used, and is gone."""

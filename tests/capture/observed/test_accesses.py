@@ -181,3 +181,13 @@ def test_a_file_that_is_made_to_be_locked_is_neither_read_nor_written() -> None:
     assert summary(lock) == {}
     assert summary(lock, access(b"lock", WRITE)) == {"lock": "w"}
     assert summary(access(b"config", READ | area.CREATE, 5, BEGIN - 9)) == {"config": "r"}
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_link_that_gets_a_new_name_is_no_file(made: bool) -> None:
+    disk = Disk()
+    disk.links[f"{CWD}/now".encode()] = b"in"
+    make = [link(b"in", b"tmp", flags=area.SYMBOLIC)] if made else []
+    seen = observed(*make, rename(b"tmp", b"now"), access(b"now", READ), disk=disk)
+    entries = latest(seen.events(final=True))
+    assert {path: entry["written"] for path, entry in entries.items()} == {f"{CWD}/in": False}
