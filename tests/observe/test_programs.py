@@ -166,3 +166,24 @@ def test_an_mpi_job_with_hdf5(site: Site) -> None:
     assert by_name["part-1.h5"]["observed"]["ranks"] == [[0, 1]]  # the first rank reads them all
     assert by_name["in.h5"]["observed"]["ranks"] == [[0, 2]]
     assert {one["state"] for one in by_name.values()} == {"ok"}
+
+
+LOOKS = """
+import os
+file = os.open("in", os.O_RDWR)  # as HDF5 does before it empties a file
+os.close(file)
+file = os.open("in", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+os.write(file, b"new")
+"""
+
+
+@pytest.mark.parametrize("how", ["preload", "notify"])
+def test_a_file_that_was_only_looked_for_is_no_input(site: Site, how: str) -> None:
+    record = compare(site, [sys.executable, "-c", LOOKS], options=["--observe", how])
+    assert (below(site, record, "used"), below(site, record, "generated")) == (set(), {"in"})
+
+
+@pytest.mark.parametrize("how", ["preload", "notify"])
+def test_a_link_that_is_made_again_makes_no_output(site: Site, how: str) -> None:
+    record = compare(site, ["sh", "-c", "ln -s in2 link; ln -sf in link; cat link"], options=["--observe", how])
+    assert (below(site, record, "used"), below(site, record, "generated")) == ({"in"}, set())

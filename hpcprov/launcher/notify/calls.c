@@ -133,7 +133,7 @@ static unsigned access_of(uint64_t flags) {
 static void open_file(const struct call *c, int directory, uint64_t at, uint64_t flags) {
     struct name n;
     struct stat st;
-    unsigned access = access_of(flags), kind = access & (ACCESS_READ | ACCESS_WRITE);
+    unsigned access = access_of(flags), kind = access & (ACCESS_READ | ACCESS_WRITE | ACCESS_TRUNCATE);
     if (!kind || flags & (O_DIRECTORY | O_PATH) || !find_name(c, directory, at, &n)) return;
     if (stat(n.here, &st)) {
         if (errno != ENOENT || !(flags & O_CREAT) || !parent_of(&n, &st) || seen_before(c->process.program.instance, n.path, kind | ACCESS_CREATE)) return;

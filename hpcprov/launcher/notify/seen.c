@@ -3,7 +3,7 @@
 
 #include <sys/mman.h>
 
-enum { SLOTS = 1 << 15, ACCESS = 7 }; /* read, write, create: in the lowest bits of a slot */
+enum { SLOTS = 1 << 15, ACCESS = 15 }; /* read, write, create, truncate: in the lowest bits of a slot */
 static _Atomic uint64_t *slots;
 
 bool seen_begin(void) {
