@@ -129,6 +129,35 @@ def test_a_program_that_locks_its_memory(area: Area, tmp_path: Path) -> None:
     assert run(area, program, "/etc/passwd") == (0, b"", b"")
 
 
+def test_a_thread_with_a_small_stack_starts_a_static_program(area: Area, tmp_path: Path) -> None:
+    """16 KiB, the smallest there is."""
+    static = compiled(tmp_path, "int main(void) { return 7; }", "-static", name="static")
+    text = """
+    #include <pthread.h>
+    #include <spawn.h>
+    #include <stdlib.h>
+    #include <sys/wait.h>
+    extern char **environ;
+    static void *work(void *path) {
+        char *const words[] = {path, NULL};
+        int status = 0;
+        pid_t child;
+        if (posix_spawn(&child, path, NULL, NULL, words, environ) || waitpid(child, &status, 0) != child) return NULL;
+        return (void *)(long)status;
+    }
+    int main(int argc, char **argv) {
+        pthread_t thread;
+        pthread_attr_t small;
+        void *status;
+        if (pthread_attr_init(&small) || pthread_attr_setstacksize(&small, 16384)) return 2;
+        if (pthread_create(&thread, &small, work, argv[1]) || pthread_join(thread, &status)) return 3;
+        return status == (void *)(7L << 8) ? 0 : 1;
+    }
+    """
+    assert run(area, compiled(tmp_path, text, "-pthread"), static) == (0, b"", b"")
+    assert programs(area)["static"].blind == "static"
+
+
 def test_a_header_that_was_written_over(area: Area, tmp_path: Path) -> None:
     """By a program that writes where it should not: others lose events, and do not search for room for ever."""
     for offset, value in ((TAIL, FAR), (HEAD, FAR), (ALLOCATED, 0)):

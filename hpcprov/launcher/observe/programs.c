@@ -16,8 +16,7 @@ static bool takes_library(enum area_blind blind) { return blind != BLIND_OTHER_A
 /* Only what uses the C library's loader takes the variables out of sight and puts them back. */
 static bool hands_on_itself(enum area_blind blind) { return blind == SEEN || blind == BLIND_UNREADABLE; }
 
-static void absolute(const char *path, char into[PATH_ROOM]) {
-    char room[PATH_ROOM];
+static void absolute(const char *path, char into[PATH_ROOM], char room[PATH_ROOM]) {
     struct name name;
     long size = words_after(path, "/proc/self/") ? raw_readlink(path, into, PATH_ROOM - 1) : 0; /* fexecve: nobody can tell later */
     into[size > 0 ? size : 0] = 0;
@@ -27,7 +26,7 @@ static void absolute(const char *path, char into[PATH_ROOM]) {
 static __attribute__((noinline)) uint32_t tell_unseen(const char *path, char *const *argv, enum area_blind blind) {
     char full[PATH_ROOM], cwd[PATH_ROOM];
     uint32_t instance = writer_instance();
-    absolute(path, full);
+    absolute(path, full, cwd); /* one buffer for both: a thread's stack may have 16 KiB */
     if (raw_getcwd(cwd, sizeof cwd) < 0 || cwd[0] != '/') cwd[0] = 0;
     tell_program(instance, observer.instance, blind, full, cwd, argv);
     return instance;

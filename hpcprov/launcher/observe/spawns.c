@@ -21,7 +21,7 @@
         if (result) program_failed(&program); \
         return result; \
     }
-#define AS_IT_IS(path) actions_path(actions, path, __builtin_alloca(PATH_ROOM))
+#define AS_IT_IS(path) (actions ? actions_path(actions, path, __builtin_alloca(PATH_ROOM)) : path)
 #define SEARCHED(path) program_search(path, __builtin_alloca(PATH_ROOM))
 typedef int spawn(int *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const[], char *const[]);
 spawn pidfd_spawn, pidfd_spawnp; /* glibc 2.39 */
