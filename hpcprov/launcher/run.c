@@ -289,6 +289,8 @@ static void drop_area(struct area *area) {
     area->fd = -1;
 }
 
+static bool start(struct watch *w) { return prepare(w) && start_application(w); }
+
 /* Whatever is missing for it: the application runs unobserved, and the record says why. Returns whether the kernel watches. */
 static bool prepare_observation(const struct options *o, const struct place *p, const struct store *s, const struct memory *m, struct area *area) {
     char why[200];
@@ -308,7 +310,16 @@ int run_command(const struct options *o, const struct place *p, struct store *s,
     memory_watch(&w.memory);
     w.watched = prepare_observation(o, p, s, &w.memory, area);
     if (area->fd >= 0) streams_tell(area, p);
-    if (!prepare(&w) || !start_application(&w)) {
+    bool started = start(&w);
+    if (!started && area->fd >= 0 && !w.watched) { /* a record without what was read and written is better than none */
+        facts_problem(s, p, "not observed: too few descriptors or processes");
+        drop_area(area);
+        if (w.signals >= 0) close(w.signals);
+        sentinel_end(&w.sentinel);
+        w.sentinel = (struct sentinel){.pid = -1};
+        started = start(&w);
+    }
+    if (!started) {
         say("nothing more is recorded: %s", strerror(errno));
         facts_problem(s, p, "the launcher could not watch the command: too few descriptors or processes");
         sentinel_end(&w.sentinel);

@@ -64,6 +64,13 @@ def test_limits_that_leave_hardly_any_room(site: Site, limit: str) -> None:
     assert below(site, record, "used") == {"in", "in2"} or not record["observation"]["complete"]
 
 
+def test_descriptors_for_a_record_and_no_more(site: Site) -> None:
+    few = ["sh", "-c", 'exec 6<&0 7<&0; ulimit -n 9; exec "$@"', "sh"]
+    record = compare(site, ("cat", "in", "in2"), before=few)
+    assert record["run"]["status"] == "completed"
+    assert [problem["text"] for problem in record["problems"]] == ["not observed: too few descriptors or processes"]
+
+
 def test_no_file_can_be_written(site: Site) -> None:
     """No record either."""
     command = ("sh", "-c", "cat in; cat in2; exit 3")
