@@ -124,7 +124,7 @@ def test_a_file_that_ends_its_reader_costs_the_others_nothing(
     monkeypatch.setenv("PYTHONPATH", str(code))
     monkeypatch.setenv("MARKER", str(tmp_path / "marker"))
     store, journal, starts = a_run(tmp_path, ["*.npy"])
-    signing.sign(part, root=store.root, run_id="r", journal=journal, starts=starts, seconds=60)
+    signing.sign(part, root=store.root, run_id="r", journal=journal, starts=starts, seconds=20)
     assert (tmp_path / "marker").exists()
     found = facts(journal)
     assert found["a.npy"]["state"] == found["c.npy"]["state"] == "ok"
