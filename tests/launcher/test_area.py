@@ -290,9 +290,11 @@ def test_a_scheduler_may_end_the_agent_with_the_last_launcher(world: World, code
         stopped = agents(world)
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
-        wait_until(lambda: not spools(world), seconds=20, what="the removal of the spool")
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+        try:
+            wait_until(lambda: not spools(world), what="the removal of the spool")
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
         assert process.wait(20) == code
     wait_until(lambda: of_kind(events(world), "observation"), what="the agent's last words")
     assert told(world)["complete"]
