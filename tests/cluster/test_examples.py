@@ -84,7 +84,7 @@ def test_requeue(examples: Examples) -> None:
         f"slurm-{cluster}-{job}-r1",
     ]
     assert site.record(f"slurm-{cluster}-{job}-r1")["run"]["previous"] == f"slurm-{cluster}-{job}"
-    assert list(signatures(second)) == ["heat.zarr"]
+    assert list(signatures(second)) == ["heat.zarr", "saved.npz"]
 
 
 def test_serial(examples: Examples) -> None:
