@@ -57,7 +57,7 @@ def test_limits(site: Site, limit: str) -> None:
     assert below(site, record, "used") == {"in", "in2"}
 
 
-@pytest.mark.parametrize("limit", ["-n 8", "-v 80000", "-f 100"])
+@pytest.mark.parametrize("limit", ["-S -n 8", "-v 80000", "-f 100"])
 def test_limits_that_leave_hardly_any_room(site: Site, limit: str) -> None:
     """What was not seen is not passed off as all there was."""
     record = compare(site, ("cat", "in", "in2"), before=limited(limit))
@@ -65,7 +65,7 @@ def test_limits_that_leave_hardly_any_room(site: Site, limit: str) -> None:
 
 
 def test_descriptors_for_a_record_and_no_more(site: Site) -> None:
-    few = ["sh", "-c", 'exec 6<&0 7<&0; ulimit -n 9; exec "$@"', "sh"]
+    few = ["sh", "-c", 'exec 6<&0 7<&0; ulimit -S -n 9; exec "$@"', "sh"]
     record = compare(site, ("cat", "in", "in2"), before=few)
     assert record["run"]["status"] == "completed"
     assert [problem["text"] for problem in record["problems"]] == ["not observed: too few descriptors or processes"]
