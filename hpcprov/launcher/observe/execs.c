@@ -14,18 +14,23 @@ NEXT(execve)
 NEXT(execvpe)
 NEXT(fexecve)
 
+/* The program `file` in this one's place, by a call that hands on HANDED_ON. In the caller's own frame: its stack holds the environment. */
+#define HANDED_ON environment_with(environment, &program, put.at)
+#define REPLACE(file, call) \
+    struct program program = program_prepare(file, argv, environment); \
+    ENVIRONMENT(put, environment, program); \
+    int result = call; \
+    environment_done(&put); \
+    program_failed(&program); \
+    return result;
+
 static char **own_environment(void) { return &environ ? environ : NULL; }
 
 static int run(const char *path, char *const *argv, char *const *environment) {
     __typeof__(&execve) next = get_execve();
     if (!next) return next_missing(38);
     if (!observing()) return next(path, argv, environment);
-    struct program program = program_prepare(path, argv, environment);
-    ENVIRONMENT(put, environment, program);
-    int result = next(path, argv, environment_with(environment, &program, put.at));
-    environment_done(&put);
-    program_failed(&program);
-    return result;
+    REPLACE(path, next(path, argv, HANDED_ON))
 }
 
 static int search_and_run(const char *file, char *const *argv, char *const *environment) {
@@ -33,12 +38,7 @@ static int search_and_run(const char *file, char *const *argv, char *const *envi
     char room[PATH_ROOM];
     if (!next) return next_missing(38);
     if (!observing()) return next(file, argv, environment);
-    struct program program = program_prepare(program_search(file, room), argv, environment);
-    ENVIRONMENT(put, environment, program);
-    int result = next(file, argv, environment_with(environment, &program, put.at));
-    environment_done(&put);
-    program_failed(&program);
-    return result;
+    REPLACE(program_search(file, room), next(file, argv, HANDED_ON))
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const environment[]) { return run(path, argv, environment); }
@@ -52,12 +52,7 @@ EXPORT int fexecve(int fd, char *const argv[], char *const environment[]) {
     if (!next) return next_missing(38);
     if (!observing() || fd < 0) return next(fd, argv, environment);
     *words_put_number(path + 14, (uint64_t)fd) = 0;
-    struct program program = program_prepare(path, argv, environment);
-    ENVIRONMENT(put, environment, program);
-    int result = next(fd, argv, environment_with(environment, &program, put.at));
-    environment_done(&put);
-    program_failed(&program);
-    return result;
+    REPLACE(path, next(fd, argv, HANDED_ON))
 }
 
 int execveat(int dirfd, const char *path, char *const argv[], char *const environment[], int flags);
@@ -73,12 +68,7 @@ EXPORT int execveat(int dirfd, const char *path, char *const argv[], char *const
     room[name.base.size] = '/';
     words_copy(room + name.base.size + 1, name.rest.at, name.rest.size + 1);
     if (!*path) room[name.base.size] = 0;
-    struct program program = program_prepare(room, argv, environment);
-    ENVIRONMENT(put, environment, program);
-    int result = next(dirfd, path, argv, environment_with(environment, &program, put.at), flags);
-    environment_done(&put);
-    program_failed(&program);
-    return result;
+    REPLACE(room, next(dirfd, path, argv, HANDED_ON, flags))
 }
 
 /* ---- arguments one by one, ended by NULL; in execle the environment follows */
