@@ -26,8 +26,6 @@ static socklen_t socket_name(const struct store *s, struct sockaddr_un *address)
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
 }
 
-static void nap(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL); }
-
 static void write_text(const char *path, const char *text) {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return;
@@ -129,7 +127,7 @@ static void say_hello(const struct agent *a, const struct joining *j) {
 void agent_join(struct agent *a, const struct joining *j) {
     *a = (struct agent){.fd = -1};
     for (int try = 0; try < 20 && a->fd < 0 && !a->crowded; try++) {
-        if (try) nap(try < 5 ? 1 : 5); /* bound and not yet listening, or an agent that is just leaving */
+        if (try) nap(try < 5 ? 1000000 : 5000000); /* bound and not yet listening, or an agent that is just leaving */
         a->fd = bind_or_connect(j->store, j->place);
         a->crowded = a->fd < 0 && errno == EAGAIN; /* kernels before 5.4 queue 128; the agent is still starting */
     }

@@ -29,8 +29,6 @@ static const char FILE_NAME[] = "area";
 /* What may be in a spool (seen from its area). */
 static const char *const contents[] = {FILE_NAME, LIBRARY_NAME, "python.jsonl"};
 
-static void nap(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL); }
-
 /* Shared memory on a file system of the network is neither fast nor, between clients, shared. */
 static bool of_this_node(int fd) {
     static const uint32_t elsewhere[] = {0x6969 /* NFS */,     0x0BD00BD0 /* Lustre */, 0x47504653 /* GPFS */, 0x19830326 /* BeeGFS */, 0x00C36400 /* Ceph */,
@@ -130,7 +128,7 @@ static int join_area(int spool) {
 
 static int area_in(const char *path, const struct memory *m) {
     for (int try = 0; try < TRIES; try++) {
-        if (try) nap(1);
+        if (try) nap(1000000);
         int spool = open_spool(path);
         if (spool < 0) return -1;
         int fd = of_this_node(spool) ? join_area(spool) : -1;

@@ -141,6 +141,8 @@ int64_t clock_ns(int clock) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+void nap(int64_t ns) { nanosleep(&(struct timespec){.tv_nsec = ns}, NULL); }
+
 void json_open(struct text *t, const char *event) {
     text_printf(t, "{\"v\":1,\"event\":\"%s\",\"time\":%lld,\"boot\":%lld", event, (long long)clock_ns(CLOCK_REALTIME),
                 (long long)clock_ns(CLOCK_BOOTTIME));

@@ -63,6 +63,7 @@ bool frame_append(int fd, struct text *json);      /* closes the object, writes 
 size_t json_escape(const char *bytes, size_t len, char out[12], size_t *used);
 void sha256_hex(const void *data, size_t len, char hex[65]);
 int64_t clock_ns(int clock);
+void nap(int64_t ns); /* less than a second; a signal ends it early */
 
 /* ---- options.c */
 struct options {

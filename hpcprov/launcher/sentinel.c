@@ -27,8 +27,6 @@ struct seen { /* shared with the sentinel */
     _Atomic int64_t last[SIGNALS]; /* CLOCK_MONOTONIC, ns */
 };
 
-static void nap(int64_t ns) { nanosleep(&(struct timespec){.tv_nsec = ns}, NULL); }
-
 static _Noreturn void be_sentinel(struct seen *seen, pid_t launcher) {
     sigset_t all;
     sigfillset(&all);
