@@ -18,6 +18,7 @@ from hpcprov.agent import identity, spools
 from hpcprov.agent.area import Area
 from hpcprov.agent.reader import BLOCK, Reader
 from hpcprov.capture import python_audit
+from hpcprov.capture.reading import read_bytes
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -44,8 +45,7 @@ MOUNTS = 1 << 20  # bytes of a list of mounts
 def own_mounts() -> bytes:
     """The mounts as the agent sees them; empty where /proc does not tell."""
     try:
-        with open("/proc/self/mountinfo", "rb") as file:
-            return file.read(MOUNTS)
+        return read_bytes("/proc/self/mountinfo", MOUNTS)
     except OSError:
         return b""
 
