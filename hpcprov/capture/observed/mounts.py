@@ -13,11 +13,12 @@ Format: proc_pid_mountinfo(5). Both texts come from a job and may be damaged: wh
 
 from __future__ import annotations
 
+from hpcprov.capture.cgroup import unescape
+
 IMAGE = "image:"
 MOST = 10_000  # mounts of one namespace; a node with thousands of automounts has fewer
 LONGEST = 4 << 20  # bytes of one text
 GONE = "//deleted"  # how the kernel marks a root that has been removed
-ESCAPES = (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\"))  # the last one last
 
 
 class Mount:
@@ -93,16 +94,8 @@ def parse(text: bytes) -> list[Mount]:
         words = line.decode(errors="surrogateescape").split(" ")
         if len(words) < 6 or not words[4].startswith("/") or not words[3].startswith("/") or words[3].endswith(GONE):
             continue
-        found.append(Mount(words[0], words[1], words[2], plain(words[3]), plain(words[4])))
+        found.append(Mount(words[0], words[1], words[2], unescape(words[3]), unescape(words[4])))
     return found
-
-
-def plain(word: str) -> str:
-    """A path without mountinfo's escapes."""
-    if "\\" in word:
-        for escape, letter in ESCAPES:
-            word = word.replace(escape, letter)
-    return word
 
 
 def first_on_way(mounts: list[Mount], path: str) -> Mount | None:
