@@ -16,7 +16,10 @@ from hpcprov.cli import NATIVE, VERBS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "hpcprov"
-EVERYTHING = {"record", "capture", "data", "merge", "signature", "agent", "adapters", "image", "commands", "cli"}
+EVERYTHING = {
+    *("record", "capture", "data", "merge", "signature", "agent", "adapters", "image", "catalog", "quality", "attest"),
+    *("rerun", "report", "export", "tracking", "commands", "cli"),
+}
 # The table of docs/design.md, "The rooms".
 MAY_IMPORT = {
     "record": set(),
@@ -27,10 +30,17 @@ MAY_IMPORT = {
     "agent": {"record", "capture", "signature", "merge"},
     "adapters": EVERYTHING,
     "image": {"record", "capture"},
+    "catalog": {"record", "merge"},
+    "quality": {"record", "data", "signature"},
+    "attest": {"record", "merge"},
+    "rerun": {"record", "capture", "image", "signature", "merge", "catalog", "quality"},
+    "report": {"record", "merge", "catalog"},
+    "export": {"record", "merge", "catalog", "attest"},
+    "tracking": {"record", "capture", "data", "signature", "agent", "merge", "catalog", "report"},
     "commands": EVERYTHING,
     "cli": {"record", "commands"},
     "__main__": {"cli"},
-    "__init__": {"signature"},
+    "__init__": {"signature", "catalog", "tracking"},
 }
 HOMES = {
     "h5py": {"data"},

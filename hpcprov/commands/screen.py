@@ -1,7 +1,6 @@
-"""What a terminal can take: its width, colours, and values written for people.
+"""What a terminal can take: its width and its colours; with the wording of values (`record.wording`) beside them.
 
 Screen(colour=True, width=80).paint("failed", "red")  ->  "\\x1b[31mfailed\\x1b[0m"
-duration(3725.4)  ->  "1 h 2 min"         size(1500000)  ->  "1.5 MB"
 """
 
 from __future__ import annotations
@@ -10,6 +9,11 @@ import os
 import sys
 
 from hpcprov.record.text import printable
+from hpcprov.record.wording import count as count
+from hpcprov.record.wording import duration as duration
+from hpcprov.record.wording import size as size
+from hpcprov.record.wording import when as when
+from hpcprov.record.wording import words as words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +30,6 @@ STATUS_COLOURS = {
     "node lost": "red",
     "timed out": "red",
 }
-UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 WIDTH_WITHOUT_TERMINAL = 120
 
 
@@ -64,47 +67,3 @@ def cut(text: str, width: int) -> str:
     """Untrusted text on at most `width` characters, made safe."""
     shown = printable(text)
     return shown if len(shown) <= width else f"{shown[: max(0, width - 1)]}…"
-
-
-def words(argv: list[str] | None) -> str:
-    """A command as a person would type it; not for a shell to read (`commands.log` writes scripts)."""
-    from shlex import quote
-
-    return " ".join(quote(word) for word in argv) if argv else "(unknown)"
-
-
-def size(number: float) -> str:
-    """Bytes in powers of 1000, three digits."""
-    unit = 0
-    while number >= 999.5 and unit < len(UNITS) - 1:
-        number, unit = number / 1000, unit + 1
-    return f"{number:.3g} {UNITS[unit]}"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds in the two units that say enough."""
-    if seconds is None:
-        return "?"
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.5:
-        return f"{seconds:.1f} s"
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-    minutes, hours = int(seconds // 60), int(seconds // 3600)
-    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def when(text: str | None) -> str:
-    """A record's moment in this machine's time zone, to the second."""
-    if text is None:
-        return "?"
-    import time
-
-    from hpcprov.record import moment
-
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment.ns(text) // moment.SECOND))

@@ -1,0 +1,1 @@
+"""Records and lineage in other people's formats."""

@@ -1,0 +1,1 @@
+"""What is in data and what differs: walks fields and tiles."""

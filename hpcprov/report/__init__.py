@@ -1,0 +1,1 @@
+"""Records and lineage for people: HTML, Markdown and plain text."""

@@ -1,0 +1,1 @@
+"""The Python API that records: runs, steps and values in memory."""
