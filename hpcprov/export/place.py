@@ -1,0 +1,154 @@
+"""Writing an export, whole or not at all: a file, a ZIP file, or a directory of files.
+
+    write("digraph {}", "lineage.dot", force=False)
+    write({"record.json": b"{}", "data/out.nc": Copied("/scratch/out.nc", 4711)}, "run.zip", force=False)
+
+What is written gets its name when it is complete, so that a kill or a full disk leaves nothing that looks finished.
+ZIP files hold no clock: their members bear the earliest date that the format knows.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+
+from hpcprov.export.formats import Copied
+from hpcprov.record.errors import HpcprovError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import IO, BinaryIO
+
+    from hpcprov.export.formats import Content
+
+BLOCK = 1 << 20
+EARLIEST = (1980, 1, 1, 0, 0, 0)
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def to_stream(content: Content, stream: BinaryIO) -> None:
+    """Write one file to a stream; several as a ZIP file."""
+    if isinstance(content, str | bytes):
+        stream.write(encoded(content))
+    else:
+        _zip(content, stream)
+    stream.flush()
+
+
+def write(content: Content, place: str, *, force: bool) -> None:
+    """Write to a path; several files to a ZIP file where it ends in .zip, else to a directory. Raises HpcprovError when
+    something is there and may not be replaced, OSError."""
+    state = _state(place)
+    if state is not None and not stat.S_ISREG(state) and not stat.S_ISDIR(state):
+        with open(place, "wb") as file:  # a device or a pipe
+            to_stream(content, file)
+    elif isinstance(content, str | bytes) or place.endswith(".zip"):
+        _check_file(place, state, force=force)
+        _write_file(content, place, force=force)
+    else:
+        _check_directory(place, state)
+        _write_directory(content, place)
+
+
+def encoded(content: str | bytes) -> bytes:
+    """UTF-8; what no Unicode text can hold (bytes of names that are not UTF-8) becomes an escape like \\udcff."""
+    return content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+
+
+def _state(place: str) -> int | None:
+    try:
+        return os.stat(place).st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _check_file(place: str, state: int | None, *, force: bool) -> None:
+    if state is not None and stat.S_ISDIR(state):
+        raise HpcprovError(f"{place!a} is a directory", hint="name a file in it")
+    if state is not None and not force:
+        raise HpcprovError(f"{place!a} is there already", hint="--force overwrites it")
+
+
+def _check_directory(place: str, state: int | None) -> None:
+    if state is not None and (not stat.S_ISDIR(state) or os.listdir(place)):
+        hint = "name another one: a directory with something in it is never overwritten; FILE.zip makes a ZIP file"
+        raise HpcprovError(f"{place!a} is there already", hint=hint)
+
+
+def _write_file(content: Content, place: str, *, force: bool) -> None:
+    draft = _draft(place)
+    try:
+        with open(os.open(draft, NEW, 0o666), "wb") as file:
+            to_stream(content, file)
+            os.fsync(file.fileno())
+        if force:
+            os.replace(draft, place)
+        else:
+            _name(draft, place)
+    finally:
+        _forget(draft)
+
+
+def _name(draft: str, place: str) -> None:
+    """Give a draft its name unless that has been taken meanwhile."""
+    try:
+        os.link(draft, place)
+    except FileExistsError as error:
+        raise HpcprovError(f"{place!a} is there already", hint="--force overwrites it") from error
+    except OSError:  # a file system without hard links
+        os.rename(draft, place)
+
+
+def _write_directory(files: Mapping[str, str | bytes | Copied], place: str) -> None:
+    import shutil
+
+    draft = _draft(place.rstrip("/"))
+    os.mkdir(draft)
+    try:
+        for name in sorted(files):
+            path = os.path.join(draft, *name.split("/"))
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(os.open(path, NEW, 0o666), "wb") as file:
+                _fill(file, files[name])
+        os.rename(draft, place)  # onto nothing, or onto an empty directory
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _zip(files: Mapping[str, str | bytes | Copied], stream: BinaryIO) -> None:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, EARLIEST)
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(entry, "w", force_zip64=True) as file:
+                _fill(file, files[name])
+
+
+def _fill(file: IO[bytes], content: str | bytes | Copied) -> None:
+    if not isinstance(content, Copied):
+        file.write(encoded(content))
+        return
+    fd = os.open(content.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(fd, "rb") as origin:
+        left = content.size
+        while left and (block := origin.read(min(BLOCK, left))):
+            file.write(block)
+            left -= len(block)
+    if left:
+        raise HpcprovError(f"{content.path!a} became shorter while it was copied")
+
+
+def _draft(place: str) -> str:
+    folder, name = os.path.split(place)
+    return os.path.join(folder, f".{name[:100]}.draft-{os.getpid()}-{os.urandom(4).hex()}")
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
