@@ -57,6 +57,7 @@ HOMES = {
     "mpi4py": {"signature"},
     "snakemake": {"adapters"},
     "darshan": {"adapters"},
+    "jinja2": {"report"},
 }
 
 
