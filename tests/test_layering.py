@@ -58,6 +58,9 @@ HOMES = {
     "snakemake": {"adapters"},
     "darshan": {"adapters"},
     "jinja2": {"report"},
+    "rocrate": {"export"},
+    "prov": {"export"},
+    "rdflib": {"export"},
 }
 
 

@@ -70,6 +70,11 @@ class Format:
 
 #: By the name that --to takes. `module` is one of hpcprov.export.
 FORMATS = {
+    "prov-json": Format("prov_json", "runs", ".prov.json", "W3C PROV as PROV-JSON, a bundle for each run"),
+    "prov-n": Format("prov_n", "runs", ".provn", "W3C PROV in its notation for people, PROV-N"),
+    "prov-o": Format("prov_o", "runs", ".prov.ttl", "W3C PROV as linked data: PROV-O in Turtle"),
+    "openlineage": Format("openlineage", "runs", ".openlineage.jsonl", "OpenLineage 2-0-2 events, one a line"),
+    "cyclonedx": Format("cyclonedx", "runs", ".cdx.json", "CycloneDX 1.6: the software that was used"),
     "bundle": Format("bundle", "runs", ".hpcprov.zip", "records with their logs, for `hpcprov import` elsewhere"),
 }
 
