@@ -12,7 +12,7 @@ import os
 
 from hpcprov.commands.choose import Run, choose, every_run, parts_of
 from hpcprov.record import layout
-from hpcprov.record.artifact import BLANK
+from hpcprov.record.artifact import BLANK, is_memory
 from hpcprov.record.errors import NoStore
 
 TYPE_CHECKING = False
@@ -97,7 +97,8 @@ def every_artifact(known: Iterable[Store]) -> Iterator[Expected]:
 def _of(store: Store, run: Run) -> Iterator[Expected]:
     for role in ROLES:
         for facts in run.record["artifacts"][role]:
-            yield Expected(store, run, role, facts)
+            if not is_memory(facts["path"]):
+                yield Expected(store, run, role, facts)
 
 
 def _unseen(store: Store, run: Run) -> Iterator[Expected]:

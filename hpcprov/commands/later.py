@@ -21,6 +21,7 @@ from hpcprov.merge.artifacts import home
 from hpcprov.merge.publish import check_logs, refresh, revise
 from hpcprov.merge.read import read_run
 from hpcprov.record import moment
+from hpcprov.record.artifact import is_memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ CHANGED = "it has changed since the run ended"
 def wants_hash(artifact: dict[str, Any]) -> bool:
     reason = artifact["reason"] or ""
     never = reason.startswith("off") or reason.endswith("not looked at") or reason in NEVER
-    return artifact["state"] == "not hashed" and not never
+    return artifact["state"] == "not hashed" and not never and not is_memory(artifact["path"])
 
 
 def can_sign(record: dict[str, Any]) -> bool:

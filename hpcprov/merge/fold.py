@@ -7,7 +7,7 @@ Nothing here asks for the time, the host or a file. Two mergers of the same logs
 
 from __future__ import annotations
 
-from hpcprov.merge import accesses, artifacts, observation, programs, shared, whole
+from hpcprov.merge import accesses, artifacts, observation, programs, shared, steps, whole
 from hpcprov.merge import nodes as nodewise
 from hpcprov.merge import ranks as ranking
 from hpcprov.merge import witness as witnessing
@@ -54,7 +54,8 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
     found = accesses.join(by_kind["access"])
     listed = artifacts.artifacts(by_kind, found, tree.numbers, over=over)
     seen = observation.observation(by_kind, tree)
-    return {
+    told = steps.steps(by_kind["step"], over=over)
+    return ({"steps": told} if told else {}) | {
         "format": model.FORMAT,
         "version": model.VERSION,
         "run": run(ranks, by_kind, table, run_id=run_id, over=over)

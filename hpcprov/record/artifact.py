@@ -24,3 +24,10 @@ BLANK: dict[str, Any] = {
 HOW = ("full", "cached", "partly cached", "appended")
 #: Why nothing is hashed now, by the option --hash.
 WAIT = {"later": "later: run `hpcprov settle` with this run's id", "off": "off: the run was started with --hash off"}
+#: Of a path that is no file's: values that a program held in memory, `memory:smooth()#1b7d2a3c4e5f`.
+MEMORY = "memory:"
+
+
+def is_memory(path: str) -> bool:
+    """Are these values that only a program held, which nobody can look at again?"""
+    return path.startswith(MEMORY)

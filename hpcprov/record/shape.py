@@ -108,6 +108,22 @@ PROGRAM = {
     "began": Maybe(time),
     "ended": Maybe(time),
 } | dict.fromkeys(("cwd", "sha256", "blind"), WORD)
+STEP = {
+    "id": whole,
+    "parent": WHOLE,
+    "name": text,
+    "count": whole,
+    "failed": whole,
+    "ranks": [pair],
+    "began": Maybe(time),
+    "ended": Maybe(time),
+    "duration_s": NUMBER,
+    "status": text,
+    "parameters": table,
+    "tags": texts_by_name,
+    "used": [text],
+    "generated": [text],
+} | dict.fromkeys(("function", "code", "error", "note"), WORD)
 OBSERVATION = {
     "how": text,
     "complete": flag,
@@ -128,6 +144,7 @@ RECORD = {
     "environment": {"common": texts_by_name, "varying": table},
     "facts": table,
     "observation": Since(OBSERVATION),
+    "steps": Since([STEP]),
     "artifacts": {"used": [ARTIFACT], "generated": [ARTIFACT]},
     "parts": [{"run": text, "name": WORD, "tags": Maybe(texts_by_name), "argv": Maybe([text])}],
     "witnesses": [{"source": text, "value": table}],
