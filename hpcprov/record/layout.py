@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 STORE = ".hpcprov"
 TRUST = "HPCPROV_TRUST_STORE=1 uses it all the same"
 RECORD = "record.json"
+SIGNATURE = "record.sig"  # who vouches for the record: a DSSE envelope
+UNATTESTED = "record.unattested"  # why a record that should have been attested by itself was not
 DONE = "done"
 CLAIMS = "claims"
 PLAN = ".plan"
@@ -43,6 +45,7 @@ class Store:
         self.records = os.path.join(root, "records")
         self.cache = os.path.join(root, "cache")
         self.tiles = os.path.join(root, "tiles")
+        self.catalog = os.path.join(root, "catalog.sqlite")
 
     def run(self, run_id: str) -> str:
         """The directory of a run in progress."""
@@ -91,6 +94,16 @@ def late_name(name: str, k: int) -> str:
 def old_record(revision: int) -> str:
     """The name that a record keeps when a later revision takes its place."""
     return f"record.{revision}.json"
+
+
+def old_signature(revision: int) -> str:
+    """The name that an attestation keeps when a later revision is attested."""
+    return f"record.{revision}.sig"
+
+
+def pruned(k: int) -> str:
+    """The k-th list of output logs that were dropped on purpose, beside their record."""
+    return f"pruned.{k}.json"
 
 
 def manifest(tiles: str, root: str) -> str:

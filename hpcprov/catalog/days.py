@@ -1,0 +1,51 @@
+"""Where records lie, day by day, and how it shows that a day has changed.
+
+    changes(store, known)  ->  {"2026/11/21": 1795270922172913772}
+
+Whoever publishes or revises a record changes its day's directory (merge/publish.py), so that a day whose directory
+has the mtime that it had need not be listed again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from hpcprov.catalog.reading import stamp_of
+from hpcprov.merge import find
+from hpcprov.record import layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hpcprov.record.layout import Store
+
+#: ns within which a directory may change again and have the same mtime; on other machines' file systems their clocks
+#: and caches are in between.
+TICK = {True: 2_000_000_000, False: 60_000_000_000}
+
+
+def days(store: Store) -> dict[str, int]:
+    """The mtime (ns) of each day's directory, newest day first."""
+    found = {}
+    for path in find.days(store):
+        try:
+            found[path[-len("2026/11/21") :]] = os.stat(path).st_mtime_ns
+        except OSError:
+            continue
+    return found
+
+
+def settled(changed: int, *, local: bool) -> int:
+    """The mtime to remember of a day that is being listed now; 0 when it could change without another mtime."""
+    return changed if time.time_ns() - changed > TICK[local] else 0
+
+
+def places(store: Store, day: str) -> dict[str, str]:
+    """The stamps of the records of a day, by their places in the store."""
+    directory = os.path.join(store.records, day)
+    try:
+        with os.scandir(directory) as entries:
+            names = sorted(e.name for e in entries if layout.is_run_id(e.name) and e.is_dir(follow_symlinks=False))
+    except OSError:
+        return {}
+    return {f"records/{day}/{name}": stamp_of(os.path.join(directory, name)) for name in names}

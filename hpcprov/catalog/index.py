@@ -1,0 +1,131 @@
+"""The index of one store: its records as rows, brought up to date by reading only what has changed.
+
+    index = Index(Store("/scratch/ada/.hpcprov"))
+    index.update()
+    index.connection.execute("SELECT id FROM runs")
+
+What is looked at: each day's directory (has it changed since it was listed?), in those that have the stamp of each
+record, of the newest records always, and of all once a day; the logs beside records that are younger than a day.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+
+from hpcprov.catalog import days, store, writing
+from hpcprov.catalog.reading import YOUNG, has_late_frames, read_place, stamp_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from hpcprov.catalog.reading import Found
+    from hpcprov.record.layout import Store
+
+BATCH = 500  # records in one transaction
+NEWEST = 1000  # records that are looked at by each call
+ONCE = 24 * 3600  # s after which all are
+
+
+class Index:
+    """One store's catalog: its `connection`, and `notes` on how it is kept."""
+
+    def __init__(self, place: Store) -> None:
+        self.store = place
+        self.connection, note = store.opened(place)
+        self.notes = [note] if note is not None else []
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def update(self) -> None:
+        """Bring the index up to date; where its file cannot be written, in memory, and a note says so."""
+        for _ in range(3):
+            try:
+                return self._update()
+            except sqlite3.DatabaseError as error:
+                self._replace(error)
+
+    def unread(self) -> list[str]:
+        """What is wrong with records that could not be read."""
+        from hpcprov.catalog.schema import told
+
+        return [told(row[0]) for row in self.connection.execute("SELECT problem FROM unread ORDER BY place DESC")]
+
+    def _replace(self, error: sqlite3.DatabaseError) -> None:
+        path = self.store.catalog
+        self.connection.close()
+        if store.is_corrupt(error):
+            store.discard(path)
+            self.connection, note = store.opened(self.store)
+            self.notes.append(note or f"{path} was damaged, and is made again from the records")
+        else:
+            self.connection = store.private(path)
+            self.notes.append(f"{path} cannot be written ({error}): an index is kept in memory instead")
+
+    def _update(self) -> None:
+        local = store.is_local(self.store.root)
+        known, now = self._known_days(), days.days(self.store)
+        listed = {day: days.settled(changed, local=local) for day, changed in now.items() if known.get(day) != changed}
+        gone: list[str] = []
+        wanted: dict[str, None] = {}
+        for day in listed:
+            more, less = self._changes_of(day)
+            wanted |= more
+            gone += less
+        gone += [place for day in known.keys() - now.keys() for place in self._places(day)]
+        wanted |= dict.fromkeys(self._changed(listed.keys()))
+        if gone:
+            with writing.transaction(self.connection):
+                writing.remove(self.connection, gone)
+        for batch in batches(self._read(list(wanted))):
+            with writing.transaction(self.connection):
+                writing.add(self.connection, batch)
+        store.make_indexes(self.connection)
+        if listed or known.keys() - now.keys():
+            with writing.transaction(self.connection):
+                writing.forget_days(self.connection, known.keys() - now.keys())
+                writing.set_days(self.connection, listed.items())
+
+    def _read(self, places: list[str]) -> Iterator[Found]:
+        return (read_place(self.store, place) for place in places)
+
+    def _known_days(self) -> dict[str, int]:
+        return dict(self.connection.execute("SELECT day, changed FROM days"))
+
+    def _places(self, day: str) -> dict[str, str]:
+        """What is known of a day: places and stamps."""
+        told = "SELECT place, stamp FROM runs WHERE day = ? UNION ALL SELECT place, stamp FROM unread WHERE day = ?"
+        return dict(self.connection.execute(told, (day, day)))
+
+    def _changes_of(self, day: str) -> tuple[dict[str, None], list[str]]:
+        """Places to be read, and places that are gone."""
+        known, now = self._places(day), days.places(self.store, day)
+        return dict.fromkeys(place for place in now if known.get(place) != now[place]), [*known.keys() - now.keys()]
+
+    def _changed(self, listed: Iterable[str]) -> Iterator[str]:
+        """Places of days that have not changed, and whose records have: those that are looked at all the same."""
+        done = set(listed)
+        newest = f"SELECT place, stamp, day FROM runs ORDER BY began DESC, id DESC LIMIT {NEWEST}"
+        unread = "SELECT place, stamp, day FROM unread"
+        for place, stamp, day in [row for asked in (newest, unread) for row in self.connection.execute(asked)]:
+            if day not in done and stamp_of(os.path.join(self.store.root, place)) != stamp:
+                yield place
+        young = "SELECT place, logs FROM runs, summaries WHERE run = number AND made > ? ORDER BY made DESC LIMIT ?"
+        for place, logs in self.connection.execute(young, (int(time.time()) - YOUNG, NEWEST)).fetchall():
+            if has_late_frames(os.path.join(self.store.root, place), json.loads(logs)):
+                yield place
+
+
+def batches(found: Iterable[Found]) -> Iterator[list[Found]]:
+    batch: list[Found] = []
+    for one in found:
+        batch.append(one)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,250 @@
+"""The catalog that is asked: the indexes of one or several stores, and of the runs that are still going on.
+
+with Catalog(["/scratch/ada/.hpcprov"]) as catalog:
+    catalog.runs(status="failed", limit=10)
+    catalog.versions(path="/scratch/ada/out.zarr")
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import sqlite3
+from itertools import islice
+
+from hpcprov.catalog import live
+from hpcprov.catalog.filters import condition, digest_ranges, in_ranges, marks, path_condition
+from hpcprov.catalog.found import ArtifactRow, RunRow
+from hpcprov.catalog.index import Index
+from hpcprov.catalog.schema import stored
+from hpcprov.record import layout, model
+from hpcprov.record.errors import AmbiguousRun, NoStore, NoSuchRun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from hpcprov.catalog.graph import Graph
+
+ROLES = ("generated", "used")
+MANY = 500  # parameters of one statement
+
+
+class Source:
+    """One database that is asked: of a store's records, or of its runs in progress."""
+
+    def __init__(self, root: str, connection: sqlite3.Connection) -> None:
+        self.root, self.connection = root, connection
+
+
+class Catalog:
+    """Runs and artifacts of all stores in `roots`; `problems`: what could not be read; `notes` on how it is kept."""
+
+    def __init__(self, roots: Sequence[str], *, update: bool = True) -> None:
+        self.roots = list(dict.fromkeys(os.path.abspath(root) for root in roots))
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+        self._indexes: list[Index] = []
+        self._sources: list[Source] = []
+        try:
+            for root in self.roots:
+                self._open(root, update=update)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Catalog of {', '.join(self.roots)}>"
+
+    def close(self) -> None:
+        for source in self._sources:
+            source.connection.close()
+        for index in self._indexes:
+            index.close()
+        self._sources, self._indexes = [], []
+
+    def _open(self, root: str, *, update: bool) -> None:
+        if not os.path.isdir(root):
+            raise NoStore(f"{root!a} is not a directory", hint="--root names a `.hpcprov` directory")
+        store = layout.Store(root)
+        index = Index(store)
+        self._indexes.append(index)
+        if update:
+            index.update()
+        self._sources.append(Source(root, index.connection))
+        going_on, problems = live.going_on(store)
+        if going_on is not None:
+            self._sources.append(Source(root, going_on))
+        self.problems += [*problems, *index.unread()]
+        self.notes += index.notes
+
+    def select(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """Rows of a query on the tables of schema.py, each with the store that it is from; one store after the other.
+        Text in conditions must be as `schema.stored` writes it."""
+        for source in self._sources:
+            for row in source.connection.execute(sql, tuple(parameters)):
+                yield source.root, row
+
+    def runs(self, *, limit: int | None = None, **filters: Any) -> list[RunRow]:
+        """Runs, newest first. Filters (docs/catalog.md): digest, path, image, module, commit, user, node, tag, since,
+        until, status, name, type, job, package, library; `used` and `generated` say which artifacts count for digest
+        and path. Raises HpcprovError for one that makes no sense."""
+        return list(islice(self.each_run(**filters, limit=limit), limit))
+
+    def each_run(self, *, limit: int | None = None, **filters: Any) -> Iterator[RunRow]:
+        """The same one after the other; `limit`: no more than that will be asked for."""
+        wanted = condition(filters)
+        sql = f"SELECT {RunRow.COLUMNS} FROM runs r JOIN summaries s ON s.run = r.number WHERE {wanted.text}"
+        sql += " ORDER BY r.began DESC, r.id DESC"
+        if limit is not None and not wanted.checks:
+            sql += f" LIMIT {int(limit)}"
+        streams = [self._stream(source, sql, wanted.parameters) for source in self._sources]
+        merged = heapq.merge(*streams, key=lambda row: (row.start or "", row.id), reverse=True)
+        return (row for row in merged if all(check(self, row) for check in wanted.checks))
+
+    def count(self, **filters: Any) -> int:
+        """How many runs there are of which `runs` would tell."""
+        wanted = condition(filters)
+        if wanted.checks:
+            return sum(1 for _ in self.each_run(**filters))
+        return sum(
+            row[0] for _, row in self.select(f"SELECT count(*) FROM runs r WHERE {wanted.text}", wanted.parameters)
+        )
+
+    def run(self, text: str) -> RunRow:
+        """The one run that `text` names: an id or an unambiguous beginning of one, `last`, or a name in its batch
+        system. Raises NoSuchRun, AmbiguousRun."""
+        if text == "last":
+            newest = self.runs(limit=1)
+            if not newest:
+                raise NoSuchRun("there is no run yet", hint="hpcprov exec -- COMMAND makes one")
+            return newest[0]
+        found = self._named(text)
+        if not found:
+            hint = f"`hpcprov runs` lists what there is in {', '.join(self.roots)}"
+            raise NoSuchRun(f"no run and no job is called {text!a}", hint=hint)
+        if len(found) > 1:
+            names = [row.id if len(self.roots) < 2 else f"{row.id}  ({row.root})" for row in found[:12]]
+            raise AmbiguousRun(f"{text!a} names {len(found)} runs", hint="\n".join(["one of:", *names]))
+        return found[0]
+
+    def by_id(self, ids: Sequence[str]) -> list[RunRow]:
+        """The runs with these ids, as far as they are known."""
+        found: list[RunRow] = []
+        for at in range(0, len(ids), MANY):
+            some = ids[at : at + MANY]
+            found += self._rows(f"r.id IN ({marks(some)})", [stored(one) for one in some])
+        return found
+
+    def record(self, run_id: str) -> model.Record:
+        """The whole record of a run; of one in progress what is known by now. Raises NoSuchRun, BadRecord, OSError."""
+        row = self.run(run_id)
+        if row.sealed is None:
+            return live.record_of(layout.Store(row.root), row.id)
+        return model.load(os.path.join(row.directory, layout.RECORD))
+
+    def artifacts(self, run_id: str) -> list[ArtifactRow]:
+        """What a run used and generated, in order of its record."""
+        return self._artifacts("r.id = ?", [stored(run_id)], order="a.number")
+
+    def versions(
+        self,
+        *,
+        path: str | None = None,
+        signature: str | None = None,
+        storage: str | None = None,
+        prefix: str | None = None,
+        field: str | None = None,
+        role: str | None = None,
+        limit: int | None = None,
+    ) -> list[ArtifactRow]:
+        """What runs used or generated, newest run first. Of `path` (a glob too; of a directory all below it), with a
+        `signature` or `storage` digest, with a digest that begins with `prefix` (6 hexadecimal digits or more; also of
+        one of its fields), or with a `field` of this signature; in one `role`."""
+        texts, parameters = [], []
+        if path is not None:
+            text, more = path_condition(path)
+            texts.append(text)
+            parameters += more
+        for column, digest in (("a.signature", signature), ("a.storage", storage)):
+            if digest is not None:
+                texts.append(f"{column} = ?")
+                parameters.append(stored(digest))
+        if prefix is not None:
+            ranges = digest_ranges(prefix)
+            conditions = [in_ranges(column, ranges) for column in ("b.signature", "b.storage", "f.signature")]
+            inner = [f"SELECT b.number FROM artifacts b WHERE {text}" for text, _ in conditions[:2]]
+            inner.append(f"SELECT f.artifact FROM fields f WHERE {conditions[2][0]}")
+            texts.append(f"a.number IN ({' UNION '.join(inner)})")
+            parameters += [end for _, ends in conditions for end in ends]
+        if field is not None:
+            texts.append("a.number IN (SELECT f.artifact FROM fields f WHERE f.signature = ?)")
+            parameters.append(stored(field))
+        if role is not None:
+            texts.append("a.role = ?")
+            parameters.append(role)
+        found = self._artifacts(" AND ".join(texts) or "1 = 1", parameters, limit=limit)
+        if path is not None and "[" in path:
+            from fnmatch import fnmatchcase
+
+            found = [one for one in found if fnmatchcase(one.path, path)]
+        return found
+
+    def parts(self, run_id: str) -> list[RunRow]:
+        """The runs that a job or workflow consists of, in order of time."""
+        listed = "SELECT f.name FROM facets f JOIN runs w ON w.number = f.run WHERE f.kind = 'part' AND w.id = ?"
+        wanted = stored(run_id)
+        found = self._rows(f"(r.id IN ({listed}) OR r.job = ? OR r.workflow = ?) AND r.id <> ?", [wanted] * 4)
+        return sorted({row.id: row for row in found}.values(), key=lambda row: (row.start or "", row.id))
+
+    def lineage(
+        self, target: str, *, up: bool = True, down: bool = False, depth: int | None = None, most: int = 10_000
+    ) -> Graph:
+        """Where an artifact or a run came from, and what came of it: see catalog/lineage.py."""
+        from hpcprov.catalog.lineage import lineage
+
+        graph: Graph = lineage(self, target, up=up, down=down, depth=depth, most=most)
+        return graph
+
+    def _stream(self, source: Source, sql: str, parameters: Sequence[Any]) -> Iterator[RunRow]:
+        return (RunRow(source.root, row) for row in source.connection.execute(sql, tuple(parameters)))
+
+    def _rows(self, text: str, parameters: Sequence[Any]) -> list[RunRow]:
+        sql = f"SELECT {RunRow.COLUMNS} FROM runs r JOIN summaries s ON s.run = r.number WHERE {text}"
+        return [RunRow(root, row) for root, row in self.select(sql, parameters)]
+
+    def _artifacts(
+        self,
+        text: str,
+        parameters: Sequence[Any],
+        *,
+        order: str = "r.began DESC, r.id DESC, a.number",
+        limit: int | None = None,
+    ) -> list[ArtifactRow]:
+        sql = f"SELECT {ArtifactRow.COLUMNS}, r.began FROM artifacts a JOIN runs r ON r.number = a.run WHERE {text}"
+        sql += f" ORDER BY {order}" + (f" LIMIT {int(limit)}" if limit is not None else "")
+        found = [
+            (row[-1], ArtifactRow(source.root, row[:-1], self._asker(source)))
+            for source in self._sources
+            for row in source.connection.execute(sql, tuple(parameters))
+        ]
+        if len(self._sources) > 1 and order != "a.number":
+            found.sort(key=lambda pair: pair[0], reverse=True)
+        return [one for _, one in found][:limit]
+
+    def _asker(self, source: Source) -> Any:
+        return lambda sql, parameters: source.connection.execute(sql, parameters).fetchall()
+
+    def _named(self, text: str) -> list[RunRow]:
+        exact = self._rows("r.id = ?", [stored(text)])
+        if exact:
+            return exact[-1:] if len({row.root for row in exact}) == 1 else exact
+        beginning = self._rows("r.id >= ? AND r.id < ?", [stored(text), stored(text) + "\U0010ffff"]) if text else []
+        return beginning or self.runs(job=text)

@@ -1,0 +1,117 @@
+"""Rows of records written to the catalog, a batch in one transaction; those that were there before are replaced.
+
+with transaction(connection): add(connection, found)
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from hpcprov.catalog.schema import ARTIFACT_COLUMNS, RUN_COLUMNS, stored
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from hpcprov.catalog.reading import Found
+
+HAS = {
+    "summaries": "run = ?",
+    "facets": "run = ?",
+    "fields": "artifact IN (SELECT number FROM artifacts WHERE run = ?)",
+    "artifacts": "run = ?",
+    "runs": "number = ?",
+}
+
+
+def _insert(table: str, number: int) -> str:
+    return f"INSERT INTO {table} VALUES ({', '.join('?' * number)})"
+
+
+INTO = {
+    "runs": _insert("runs", len(RUN_COLUMNS)),
+    "artifacts": _insert("artifacts", len(ARTIFACT_COLUMNS)),
+    "fields": _insert("fields", 6),
+    "facets": _insert("facets", 4),
+    "summaries": _insert("summaries", 3),
+    "lists": _insert("lists", 3),
+    "unread": _insert("unread", 4),
+    "days": _insert("days", 2),
+}
+
+
+class transaction:
+    """What is done within is done altogether, or not at all. One writer at a time: others wait."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __enter__(self) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self.connection.execute("COMMIT")
+            return
+        try:
+            self.connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            pass  # a full disk has ended the transaction already
+
+
+def add(connection: sqlite3.Connection, batch: Iterable[Found]) -> None:
+    """Add what was found in some places, in the place of what was known of them."""
+    batch = list(batch)
+    remove(connection, [found.place for found in batch])
+    run, artifact = _last(connection, "runs"), _last(connection, "artifacts")
+    rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in INTO}
+    for found in batch:
+        day = found.place[len("records/") : -len(found.place.rpartition("/")[2]) - 1]
+        if found.rows is None:
+            rows["unread"].append((found.place, day, found.stamp, stored(found.problem or "")))
+            continue
+        run += 1
+        identity = run, found.place.rpartition("/")[2], found.place, day, found.stamp, found.made
+        rows["runs"].append(identity + tuple(found.rows.run[name] for name in RUN_COLUMNS[len(identity) :]))
+        rows["summaries"].append((run, found.rows.summary, found.rows.logs))
+        rows["artifacts"] += [(artifact + 1 + at, run, *columns) for at, columns in enumerate(found.rows.artifacts)]
+        rows["fields"] += [(artifact + 1 + at, *columns) for at, *columns in found.rows.fields]
+        rows["facets"] += [(run, *facet) for facet in found.rows.facets]
+        artifact += len(found.rows.artifacts)
+    lists = {name: members for found in batch if found.rows is not None for name, members in found.rows.lists.items()}
+    for name in _unknown(connection, lists):
+        rows["lists"] += [(name, *member) for member in lists[name]]
+    for table, values in rows.items():
+        connection.executemany(INTO[table], values)
+
+
+def remove(connection: sqlite3.Connection, places: Iterable[str]) -> None:
+    """Remove what is known of some places."""
+    for place in places:
+        row = connection.execute("SELECT number FROM runs WHERE place = ?", (place,)).fetchone()
+        for table, condition in HAS.items() if row is not None else ():
+            connection.execute(f"DELETE FROM {table} WHERE {condition}", row)
+        connection.execute("DELETE FROM unread WHERE place = ?", (place,))
+
+
+def set_days(connection: sqlite3.Connection, days: Iterable[tuple[str, int]]) -> None:
+    """Remember when days were listed."""
+    days = list(days)
+    connection.executemany("DELETE FROM days WHERE day = ?", [(day,) for day, _ in days])
+    connection.executemany(INTO["days"], days)
+
+
+def forget_days(connection: sqlite3.Connection, days: Iterable[str]) -> None:
+    connection.executemany("DELETE FROM days WHERE day = ?", [(day,) for day in days])
+
+
+def _last(connection: sqlite3.Connection, table: str) -> int:
+    (number,) = connection.execute(f"SELECT max(number) FROM {table}").fetchone()
+    return int(number or 0)
+
+
+def _unknown(connection: sqlite3.Connection, names: Iterable[str]) -> list[str]:
+    """The names of lists that are not there yet."""
+    asked = "SELECT 1 FROM lists WHERE list = ?"
+    return [name for name in names if connection.execute(asked, (name,)).fetchone() is None]
