@@ -53,7 +53,7 @@ HOMES = {
     "pyarrow": {"data"},
     "blake3": {"signature"},
     "psutil": {"capture"},
-    "numpy": {"data", "signature"},
+    "numpy": {"data", "signature", "quality"},
     "mpi4py": {"signature"},
     "snakemake": {"adapters"},
     "darshan": {"adapters"},

@@ -67,6 +67,9 @@ class Isolated:
     bytes, `files` that of what it may write; `progress` is called with the counts of a Watch a few times a second.
     After `patience` seconds of computing without getting anywhere it is ended."""
 
+    #: What the child runs.
+    module = "hpcprov.signature.worker"
+
     def __init__(
         self,
         settings: dict[str, Any],
@@ -99,7 +102,7 @@ class Isolated:
         except OSError as error:
             raise HpcprovError(f"the reading process could not be started: {error.strerror}") from error
         words = ["--fd", theirs.fileno(), "--parent", os.getpid(), "--memory", self.memory, "--files", self.files]
-        command = [sys.executable, "-P", "-m", "hpcprov.signature.worker", *map(str, words)]
+        command = [sys.executable, "-P", "-m", self.module, *map(str, words)]
         null = subprocess.DEVNULL
         try:
             self.child = subprocess.Popen(

@@ -39,7 +39,8 @@ LIBRARIES, PER_THREAD = 512 << 20, 128 << 20
 DESCRIBING = ("appended", "values", "same_as", "durable", "algorithms", "deadline")
 
 
-def main(words: list[str]) -> int:
+def main(words: list[str], kind: type[Worker] | None = None) -> int:
+    """Serve requests, with a Worker that may be of a `kind` that does more. The exit status."""
     options = {name: int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
     end_with_parent(options["--parent"])
     most = max(LEAST, options["--memory"])
@@ -47,7 +48,7 @@ def main(words: list[str]) -> int:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
     stream = socket.socket(fileno=options["--fd"])
     try:
-        Worker(stream).serve()
+        (kind or Worker)(stream).serve()
     except Ended:
         pass
     return 0

@@ -1,6 +1,6 @@
 """Which programs, shared libraries and Python packages two runs ran with.
 
-    executables(one, other)  ->  [{"kind": "program", "text": "program solver: sha256:34f9057612ab -> 1a2b3c4d5e6f", ...}]
+    executables(one, other)  ->  [{"kind": "program", "text": "program solver: sha256:34f9057612ab -> 1a2b3c4d5e6f"}]
 
 A library that only one of them was seen to load is no cause by itself: libraries are looked for now and then.
 """
