@@ -61,6 +61,7 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
         "run": run(ranks, by_kind, table, run_id=run_id, over=over)
         | {"kind": kind}
         | whole.membership(kind, shared.lowest(environment), scheduler(table), run_id=run_id)
+        | whole.rerun(kind, shared.lowest(environment), nested=nested)
         | (witnessing.of_job(witnesses) if kind == "job" else {})
         | {"status": word, "cause": cause},
         "launcher": {"kind": nodewise.common([rank.start.get("launcher") for rank in ranks]), "size": size},
