@@ -89,6 +89,7 @@ RUN = {
     "kind": text,
     "part_of": {"job": WORD, "array": WORD, "workflow": WORD},
     "previous": WORD,
+    "rerun_of": Since(text),
     "user": {"uid": WHOLE, "gid": WHOLE, "name": WORD},
     "options": table,
     "declared": {"inputs": [text], "outputs": [text]},
