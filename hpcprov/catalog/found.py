@@ -128,21 +128,36 @@ class RunRow:
 class ArtifactRow:
     """What one run used or generated: `run` (id), `root`, `role`, `path`, `state`, `reason`, `format`, `size`, `mtime`
     (ns), `signature`, `storage` (digests), `first`, `last` (ISO text or None), `renamed_from`, `how` (`declared`,
-    `observed`, `both`), and how many fields it has: `number`. `fields()` looks them up."""
+    `observed`, `both`), how many fields it has (`number`), when its run `began` (text, "" where unknown) and the number of
+    its row (`key`). `fields()` looks its fields up."""
 
     __slots__ = (
-        *("_ask", "first", "format", "how", "key", "last", "mtime", "number", "path", "reason", "renamed_from", "role"),
+        *(
+            "_ask",
+            "began",
+            "first",
+            "format",
+            "how",
+            "key",
+            "last",
+            "mtime",
+            "number",
+            "path",
+            "reason",
+            "renamed_from",
+            "role",
+        ),
         *("root", "run", "signature", "size", "state", "storage"),
     )
     COLUMNS = (
-        "r.id, a.number, a.role, a.path, a.state, a.reason, a.format, a.size, a.mtime, a.signature, a.storage, "
+        "r.id, a.number, a.began, a.role, a.path, a.state, a.reason, a.format, a.size, a.mtime, a.signature, a.storage, "
         "a.first, a.last, a.renamed_from, a.how, a.fields"
     )
 
     def __init__(self, root: str, columns: tuple[Any, ...], ask: Callable[[str, tuple[Any, ...]], list[Any]]) -> None:
         """`columns`: those of COLUMNS; `ask(sql, parameters)` gives rows."""
         self.root, self._ask = root, ask
-        (self.run, self.key, self.role, path, self.state, self.reason, self.format, *rest) = columns
+        (self.run, self.key, self.began, self.role, path, self.state, self.reason, self.format, *rest) = columns
         self.path: str = told(path)
         self.size, self.mtime, self.signature, self.storage, self.first, self.last, *rest = rest
         self.renamed_from, self.how, self.number = maybe_told(rest[0]), rest[1], rest[2]

@@ -228,16 +228,16 @@ class Catalog:
         order: str = "r.began DESC, r.id DESC, a.number",
         limit: int | None = None,
     ) -> list[ArtifactRow]:
-        sql = f"SELECT {ArtifactRow.COLUMNS}, r.began FROM artifacts a JOIN runs r ON r.number = a.run WHERE {text}"
+        sql = f"SELECT {ArtifactRow.COLUMNS} FROM artifacts a JOIN runs r ON r.number = a.run WHERE {text}"
         sql += f" ORDER BY {order}" + (f" LIMIT {int(limit)}" if limit is not None else "")
         found = [
-            (row[-1], ArtifactRow(source.root, row[:-1], self._asker(source)))
+            ArtifactRow(source.root, row, self._asker(source))
             for source in self._sources
             for row in source.connection.execute(sql, tuple(parameters))
         ]
         if len(self._sources) > 1 and order != "a.number":
-            found.sort(key=lambda pair: pair[0], reverse=True)
-        return [one for _, one in found][:limit]
+            found.sort(key=lambda one: one.began, reverse=True)
+        return found[:limit]
 
     def _asker(self, source: Source) -> Any:
         return lambda sql, parameters: source.connection.execute(sql, parameters).fetchall()

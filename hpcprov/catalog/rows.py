@@ -69,7 +69,7 @@ def rows_of(record: model.Record, *, sealed: bool) -> Rows:
         for artifact in record["artifacts"][role]:
             signed = artifact["signature"]
             found = signed["fields"] if signed is not None else ()
-            fields += [_field(field, len(artifacts)) for field in found]
+            fields += [_field(field, len(artifacts), role) for field in found]
             artifacts.append(_artifact(artifact, role, len(found)))
     lists: dict[str, list[tuple[str, str | None]]] = {}
     facets = list(dict.fromkeys((*_facets(record, known), *_lists(known, lists))))
@@ -181,8 +181,8 @@ def _artifact(artifact: dict[str, Any], role: str, fields: int) -> tuple[Any, ..
     )
 
 
-def _field(field: dict[str, Any], artifact: int) -> tuple[Any, ...]:
-    """Artifact's place in the record, path, type, shape, bytes, signature."""
+def _field(field: dict[str, Any], artifact: int, role: str) -> tuple[Any, ...]:
+    """The artifact's place in the record, then schema.py's columns from `path` to `role`."""
     shape = None if field["shape"] is None else ",".join(map(str, field["shape"]))
     size = field.get("bytes")
     return (
@@ -192,6 +192,7 @@ def _field(field: dict[str, Any], artifact: int) -> tuple[Any, ...]:
         shape,
         _number(size) if type(size) is int else None,
         stored(field["signature"]),
+        role,
     )
 
 

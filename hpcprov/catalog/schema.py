@@ -53,6 +53,7 @@ TABLES = (
     """CREATE TABLE IF NOT EXISTS artifacts (
         number INTEGER PRIMARY KEY,
         run INTEGER NOT NULL,
+        began TEXT NOT NULL,
         role TEXT NOT NULL,
         path TEXT NOT NULL,
         state TEXT NOT NULL,
@@ -74,7 +75,9 @@ TABLES = (
         type TEXT NOT NULL,
         shape TEXT,
         bytes BIGINT,
-        signature TEXT NOT NULL
+        signature TEXT NOT NULL,
+        role TEXT NOT NULL,
+        began TEXT NOT NULL
     )""",
     # What a run is looked for by: see rows.FACETS.
     "CREATE TABLE IF NOT EXISTS facets (run INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT)",
@@ -91,12 +94,12 @@ INDEXES = (
     "CREATE INDEX IF NOT EXISTS runs_made ON runs (made)",
     "CREATE INDEX IF NOT EXISTS runs_day ON runs (day)",
     "CREATE INDEX IF NOT EXISTS artifacts_run ON artifacts (run)",
-    "CREATE INDEX IF NOT EXISTS artifacts_path ON artifacts (path)",
-    "CREATE INDEX IF NOT EXISTS artifacts_signature ON artifacts (signature)",
-    "CREATE INDEX IF NOT EXISTS artifacts_storage ON artifacts (storage)",
+    "CREATE INDEX IF NOT EXISTS artifacts_path ON artifacts (path, role, began)",
+    "CREATE INDEX IF NOT EXISTS artifacts_signature ON artifacts (signature, role, began)",
+    "CREATE INDEX IF NOT EXISTS artifacts_storage ON artifacts (storage, role, began)",
     "CREATE INDEX IF NOT EXISTS artifacts_renamed ON artifacts (renamed_from)",
     "CREATE INDEX IF NOT EXISTS fields_artifact ON fields (artifact)",
-    "CREATE INDEX IF NOT EXISTS fields_signature ON fields (signature)",
+    "CREATE INDEX IF NOT EXISTS fields_signature ON fields (signature, role, began)",
     "CREATE INDEX IF NOT EXISTS facets_run ON facets (run)",
     "CREATE INDEX IF NOT EXISTS facets_name ON facets (kind, name)",
     "CREATE INDEX IF NOT EXISTS lists_name ON lists (name)",
@@ -118,7 +121,7 @@ RUN_COLUMNS = (
     ),
 )
 ARTIFACT_COLUMNS = (
-    *("number", "run", "role", "path", "state", "reason", "format", "size", "mtime", "signature", "storage"),
+    *("number", "run", "began", "role", "path", "state", "reason", "format", "size", "mtime", "signature", "storage"),
     *("first", "last", "renamed_from", "how", "fields"),
 )
 ESCAPE = "\x1a"

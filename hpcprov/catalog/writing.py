@@ -32,7 +32,7 @@ def _insert(table: str, number: int) -> str:
 INTO = {
     "runs": _insert("runs", len(RUN_COLUMNS)),
     "artifacts": _insert("artifacts", len(ARTIFACT_COLUMNS)),
-    "fields": _insert("fields", 6),
+    "fields": _insert("fields", 8),
     "facets": _insert("facets", 4),
     "summaries": _insert("summaries", 3),
     "lists": _insert("lists", 3),
@@ -74,9 +74,12 @@ def add(connection: sqlite3.Connection, batch: Iterable[Found]) -> None:
         run += 1
         identity = run, found.place.rpartition("/")[2], found.place, day, found.stamp, found.made
         rows["runs"].append(identity + tuple(found.rows.run[name] for name in RUN_COLUMNS[len(identity) :]))
+        began = found.rows.run["began"]
         rows["summaries"].append((run, found.rows.summary, found.rows.logs))
-        rows["artifacts"] += [(artifact + 1 + at, run, *columns) for at, columns in enumerate(found.rows.artifacts)]
-        rows["fields"] += [(artifact + 1 + at, *columns) for at, *columns in found.rows.fields]
+        rows["artifacts"] += [
+            (artifact + 1 + at, run, began, *columns) for at, columns in enumerate(found.rows.artifacts)
+        ]
+        rows["fields"] += [(artifact + 1 + at, *columns, began) for at, *columns in found.rows.fields]
         rows["facets"] += [(run, *facet) for facet in found.rows.facets]
         artifact += len(found.rows.artifacts)
     lists = {name: members for found in batch if found.rows is not None for name, members in found.rows.lists.items()}
