@@ -8,6 +8,7 @@ graph_facts(workflow, table, sources)
 
 from __future__ import annotations
 
+import json
 import os
 from hashlib import sha256
 
@@ -72,7 +73,8 @@ class Sources:
         included = [str(source.get_path_or_uri(secret_free=True)) for source in list(workflow.included)[:MOST_FILES]]
         config = [str(path) for path in list(workflow.configfiles)[:MOST_FILES]]
         try:
-            whole: str | None = digest_bytes(canonical(workflow.config))
+            # JSON first: YAML knows names that are numbers.
+            whole: str | None = digest_bytes(canonical(json.loads(json.dumps(workflow.config))))
         except (TypeError, ValueError):
             whole = None
         return {

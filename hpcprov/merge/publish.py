@@ -19,6 +19,7 @@ from hpcprov.merge.family import agree, family, move_logs, plan_of, withdraw
 from hpcprov.merge.find import find_record
 from hpcprov.merge.fold import fold
 from hpcprov.merge.groups import Group, groups
+from hpcprov.merge.pruned import captured, dropped
 from hpcprov.merge.read import log_names, read_run
 from hpcprov.merge.seal import has_grown, losses, seal
 from hpcprov.record import layout, model, moment
@@ -84,8 +85,10 @@ def revise(store: Store, directory: str, *, old: model.Record | None) -> model.R
     run_id = os.path.basename(directory)
     check_logs(directory, old)
     group = Group(read_run(directory))
+    gone = dropped(old, directory) if old else []
     record = compose(group, run_id=run_id) | {"revision": old["revision"] + 1 if old else 1}
-    record = seal(record, group.logs, previous=old["seal"]["record"] if old else None)
+    record["output"]["files"] = sorted(record["output"]["files"] + captured(gone), key=lambda file: str(file["name"]))
+    record = seal(record, group.logs, previous=old["seal"]["record"] if old else None, dropped=gone)
     path = os.path.join(directory, layout.RECORD)
     if old:
         disk.keep(store, path, layout.old_record(old["revision"]))

@@ -2,9 +2,10 @@
 
     record["seal"] = {"logs": [{"name": "n1.8123-4711.0.log", "bytes": 8190, "sha256": "…", "frames": 12,
                                 "skipped": {"lines": 0, "bytes": 0, "blobs": 0}}],
-                      "previous": null, "record": "sha256:…"}
+                      "form": "RFC 8785", "previous": null, "record": "sha256:…"}
 
-`record` is the SHA-256 of the record's canonical JSON without this member; `previous` that of the revision before.
+`record` is the SHA-256 of the record's canonical JSON without this member, `form` the rules of that JSON (records that
+were sealed before there was a choice have none), `previous` that of the revision before.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import os
 import stat
 from hashlib import sha256
 
-from hpcprov.record.canonical import digest
+from hpcprov.merge.pruned import dropped
+from hpcprov.record.canonical import FORM, canonical, digest_bytes, former
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
 CHEAP = 64 << 20
 
 
-def seal(record: dict[str, Any], logs: Iterable[Log], *, previous: str | None) -> dict[str, Any]:
-    """`record` with its seal over `logs`."""
-    entries = [describe(log) for log in sorted(logs, key=lambda log: log.name)]
-    unsigned = record | {"seal": {"logs": entries, "previous": previous}}
-    return unsigned | {"seal": unsigned["seal"] | {"record": digest(unsigned)}}
+def seal(
+    record: dict[str, Any], logs: Iterable[Log], *, previous: str | None, dropped: Iterable[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """`record` with its seal over `logs`; `dropped`: what an earlier seal has of output that was dropped on purpose."""
+    entries = sorted([*map(describe, logs), *dropped], key=lambda entry: str(entry["name"]))
+    unsigned = record | {"seal": {"form": FORM, "logs": entries, "previous": previous}}
+    return unsigned | {"seal": unsigned["seal"] | {"record": digest_bytes(canonical(unsigned))}}
 
 
 def describe(log: Log) -> dict[str, Any]:
@@ -43,8 +47,19 @@ def verify_seal(record: dict[str, Any]) -> bool:
     seal = record.get("seal")
     if type(seal) is not dict:
         return False
-    rest = record | {"seal": {key: value for key, value in seal.items() if key != "record"}}
-    return bool(seal.get("record") == digest(rest))
+    try:
+        rest = in_its_form(record | {"seal": {key: value for key, value in seal.items() if key != "record"}})
+    except (ValueError, TypeError):
+        return False
+    return rest is not None and seal.get("record") == digest_bytes(rest)
+
+
+def in_its_form(record: dict[str, Any]) -> bytes | None:
+    """The canonical JSON of a record by the rules that its seal names; None when they are not known here."""
+    form = record["seal"].get("form")
+    if form is None:
+        return former(record)
+    return canonical(record) if form == FORM else None
 
 
 def sealed_sizes(record: dict[str, Any]) -> dict[str, int]:
@@ -61,19 +76,24 @@ def sizes_of(directory: str, names: Iterable[str]) -> dict[str, int]:
 def has_grown(record: dict[str, Any], directory: str, names: Iterable[str]) -> bool:
     """Do the logs beside the record hold more, or are there other ones, than were sealed, and is none poorer?"""
     sealed, now = sealed_sizes(record), sizes_of(directory, names)
-    return not _losses(sealed, now) and any(size > sealed.get(name, -1) for name, size in now.items())
+    return any(size > sealed.get(name, -1) for name, size in now.items()) and not _losses(record, directory, now)
 
 
 def losses(record: dict[str, Any], directory: str, names: Iterable[str]) -> list[str]:
     """What logs have lost since they were sealed: a record folded again from them would be poorer."""
-    return _losses(sealed_sizes(record), sizes_of(directory, names))
+    return _losses(record, directory, sizes_of(directory, names))
 
 
-def _losses(sealed: dict[str, int], now: dict[str, int]) -> list[str]:
+def _losses(record: dict[str, Any], directory: str, now: dict[str, int]) -> list[str]:
+    sealed = sealed_sizes(record)
+    lost = [name for name, size in sorted(sealed.items()) if now.get(name, -1) < size]
+    on_purpose = {entry["name"] for entry in dropped(record, directory)} if lost else set()
     return [
-        f"log {name} is shorter than sealed: {now[name]} of {size} bytes" if name in now else f"log {name} is missing"
-        for name, size in sorted(sealed.items())
-        if now.get(name, -1) < size
+        f"log {name} is shorter than sealed: {now[name]} of {sealed[name]} bytes"
+        if name in now
+        else f"log {name} is missing"
+        for name in lost
+        if name in now or name not in on_purpose
     ]
 
 
@@ -83,10 +103,13 @@ def changed_logs(record: dict[str, Any], directory: str, names: Iterable[str]) -
     logs = [log for log in record["seal"]["logs"] if now.get(log["name"], -1) >= log["bytes"]]
     if sum(log["bytes"] for log in logs) > CHEAP:
         return None
-    return [log["name"] for log in logs if _digest(os.path.join(directory, log["name"]), log["bytes"]) != log["sha256"]]
+    return [
+        log["name"] for log in logs if digest_of(os.path.join(directory, log["name"]), log["bytes"]) != log["sha256"]
+    ]
 
 
-def _digest(path: str, size: int) -> str:
+def digest_of(path: str, size: int) -> str:
+    """SHA-256 of the first `size` bytes of a file. Raises OSError."""
     digest = sha256()
     with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
         while size > 0 and (block := file.read(min(size, 1 << 20))):

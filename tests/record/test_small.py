@@ -75,11 +75,6 @@ def test_what_is_no_moment(text: str) -> None:
         moment.ns(text)
 
 
-def test_canonical_json_is_one_byte_string() -> None:
-    assert canonical.canonical({"b": [1, None], "a": "é\udcff"}) == b'{"a":"\\u00e9\\udcff","b":[1,null]}'
-    assert canonical.digest({}) == "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
-
-
 START = {"event": "start", "time": 1, "boot": 2, "rank": 0, "pid": 7}
 
 
