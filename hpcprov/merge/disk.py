@@ -61,6 +61,14 @@ def sync_directory(path: str) -> None:
         os.close(fd)
 
 
+def touch(directory: str) -> None:
+    """Let a directory's mtime tell that something in it has changed; that of another user stays as it is."""
+    try:
+        os.utime(directory)
+    except OSError:
+        pass
+
+
 def forget(path: str) -> None:
     """Remove a file or an emptied directory that may be gone already; what cannot be removed stays."""
     try:

@@ -93,6 +93,7 @@ def revise(store: Store, directory: str, *, old: model.Record | None) -> model.R
     if old:
         disk.keep(store, path, layout.old_record(old["revision"]))
     disk.put(store, path, canonical(record) + b"\n")
+    disk.touch(os.path.dirname(directory))  # the catalog lists days that have changed
     return record
 
 
