@@ -27,6 +27,7 @@ VERBS = {
     "settle": "Finish the record of a run that nobody finished.",
     "runs": "List the runs of this directory's store.",
     "show": "Show one run on one screen: what, where, when, who, how it ended, inputs and outputs.",
+    "why": "Say how two runs, or two artifacts, differ: what was changed first, then what came of it.",
     "export": "Write runs, or the lineage of data, in other people's formats.",
     "image": "Show what a container image is, label it, and list the runs that used it.",
     "import-darshan": "Attach what Darshan counted, file by file, to the run that its log is of.",

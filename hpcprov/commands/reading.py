@@ -32,12 +32,16 @@ def thread_number(text: str) -> int:
     return number
 
 
+def memory() -> int:
+    """The bytes that a reading process may take: half of what is free."""
+    try:
+        return cgroup.free_memory() // 2
+    except (OSError, HpcprovError):
+        return SOME_MEMORY
+
+
 def reader(settings: dict[str, Any], bar: Bar) -> Isolated:
     """A process that reads; `settings` as in `Isolated`."""
-    try:
-        memory = cgroup.free_memory() // 2
-    except (OSError, HpcprovError):
-        memory = SOME_MEMORY
     writes = settings.get("cache_dir") is not None or settings.get("tiles_dir") is not None
 
     def progress(counts: dict[str, Any]) -> None:
@@ -45,4 +49,4 @@ def reader(settings: dict[str, Any], bar: Bar) -> Isolated:
         if isinstance(done, int) and isinstance(total, int):
             bar.show(done, total)
 
-    return Isolated(settings, memory=memory, files=LARGEST_FILE if writes else 0, progress=progress)
+    return Isolated(settings, memory=memory(), files=LARGEST_FILE if writes else 0, progress=progress)

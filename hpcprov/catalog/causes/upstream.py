@@ -3,7 +3,7 @@
     Upstream(maker, record).explain(cause, one, other)
     ->  ["./solver was compiled with -O3 instead of -O2 (run 20261121T143426Z-65afd19c)"]
 
-`maker` finds the run that left an artifact (`hpcprov.catalog.causes.makers`), `record` opens it.
+`maker` finds the run that left an artifact (`hpcprov.catalog.causes.made`), `record` opens it.
 """
 
 from __future__ import annotations
