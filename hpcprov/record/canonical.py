@@ -1,12 +1,12 @@
-"""Canonical JSON: one value, one byte string, so that equal values have equal digests. RFC 8785 (JCS), and a little more.
+"""Canonical JSON: one value, one byte string, so that equal values have equal digests. RFC 8785 (JCS), and a bit more.
 
 Members sorted by the UTF-16 code units of their names, no spaces, UTF-8, numbers as ECMAScript writes them.
 
     canonical({"b": 1.0, "a": "é"})  ->  '{"a":"é","b":1}' in UTF-8
     digest({})                       ->  "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
 
-RFC 8785 speaks of I-JSON, which has no lone surrogates and no integers of more than 53 bits. Records have both: bytes of
-names that are not UTF-8 (PEP 383), and nanoseconds. A lone surrogate is written as its escape, `\\udcff`, as
+RFC 8785 speaks of I-JSON, which has no lone surrogates and no integers of more than 53 bits. Records have both: bytes
+of names that are not UTF-8 (PEP 383), and nanoseconds. A lone surrogate is written as its escape, `\\udcff`, as
 ECMAScript's JSON.stringify does; an integer is written with all its digits. Of a value without these the bytes are
 those of RFC 8785.
 """
@@ -73,7 +73,8 @@ def _text(value: Any, in_order: Order) -> str:
     if kind in WRITERS:
         return WRITERS[kind](value)
     if isinstance(value, dict):
-        return f"{{{','.join([f'{encode_basestring(name)}:{_text(item, in_order)}' for name, item in in_order(value.items())])}}}"
+        members = [f"{encode_basestring(name)}:{_text(item, in_order)}" for name, item in in_order(value.items())]
+        return f"{{{','.join(members)}}}"
     if isinstance(value, (list, tuple)):
         return _array(value, in_order)
     raise TypeError(f"{kind.__name__} has no canonical JSON")
@@ -116,10 +117,8 @@ def _decimal(digits: str, power: int) -> str:
 def _surrogates(error: UnicodeError) -> tuple[bytes, int]:
     """Lone surrogates as escapes; two that make a pair are the character that they stand for."""
     assert isinstance(error, UnicodeEncodeError)
-    found = (
-        error.object[error.start : error.end].encode("utf-16-be", "surrogatepass").decode("utf-16-be", "surrogatepass")
-    )
-    return b"".join(one.encode("utf-8", "backslashreplace") for one in found), error.end
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return units.decode("utf-16-be", "surrogatepass").encode("utf-8", "backslashreplace"), error.end
 
 
 _plain_text = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
