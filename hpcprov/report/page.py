@@ -27,7 +27,7 @@ def compose(
     data: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> str:
-    """A page: `template` extends base.html; `styles` and `scripts` name files beside it that come after the shared ones.
+    """A page: `template` extends base.html; `styles` and `scripts` name files beside it, which follow the shared ones.
     Raises MissingTemplates."""
     environment = assets.environment()
     css = [assets.read(name) for name in (STYLE, *styles)]

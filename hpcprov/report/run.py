@@ -1,0 +1,66 @@
+"""The page of one run: each section's values from the module of its name, put together by the template run.html.
+
+html = render(record, directory="/scratch/ada/.hpcprov/records/2026/11/21/x", parts={...})
+"""
+
+from __future__ import annotations
+
+from hpcprov.report import artifacts, ask, code, nodes, parts, programs, sealing, software, summary, trouble
+from hpcprov.report.curves import curves
+from hpcprov.report.output import output
+from hpcprov.report.page import compose
+from hpcprov.report.steps import steps
+from hpcprov.report.timeline import timeline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from hpcprov.record.model import Record
+
+
+def render(
+    record: Record,
+    *,
+    directory: str | None = None,
+    known: Mapping[str, Record] | None = None,
+    attested: Sequence[str] = (),
+) -> str:
+    """The page. `directory` holds the run's logs (None: they are not at hand); `known` are records of a job's or
+    workflow's parts by id; `attested` tells in words who signed the record. Raises MissingTemplates."""
+    return compose("run.html", scripts=["run.js"], **values(record, directory, known or {}, attested))
+
+
+def values(
+    record: Record, directory: str | None, known: Mapping[str, Record], attested: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What all forms of the report say."""
+    sealed = sealing.seal(record, directory)
+    head = summary.heading(record)
+    return {
+        "title": f"{head['title']} · {head['status']['word']}",
+        "head": head,
+        "about": summary.about(record),
+        "troubles": trouble.troubles(record, sealed["doubts"]),
+        "timeline": timeline(record),
+        "steps": steps(record),
+        "curves": curves(record),
+        "outputs": artifacts.artifacts(record, "generated"),
+        "inputs": artifacts.artifacts(record, "used"),
+        "parts": parts.runs(record, known),
+        "workflow": parts.workflow(record),
+        "hosts": nodes.hosts(record),
+        "devices": nodes.devices(record),
+        "job": nodes.job(record),
+        "job_steps": nodes.steps(record),
+        "software": software.software(record),
+        "environment": software.environment(record),
+        "code": code.code(record),
+        "programs": programs.programs(record),
+        "output": output(record, directory),
+        "seal": sealed,
+        "attested": list(attested),
+        "hpcprov": record["run"].get("hpcprov"),
+        "ask": ask.ask(record),
+    }
