@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     #: `from`, `to` (ids), `role` and `join`: see link.
     Edge: TypeAlias = dict[str, Any]
 
-ROLES = ("used", "generated", "part of", "restart of", "same values")
+#: `part of`: a run of a job or workflow, a file of a directory that was used as a whole. `holds`: a directory that was
+#: generated as a whole, of a file in it. `same values`: of all, or of the edge's `fields` (pairs of paths). `changed`:
+#: the same path, which no run is known to have changed.
+ROLES = ("used", "generated", "part of", "restart of", "rerun of", "same values", "changed", "holds")
 #: How a link is known: `record`, one record says it; `signature`, equal values; `bytes`, equal storage digests;
 #: `field`, one field of both has equal values; `path`, the same path, and the last run that wrote there before.
 JOINS = ("record", "signature", "bytes", "field", "path")
@@ -40,30 +43,36 @@ class Graph:
         self.cut = 0
         self.notes: list[str] = []
         self._linked: set[tuple[str, str, str]] = set()
+        self._above: dict[str, list[Edge]] = {}
+        self._below: dict[str, list[Edge]] = {}
 
     def add_run(self, run_id: str, **known: Any) -> str:
-        """A run's node: `run`, `store` (root), `name`, `status`, `start`, `end`, `argv`, `user`, `host`, `image`, and
-        `type` (command, job, workflow). The id."""
+        """A run's node: `run`, `store` (root), `name`, `status`, `start`, `end`, `duration_s`, `cwd`, `argv`, `user`,
+        `host`, `image`, `type` (command, job, workflow), `part_of` (ids), `previous`. The id."""
         return self._add(f"run:{run_id}", {"kind": "run", "run": run_id} | known)
 
     def add_artifact(self, key: str, **known: Any) -> str:
-        """An artifact's node: `key`, `path` (the one that matters here), `paths` (all), `signature`, `storage`,
-        `format`, `size`, `field` (when one field of it was asked for: its path), `fields` (number). The id."""
+        """An artifact's node: `key`, `path` (where it was met first), `paths` (all, but not too many), `signature`,
+        `storage`, `format`, `size`, `state`, `field` (when one field of it is followed: its path), `fields` (number),
+        `others` (how many other runs made the same). The id."""
         return self._add(f"data:{key}", {"kind": "data", "key": key} | known)
 
     def link(self, source: str, target: str, *, role: str, join: str, **known: Any) -> None:
         """An edge between two ids, once."""
         if (source, target, role) not in self._linked:
             self._linked.add((source, target, role))
-            self.edges.append({"from": source, "to": target, "role": role, "join": join} | known)
+            edge = {"from": source, "to": target, "role": role, "join": join} | known
+            self.edges.append(edge)
+            self._above.setdefault(target, []).append(edge)
+            self._below.setdefault(source, []).append(edge)
 
     def above(self, node: str) -> list[Edge]:
         """The edges that end in a node."""
-        return self._index("to").get(node, [])
+        return self._above.get(node, [])
 
     def below(self, node: str) -> list[Edge]:
         """The edges that begin in a node."""
-        return self._index("from").get(node, [])
+        return self._below.get(node, [])
 
     def layers(self) -> dict[str, int]:
         """Of each node the longest way to it from a node that nothing leads to. A cycle, which equal values of an input
@@ -79,12 +88,6 @@ class Graph:
         node = self.nodes.setdefault(name, {"id": name})
         node.update(known)
         return name
-
-    def _index(self, end: str) -> dict[str, list[Edge]]:
-        found: dict[str, list[Edge]] = {}
-        for edge in self.edges:
-            found.setdefault(edge[end], []).append(edge)
-        return found
 
 
 def _longest(nodes: Iterable[str], edges: list[Edge]) -> dict[str, int]:
