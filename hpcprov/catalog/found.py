@@ -128,8 +128,8 @@ class RunRow:
 class ArtifactRow:
     """What one run used or generated: `run` (id), `root`, `role`, `path`, `state`, `reason`, `format`, `size`, `mtime`
     (ns), `signature`, `storage` (digests), `first`, `last` (ISO text or None), `renamed_from`, `how` (`declared`,
-    `observed`, `both`), how many fields it has (`number`), when its run `began` (text, "" where unknown) and the number of
-    its row (`key`). `fields()` looks its fields up."""
+    `observed`, `both`), how many fields it has (`number`), when its run `began` (text, "" where unknown), and the row
+    number `key`. `fields()` looks its fields up."""
 
     __slots__ = (
         *(
@@ -150,8 +150,8 @@ class ArtifactRow:
         *("root", "run", "signature", "size", "state", "storage"),
     )
     COLUMNS = (
-        "r.id, a.number, a.began, a.role, a.path, a.state, a.reason, a.format, a.size, a.mtime, a.signature, a.storage, "
-        "a.first, a.last, a.renamed_from, a.how, a.fields"
+        "r.id, a.number, a.began, a.role, a.path, a.state, a.reason, a.format, a.size, a.mtime, a.signature, "
+        "a.storage, a.first, a.last, a.renamed_from, a.how, a.fields"
     )
 
     def __init__(self, root: str, columns: tuple[Any, ...], ask: Callable[[str, tuple[Any, ...]], list[Any]]) -> None:

@@ -16,7 +16,8 @@ import sqlite3
 import time
 
 from hpcprov.catalog import days, store, writing
-from hpcprov.catalog.reading import YOUNG, has_late_frames, read_place, stamp_of
+from hpcprov.catalog.crew import read_places
+from hpcprov.catalog.reading import YOUNG, has_late_frames, stamp_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Index:
         if gone:
             with writing.transaction(self.connection):
                 writing.remove(self.connection, gone)
-        for batch in batches(self._read(list(wanted))):
+        for batch in batches(read_places(self.store, list(wanted))):
             with writing.transaction(self.connection):
                 writing.add(self.connection, batch)
         store.make_indexes(self.connection)
@@ -89,9 +90,6 @@ class Index:
             with writing.transaction(self.connection):
                 writing.forget_days(self.connection, known.keys() - now.keys())
                 writing.set_days(self.connection, listed.items())
-
-    def _read(self, places: list[str]) -> Iterator[Found]:
-        return (read_place(self.store, place) for place in places)
 
     def _known_days(self) -> dict[str, int]:
         return dict(self.connection.execute("SELECT day, changed FROM days"))

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 def going_on(store: Store) -> tuple[sqlite3.Connection | None, list[str]]:
     """The rows of runs in progress, and what could not be read of them."""
     found, problems = [], []
+    told: set[str] = set()
     for run_id in find.run_ids(store):
         try:
-            rows = rows_of(record_of(store, run_id), sealed=True)
+            rows = rows_of(record_of(store, run_id), told, sealed=True)
             found.append(Found(f"runs/{run_id}", "", 0, rows, None))
         except NoSuchRun:
             continue  # merged meanwhile, or nothing is known yet

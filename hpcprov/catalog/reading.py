@@ -1,6 +1,6 @@
 """Records read for the catalog: one file -> its stamp and its rows, or why it could not be read.
 
-    read_place(store, "records/2026/11/21/20261121T093000Z-1f2e3d4c")  ->  Found(place, stamp, made, rows, None)
+    read_place(store, "records/2026/11/21/20261121T093000Z-1f2e3d4c", set())  ->  Found(place, stamp, made, rows, None)
 
 The stamp is what tells that a record.json is another one: its inode, size and mtime.
 """
@@ -40,8 +40,9 @@ class Found:
         self.place, self.stamp, self.made, self.rows, self.problem = place, stamp, made, rows, problem
 
 
-def read_place(store: Store, place: str) -> Found:
-    """The record in a directory, `place` relative to the store; a young one with what its logs have got since."""
+def read_place(store: Store, place: str, told: set[str]) -> Found:
+    """The record in a directory, `place` relative to the store; a young one with what its logs have got since. `told`:
+    as for `rows_of`."""
     directory = os.path.join(store.root, place)
     stamp, made = NO_STAMP, 0
     try:
@@ -54,7 +55,7 @@ def read_place(store: Store, place: str) -> Found:
         except FileNotFoundError:
             record = refresh(store, directory)
             text, stamp, made = _content(os.path.join(directory, layout.RECORD))
-        return Found(place, stamp, made, rows_of(record, sealed=is_sealed(text, record)), None)
+        return Found(place, stamp, made, rows_of(record, told, sealed=is_sealed(text, record)), None)
     except HpcprovError as error:
         return Found(
             place, stamp, made, None, error.message if error.hint is None else f"{error.message} ({error.hint})"

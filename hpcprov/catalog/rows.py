@@ -14,10 +14,12 @@ from hpcprov.record import model
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     Facet = tuple[str, str, str | None]
+    Member = tuple[str, Any]
+    Lists = dict[str, list[tuple[str, str | None]]]
 
 #: Kinds of facets: `name` and `value` of each.
 FACETS = {
@@ -54,14 +56,15 @@ class Rows:
         artifacts: list[tuple[Any, ...]],
         fields: list[tuple[Any, ...]],
         facets: list[Facet],
-        lists: dict[str, list[tuple[str, str | None]]],
+        lists: Lists,
     ) -> None:
         self.run, self.artifacts, self.fields, self.facets, self.lists = run, artifacts, fields, facets, lists
         self.summary, self.logs = about
 
 
-def rows_of(record: model.Record, *, sealed: bool) -> Rows:
-    """All rows of a record that `model.parse` took. `sealed`: it is what it was when it was sealed."""
+def rows_of(record: model.Record, told: set[str], *, sealed: bool) -> Rows:
+    """All rows of a record that `model.parse` took. `told`: the names of lists whose members were told already; it
+    grows. `sealed`: the record is what it was when it was sealed."""
     known = Known(record)
     artifacts: list[tuple[Any, ...]] = []
     fields: list[tuple[Any, ...]] = []
@@ -71,8 +74,8 @@ def rows_of(record: model.Record, *, sealed: bool) -> Rows:
             found = signed["fields"] if signed is not None else ()
             fields += [_field(field, len(artifacts), role) for field in found]
             artifacts.append(_artifact(artifact, role, len(found)))
-    lists: dict[str, list[tuple[str, str | None]]] = {}
-    facets = list(dict.fromkeys((*_facets(record, known), *_lists(known, lists))))
+    lists: Lists = {}
+    facets = list(dict.fromkeys((*_facets(record, known), *_lists(known, lists, told))))
     return Rows(_run(record, known, sealed), _about(record), artifacts, fields, facets, lists)
 
 
@@ -264,32 +267,35 @@ def _images(known: Known) -> Iterator[Facet]:
                 yield "label", stored(key), stored(value)
 
 
-def _lists(known: Known, lists: dict[str, list[tuple[str, str | None]]]) -> Iterator[Facet]:
+def _lists(known: Known, lists: Lists, told: set[str]) -> Iterator[Facet]:
     """Packages and libraries, as lists that other runs may have, too."""
     for fact in known.of("software"):
         for python in objects(fact.get("python")):
-            yield from _list("packages", _packages(python.get("packages")), lists)
-        libraries = [(one["path"], one.get("build_id")) for one in objects(fact.get("libraries")) if _has_path(one)]
-        yield from _list("libraries", [(path, word(build_id)) for path, build_id in libraries[:MOST]], lists)
-
-
-def _packages(found: Any) -> list[tuple[str, str | None]]:
-    pairs = found[:MOST] if type(found) is list else []
-    return [
-        (pair[0], word(pair[1])) for pair in pairs if type(pair) is list and len(pair) == 2 and type(pair[0]) is str
-    ]
+            yield from _list("packages", python.get("packages"), _packages, lists, told)
+        yield from _list("libraries", fact.get("libraries"), _libraries, lists, told)
 
 
 def _list(
-    kind: str, members: list[tuple[str, str | None]], lists: dict[str, list[tuple[str, str | None]]]
+    kind: str, found: Any, members: Callable[[list[Any]], Iterator[Member]], lists: Lists, told: set[str]
 ) -> Iterator[Facet]:
-    if members:
-        from hashlib import sha256
+    """A list's facet; its members, unless they were told before."""
+    if type(found) is not list or not found:
+        return
+    from hashlib import sha256
 
-        name = sha256(repr((kind, members)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        if name not in lists:
-            lists[name] = [(stored(one), maybe_stored(value)) for one, value in members]
-        yield kind, name, None
+    name = sha256(repr((kind, found[:MOST])).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    if name not in told:
+        told.add(name)
+        lists[name] = [(stored(one), maybe_stored(word(value))) for one, value in members(found[:MOST])]
+    yield kind, name, None
+
+
+def _packages(found: list[Any]) -> Iterator[Member]:
+    return ((pair[0], pair[1]) for pair in found if type(pair) is list and len(pair) == 2 and type(pair[0]) is str)
+
+
+def _libraries(found: list[Any]) -> Iterator[Member]:
+    return ((one["path"], one.get("build_id")) for one in objects(found) if _has_path(one))
 
 
 def _has_path(value: dict[str, Any]) -> bool:

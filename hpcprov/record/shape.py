@@ -5,11 +5,21 @@ misfit({"revision": "1", ...})  ->  "revision is not what it must be"
 
 from __future__ import annotations
 
+import re
+
 from hpcprov.record import moment
+from hpcprov.record.fitting import Shapes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+# What `moment.iso` writes: no need to look further.
+PLAIN_TIME = re.compile(
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]+)?Z"
+)
+SINCE_EPOCH = "1970"
 
 
 def number(value: Any) -> bool:
@@ -38,21 +48,23 @@ def table(value: Any) -> bool:
 
 def time(value: Any) -> bool:
     try:
-        return type(value) is str and moment.ns(value) >= 0
+        if type(value) is not str:
+            return False
+        return (PLAIN_TIME.fullmatch(value) is not None and value >= SINCE_EPOCH) or moment.ns(value) >= 0
     except ValueError:
         return False
 
 
 def pair(value: Any) -> bool:
-    return type(value) is list and len(value) == 2 and all(map(whole, value))
+    return type(value) is list and len(value) == 2 and type(value[0]) is int and type(value[1]) is int
 
 
 def texts_by_name(value: Any) -> bool:
-    return type(value) is dict and all(type(item) is str for item in value.values())
+    return type(value) is dict and {str}.issuperset(map(type, value.values()))
 
 
 def counts_by_name(value: Any) -> bool:
-    return type(value) is dict and all(type(item) is int for item in value.values())
+    return type(value) is dict and {int}.issuperset(map(type, value.values()))
 
 
 class Maybe:
@@ -155,9 +167,13 @@ RECORD = {
 }
 
 
+TYPES: dict[Any, set[type]] = {number: {int, float}, whole: {int}, text: {str}, flag: {bool}, table: {dict}}
+FITS = Shapes(Maybe, Since, {test: frozenset(types) for test, types in TYPES.items()}).test_of(RECORD)
+
+
 def misfit(record: Any) -> str | None:
     """What is missing or of another type in a record; None when its readers can rely on it."""
-    where = _misfit(record, RECORD, "the record")
+    where = None if FITS(record) else _misfit(record, RECORD, "the record")
     if where is not None:
         return f"{where} is not what it must be, or missing"
     count = record["ranks"]["count"]
