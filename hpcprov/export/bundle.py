@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION, MANIFEST = "hpcprov-bundle", 1, "bundle.json"
 # record.json, its earlier revisions, and what vouches for it or tells what was pruned.
-OWN_NAME = re.compile(r"record(\.[0-9]{1,9})?\.json|record\.sig|pruned\.json")
+OWN_NAME = re.compile(r"record(\.[0-9]{1,9})?\.(json|sig)|pruned\.[0-9]{1,9}\.json")
 
 
 def render(runs: list[Run]) -> dict[str, str | bytes | Copied]:
@@ -36,14 +36,15 @@ def render(runs: list[Run]) -> dict[str, str | bytes | Copied]:
     if not sealed:
         hint = "`hpcprov settle` makes the record of a run that is over"
         raise HpcprovError(f"run {runs[0].id!a} has no record yet", hint=hint)
-    files: dict[str, str | bytes | Copied] = {
-        f"{os.path.basename(run.directory)}/{name}": copied for run in sealed for name, copied in _files(run.directory)
+    content: dict[str, str | bytes | Copied] = {
+        f"{os.path.basename(run.directory)}/{name}": copied for run in sealed for name, copied in files(run.directory)
     }
-    manifest = {"format": FORMAT, "version": VERSION, "runs": sorted({name.partition("/")[0] for name in files})}
-    return files | {MANIFEST: json.dumps(manifest, indent=1, sort_keys=True) + "\n"}
+    manifest = {"format": FORMAT, "version": VERSION, "runs": sorted({name.partition("/")[0] for name in content})}
+    return content | {MANIFEST: json.dumps(manifest, indent=1, sort_keys=True) + "\n"}
 
 
-def _files(directory: str) -> Iterator[tuple[str, Copied]]:
+def files(directory: str) -> Iterator[tuple[str, Copied]]:
+    """A record, what it was folded from and what vouches for it: names, and what is copied."""
     own = [name for name in os.listdir(directory) if OWN_NAME.fullmatch(name)]
     for name in sorted({*own, *log_names(directory)} - {layout.DONE}):
         path = os.path.join(directory, name)

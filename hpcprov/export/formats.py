@@ -42,10 +42,11 @@ class Run:
 
 
 class Copied:
-    """A file that becomes a part of a directory: the `path` of what is copied, and its `size` in bytes."""
+    """A file that becomes a part of a directory: the `path` of what is copied, its `size` in bytes and, where it must
+    still be what was looked at, its `mtime` in ns."""
 
-    def __init__(self, path: str, size: int) -> None:
-        self.path, self.size = path, size
+    def __init__(self, path: str, size: int, mtime: int | None = None) -> None:
+        self.path, self.size, self.mtime = path, size, mtime
 
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ class Format:
 
 #: By the name that --to takes. `module` is one of hpcprov.export.
 FORMATS = {
+    "rocrate": Format(
+        "rocrate", "runs", ".crate.zip", "Workflow Run RO-Crate 0.5, a directory or ZIP file", ("copy", "license")
+    ),
     "prov-json": Format("prov_json", "runs", ".prov.json", "W3C PROV as PROV-JSON, a bundle for each run"),
     "prov-n": Format("prov_n", "runs", ".provn", "W3C PROV in its notation for people, PROV-N"),
     "prov-o": Format("prov_o", "runs", ".prov.ttl", "W3C PROV as linked data: PROV-O in Turtle"),
@@ -82,7 +86,7 @@ FORMATS = {
 def render(name: str, source: Source, **options: Any) -> Content:
     """The content of `source` in a format. Raises HpcprovError where the format does not fit it."""
     form = FORMATS[name]
-    refuse = [option for option, value in options.items() if value and option not in form.options]
+    refuse = [option for option, value in options.items() if value is not None and option not in form.options]
     if refuse:
         raise HpcprovError(f"--{refuse[0]} is not for the format {name}")
     kept = {option: options[option] for option in form.options if option in options}

@@ -138,8 +138,11 @@ def _fill(file: IO[bytes], content: str | bytes | Copied) -> None:
         while left and (block := origin.read(min(BLOCK, left))):
             file.write(block)
             left -= len(block)
-    if left:
-        raise HpcprovError(f"{content.path!a} became shorter while it was copied")
+        facts = os.fstat(origin.fileno())
+    if left or (content.mtime is not None and (facts.st_size, facts.st_mtime_ns) != (content.size, content.mtime)):
+        raise HpcprovError(
+            f"{content.path!a} changed while it was copied", hint="export again when nobody writes to it"
+        )
 
 
 def _draft(place: str) -> str:
