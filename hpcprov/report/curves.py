@@ -54,9 +54,12 @@ def curves(record: Record) -> dict[str, Any] | None:
     series = [(name, part(value, "series")) for name, value in known]
     span = max((last(one) for _, one in series), default=0.0)
     panels = [panel(series, span, *kind) for kind in PANELS] if span > 0 else []
+    drawn = [one for one in panels if one is not None]
+    if not drawn and not any(number(value.get("rss")) for _, value in known):
+        return None  # it was over before there was anything to see
     return {
         "nodes": len(known),
-        "panels": [one for one in panels if one is not None],
+        "panels": drawn,
         "axis": [took(span * share / 2) for share in range(3)],
         "totals": totals([value for _, value in known]),
     }

@@ -1,0 +1,127 @@
+"""Make a page of a run, or of many, in one file that needs no network: to read, print and keep.
+
+Of one run: what, who, where, when, how it ended, ranks, resources, inputs and outputs with their signatures, software,
+code, what it printed. Of several runs, of all since a time, or of a workflow: a table and the graph of their data.
+--index writes a calendar of all runs, a page for each month.
+
+A page is written to report-RUN.html here unless -o names another file (- is standard output); Markdown, for a paper's
+appendix, and text go to standard output. Only a report is overwritten without --force.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from hpcprov.commands.choose import HELP, Run, choose, parts_of, store_here, tell
+from hpcprov.commands.runs import _time as moment
+from hpcprov.record.errors import HpcprovError
+from hpcprov.record.layout import Store
+from hpcprov.record.text import printable
+from hpcprov.record.wording import size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXAMPLE = "hpcprov report last -o figure3.html"
+
+FORMATS = ("html", "md", "text")
+#: What a file of ours has in its first bytes, whatever its format.
+MARKS = (b'<meta name="generator" content="hpcprov ', b"<!-- hpcprov report -->", b"hpcprov report: ")
+HEAD = 4096
+MOST_PARTS = 1000  # of a job or workflow, looked into for how they ended
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `hpcprov report`."""
+    parser.add_argument("run", metavar="RUN", nargs="*", help=HELP)
+    parser.add_argument(
+        "--since", metavar="TIME", type=moment, help="all runs since 2026-11-21, or of the last 6h, 2d, 1w"
+    )
+    parser.add_argument("--until", metavar="TIME", type=moment, help="with --since: up to then")
+    parser.add_argument("--workflow", metavar="RUN", help="a workflow's or job's runs, with the graph of their data")
+    parser.add_argument("--index", action="store_true", help="a calendar of all runs, in the directory that -o names")
+    parser.add_argument("--format", choices=FORMATS, default="html", metavar="FORMAT", help="html (usual), md, text")
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to; - is standard output")
+    parser.add_argument("--force", action="store_true", help="overwrite a file that is no report")
+    parser.add_argument("--root", metavar="DIR", action="append", default=[], help="a .hpcprov directory; repeatable")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Render what was asked for and put it where it belongs."""
+    check(args)
+    if args.index or args.workflow or args.since is not None or len(args.run) > 1:
+        from hpcprov.commands import report_many
+
+        return report_many.run(args)
+    found = one(args.run[0], args.root)
+    put(text_of(found, args.format), args, f"report-{found.id}.html")
+    return 0
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse what does not go together, before anything is read."""
+    chosen = [bool(args.run), args.since is not None, args.workflow is not None, args.index]
+    if sum(chosen) != 1:
+        hint = "hpcprov report RUN... | --since TIME | --workflow RUN | --index"
+        raise HpcprovError("say which runs: one of RUN, --since, --workflow and --index", hint=hint)
+    if args.until is not None and args.since is None:
+        raise HpcprovError("--until goes with --since")
+
+
+def one(name: str, roots: Sequence[str]) -> Run:
+    """The run of that name, here or in the stores that --root names. Raises NoSuchRun, AmbiguousRun, NoStore."""
+    if not roots:
+        return choose(store_here(), name)
+    from hpcprov.catalog import open_catalog
+
+    with open_catalog(list(roots)) as catalog:
+        row = catalog.run(name)
+        return Run(row.directory, catalog.record(row.id))
+
+
+def text_of(found: Run, form: str) -> str:
+    """The report of one run. Raises MissingTemplates."""
+    known = {part.id: part.record for part in known_parts(found)}
+    if form == "html":
+        from hpcprov.report import run as page
+
+        return page.render(found.record, directory=found.directory, known=known)
+    from hpcprov.report import markdown, text
+    from hpcprov.report import run as page
+
+    values = page.values(found.record, found.directory, known)
+    return text.render(values) if form == "text" else markdown.render(values)
+
+
+def known_parts(found: Run) -> list[Run]:
+    """The runs of a job or workflow that lie in the same store, as far as they can be read."""
+    if not found.record["parts"]:
+        return []
+    root = found.directory.rpartition("/records/")[0] or os.path.dirname(os.path.dirname(found.directory))
+    return list(parts_of(Store(root), found.record, MOST_PARTS))
+
+
+def put(text: str, args: argparse.Namespace, usual: str) -> None:
+    """Write a report to the file that was named, else a page to `usual` and other forms to standard output; say where
+    it is. Raises HpcprovError when what is there is no report."""
+    from hpcprov.export import place
+
+    where = args.output or (os.path.join(os.curdir, usual) if args.format == "html" else "-")
+    if where == "-":
+        place.to_stream(text, sys.stdout.buffer)
+        return
+    place.write(text, where, force=args.force or is_report(where))
+    tell(f"written: {printable(where)} ({size(len(text.encode('utf-8', 'replace')))})")
+
+
+def is_report(path: str) -> bool:
+    """Is there a report of ours, which a newer one may replace?"""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            begin = file.read(HEAD)
+    except OSError:
+        return False
+    return any(mark in begin for mark in MARKS)
