@@ -93,7 +93,7 @@ def _by_fields(look: Lookups, used: list[Version]) -> list[Made]:
     for value, maker in look.found("field", rare, "generated", COMMON * len(rare)):
         candidates.setdefault(value, []).append(maker)
     paths = _paths(look, candidates)
-    made = []
+    made: list[Made] = []
     for version in used:
         links: dict[object, Made] = {}
         for field in asked[id(version)]:

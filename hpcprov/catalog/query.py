@@ -205,13 +205,28 @@ class Catalog:
         return sorted({row.id: row for row in found}.values(), key=lambda row: (row.start or "", row.id))
 
     def lineage(
-        self, target: str, *, up: bool = True, down: bool = False, depth: int | None = None, most: int = 10_000
+        self,
+        target: str | Sequence[str],
+        *,
+        up: bool = True,
+        down: bool = False,
+        depth: int | None = None,
+        most: int = 10_000,
+        cwd: str | None = None,
     ) -> Graph:
-        """Where an artifact or a run came from, and what came of it: see catalog/lineage.py."""
+        """Where data or runs came from, and what came of them (docs/lineage.md). `target`: a path (relative to `cwd`),
+        a path and a field, a digest, or a run; or a list of run ids. `depth`: so many runs on each way; `most`: so many
+        nodes. Raises NoSuchRun, AmbiguousRun, and HpcprovError when nothing is known of it."""
         from hpcprov.catalog.lineage import lineage
+        from hpcprov.catalog.lookups import TableLookups
+        from hpcprov.catalog.target import find_start, of_runs
 
-        graph: Graph = lineage(self, target, up=up, down=down, depth=depth, most=most)
-        return graph
+        look = TableLookups(self._sources)
+        if isinstance(target, str):
+            start = find_start(self, look, target, cwd=os.getcwd() if cwd is None else cwd)
+        else:
+            start = of_runs(self, list(target))
+        return lineage(look, start, up=up, down=down, depth=depth, most=most)
 
     def _stream(self, source: Source, sql: str, parameters: Sequence[Any]) -> Iterator[RunRow]:
         return (RunRow(source.root, row) for row in source.connection.execute(sql, tuple(parameters)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Protocol, TypeAlias
+    from typing import Any, Protocol, TypeAlias
 
     #: What versions are looked up by: "signature", "storage", "path", or "field" (the signature of one of theirs).
     By: TypeAlias = str
@@ -32,7 +32,7 @@ class Version:
         *("run", "signature", "size", "state", "storage"),
     )
 
-    def __init__(self, run: str, role: str, path: str, *, number: object = None, root: str = "") -> None:
+    def __init__(self, run: str, role: str, path: str, *, number: Any = None, root: str = "") -> None:
         self.run, self.role, self.path, self.number, self.root = run, role, path, number, root
         self.state = "ok"
         self.format: str | None = None
@@ -99,9 +99,6 @@ if TYPE_CHECKING:
 
         def artifacts(self, runs: Iterable[str], role: str) -> list[Version]:
             """What these runs used or generated, sorted by run and path."""
-
-        def parts(self, whole: str) -> list[str]:
-            """The ids of the runs of a job or workflow, in order of time."""
 
         def counts(self, by: By, values: Iterable[str], role: str) -> dict[str, int]:
             """How many versions in this role have each value."""
