@@ -27,10 +27,13 @@ ROLES = (("inputs", "used"), ("outputs", "generated"))
 EVENTS = ("start", "declared")  # the events that `resolve` goes by
 
 
-def patterns(starts: Iterable[Mapping[str, Any]]) -> dict[Key, None]:
-    """(role, working directory, pattern) in the order in which ranks declared them, each once."""
+def patterns(events: Iterable[Mapping[str, Any]]) -> dict[Key, None]:
+    """(role, working directory, pattern) in the order in which ranks declared them, each once: with their start, or a
+    program of the run by a `declared` event of its own."""
     found: dict[Key, None] = {}
-    for start in starts:
+    for start in events:
+        if start.get("event") == "declared" and start.get("role") in ("used", "generated"):
+            found[str(start["role"]), str(start.get("cwd")), str(start.get("pattern"))] = None
         for key, role in ROLES:
             for pattern in start.get(key) or []:
                 if isinstance(pattern, str):

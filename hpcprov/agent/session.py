@@ -20,15 +20,16 @@ from hpcprov.record.layout import Store
 PATIENCE = 5.0  # s for facts that are still being collected when the ranks have ended
 
 
-def run(*, root: str, run_id: str, log: str, node: str) -> None:
-    """Serve the ranks of `node` until they have ended, then finish the run as far as this node can.
+def run(*, root: str, run_id: str, log: str, node: str, listening: int = 3) -> None:
+    """Serve the ranks of `node` until they have ended, then finish the run as far as this node can. `listening`: the
+    descriptor of the socket.
 
     Nothing slow stands before `watch`: launchers wait for the agent's answers.
     """
     worker, hurrier = priority.Worker(), priority.Worker()
     priority.idle()
     journal = Journal(log, node)
-    ranks = Node(socket.socket(fileno=3), journal)
+    ranks = Node(socket.socket(fileno=listening), journal)
     introduce(journal)
     ranks.turn(0.5)
     membership = Membership(Store(root), run_id, log=os.path.basename(log), node=node)

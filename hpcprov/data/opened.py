@@ -1,4 +1,5 @@
-"""Arrays and datasets that a program holds open: numpy, h5py, zarr and xarray objects behind the readers' interface.
+"""Arrays, tables and datasets that a program holds open: objects of numpy, h5py, zarr, xarray, pandas, polars and pyarrow
+behind the readers' interface.
 
     opened(h5py.File("out.h5")["g/x"]).fields[0].read(((0, 10),))
 
@@ -25,6 +26,9 @@ ADAPTERS = {
     "h5py": ("hpcprov.data.opened_hdf5", "of_h5py"),
     "zarr": ("hpcprov.data.opened_zarr", "of_zarr"),
     "xarray": ("hpcprov.data.opened_xarray", "of_xarray"),
+    "pandas": ("hpcprov.data.opened_tables", "of_pandas"),
+    "polars": ("hpcprov.data.opened_tables", "of_polars"),
+    "pyarrow": ("hpcprov.data.opened_tables", "of_pyarrow"),
 }
 #: What Python's own scalars are to numpy.
 SCALARS = (bool, int, float, complex)
@@ -44,7 +48,7 @@ def opened(thing: Any) -> Dataset:
     raise TypeError(f"{type(thing).__module__}.{type(thing).__qualname__} has no signature: {EXPECTED}")
 
 
-EXPECTED = "give a path, or an array or dataset of numpy, h5py, zarr or xarray"
+EXPECTED = "give a path, or an array, table or dataset of numpy, h5py, zarr, xarray, pandas, polars or pyarrow"
 
 
 def of_numpy(values: Any) -> Dataset:

@@ -68,7 +68,8 @@ def signature(
     shape: tuple[int, ...] | None = None,
     follow: bool = False,
 ) -> Signature:
-    """The signature of `thing`: the path of a file or store, or an open object of numpy, h5py, zarr or xarray.
+    """The signature of `thing`: the path of a file or store, or an open object of numpy, h5py, zarr, xarray, pandas,
+    polars or pyarrow.
 
     With `comm` (mpi4py) the call is collective, the ranks share the work and all get the same answer. Then `thing` is
     the same path or open dataset on every rank, or, with `offset` and `shape`, this rank's block of a distributed

@@ -16,6 +16,7 @@ from typing import Any
 
 from hpcprov.data.interface import Dataset, Field
 from hpcprov.data.open import MissingReader, check_name, format_of, open_data, readable, reason
+from hpcprov.data.opened import opened
 from hpcprov.data.types import Unsigned
 from hpcprov.record.artifact import BLANK
 from hpcprov.record.errors import UnreadableData
@@ -27,6 +28,7 @@ from hpcprov.signature.past import Past
 from hpcprov.signature.reuse import Reuse
 from hpcprov.signature.snapshot import Snapshot, look
 from hpcprov.signature.storage import storage_digest
+from hpcprov.signature.threads import sign_field
 from hpcprov.signature.watch import Watch
 
 CHANGED = "changed while it was read"
@@ -211,6 +213,17 @@ def _look(path: str) -> Snapshot | dict[str, Any]:
         return {**BLANK, "state": "missing", "reason": "there is no such file or directory"}
     except (OSError, ValueError, UnreadableData) as error:
         return {**BLANK, "state": "unreadable", "reason": reason(error)}
+
+
+def describe_values(thing: Any, *, threads: int | None = None) -> dict[str, Any]:
+    """The facts about an object in memory (an array, table or dataset, as `hpcprov.signature` takes them): its signature
+    is that of a file with these values. Raises Unsigned, TypeError, MissingReader."""
+    data = opened(thing)
+    signed = [sign_field(one, threads=thread_count(threads)) for one in data.fields]
+    root = tree.dataset_root(data.kind, [(one.path, one.root) for one in signed])
+    found = {"digest": tree.text(root), "how": "full", "kind": data.kind, "fields": [_field(one) for one in signed]}
+    size = sum(one.size for one in signed)
+    return BLANK | {"state": "ok", "format": data.format, "size": size, "signature": found}
 
 
 def _seen(snapshot: Snapshot) -> dict[str, Any]:

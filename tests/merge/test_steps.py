@@ -7,12 +7,12 @@ import random
 from typing import Any
 
 import pytest
-from merge.build import Launch, normal
 from record_check import check_folded
 
 from hpcprov.merge import steps as folding
 from hpcprov.merge.fold import fold
 from hpcprov.record import event as border
+from merge.build import Launch, normal
 
 
 def told(launch: Launch, entries: list[dict[str, Any]], rank: int = 0, at: float = 1, pid: int = 70) -> Launch:
