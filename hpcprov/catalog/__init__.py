@@ -9,14 +9,17 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hpcprov.catalog.query import Catalog
 
 
-def open_catalog(roots: Sequence[str] | None = None, *, update: bool = True) -> Catalog:
+def open_catalog(
+    roots: Sequence[str] | None = None, *, update: bool = True, tell: Callable[[str], None] | None = None
+) -> Catalog:
     """The catalog of one or several `.hpcprov` directories, brought up to date; without any that of the working
-    directory. With `update=False` it answers from what it knew before. Raises NoStore."""
+    directory. With `update=False` it answers from what it knew before; `tell` hears what takes long.
+    Raises NoStore."""
     from hpcprov.catalog.query import Catalog
 
     if roots is None:
@@ -25,4 +28,4 @@ def open_catalog(roots: Sequence[str] | None = None, *, update: bool = True) -> 
         from hpcprov.record.layout import find_store
 
         roots = [find_store(os.environ, os.getcwd()).root]
-    return Catalog([roots] if isinstance(roots, str) else roots, update=update)
+    return Catalog([roots] if isinstance(roots, str) else roots, update=update, tell=tell)

@@ -148,6 +148,24 @@ def _path(found: Condition, value: Any, filters: Mapping[str, Any]) -> None:
         )
 
 
+def matching(run: int, filters: Mapping[str, Any]) -> list[tuple[str, list[Any]]]:
+    """Queries for what in one run fits the filters `digest` and `path`: columns of found.Match."""
+    role = roles(filters, "a.role")
+    begin = f"SELECT a.role, a.path, NULL, a.signature, a.storage FROM artifacts a WHERE a.run = ?{role} AND "
+    inside = "SELECT a.role, a.path, f.path, f.signature, NULL FROM artifacts a JOIN fields f ON f.artifact = a.number "
+    found: list[tuple[str, list[Any]]] = []
+    for pattern in several(filters.get("path") or []):
+        text, parameters = path_condition(pattern)
+        found.append((f"{begin}{text} ORDER BY a.number", [run, *parameters]))
+    for digest in several(filters.get("digest") or []):
+        ranges = digest_ranges(digest)
+        (one, ends), (other, more) = in_ranges("a.signature", ranges), in_ranges("a.storage", ranges)
+        found.append((f"{begin}({one} OR {other}) ORDER BY a.number", [run, *ends, *more]))
+        text, ends = in_ranges("f.signature", ranges)
+        found.append((f"{inside}WHERE a.run = ?{role} AND {text} ORDER BY a.number", [run, *ends]))
+    return found
+
+
 def _has_path(artifacts: list[Any], patterns: list[str], wanted: list[str]) -> bool:
     from fnmatch import fnmatchcase
 

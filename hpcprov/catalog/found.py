@@ -26,17 +26,17 @@ class RunRow:
     record was changed since it was sealed, None while it goes on.
     """
 
-    __slots__ = ("commit", "directory", "id", "image", "key", "root", "sealed", "summary")
+    __slots__ = ("commit", "directory", "id", "image", "key", "place", "root", "sealed", "stamp", "summary")
 
     def __init__(self, root: str, columns: tuple[Any, ...]) -> None:
         """`columns`: those of COLUMNS."""
-        self.key, self.id, place, sealed, self.commit, self.image, text = columns
+        self.key, self.id, self.place, self.stamp, sealed, self.commit, self.image, text = columns
         self.commit, self.image = maybe_told(self.commit), maybe_told(self.image)
-        self.root, self.directory = root, os.path.join(root, place)
-        self.sealed: bool | None = None if place.startswith("runs/") else bool(sealed)
+        self.root, self.directory = root, os.path.join(root, self.place)
+        self.sealed: bool | None = None if self.place.startswith("runs/") else bool(sealed)
         self.summary: dict[str, Any] = json.loads(text) | {"id": self.id, "directory": self.directory}
 
-    COLUMNS = "r.number, r.id, r.place, r.sealed, r.code_commit, r.image, s.summary"
+    COLUMNS = "r.number, r.id, r.place, r.stamp, r.sealed, r.code_commit, r.image, s.summary"
 
     def __repr__(self) -> str:
         return f"<RunRow {self.id} {self.status}>"
@@ -169,6 +169,23 @@ class ArtifactRow:
         """Its arrays or columns, in order of the record."""
         asked = "SELECT path, type, shape, bytes, signature FROM fields WHERE artifact = ?"
         return [FieldRow(columns) for columns in self._ask(asked, (self.key,))]
+
+
+class Match:
+    """Where something that was looked for is: in which `role` of a run, at which `path`, in which `field` of it (None:
+    the artifact itself), and its `signature` and `storage` digest."""
+
+    __slots__ = ("field", "path", "role", "signature", "storage")
+
+    def __init__(self, columns: tuple[Any, ...]) -> None:
+        self.role, path, field, self.signature, self.storage = columns
+        self.path, self.field = told(path), maybe_told(field)
+
+    def __repr__(self) -> str:
+        return f"<Match {self.role} {self.path!a} {self.field!a}>"
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("role", "path", "field", "signature", "storage")}
 
 
 class FieldRow:

@@ -21,21 +21,24 @@ from hpcprov.catalog.reading import YOUNG, has_late_frames, stamp_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from hpcprov.catalog.reading import Found
     from hpcprov.record.layout import Store
 
+LONG = 5000  # records whose reading is announced
 BATCH = 500  # records in one transaction
 NEWEST = 1000  # records that are looked at by each call
+LOOKED = "looked at all"  # when that was, s since the epoch
 ONCE = 24 * 3600  # s after which all are
 
 
 class Index:
     """One store's catalog: its `connection`, and `notes` on how it is kept."""
 
-    def __init__(self, place: Store) -> None:
-        self.store = place
+    def __init__(self, place: Store, tell: Callable[[str], None] | None = None) -> None:
+        """`tell` hears what takes long."""
+        self.store, self.tell = place, tell
         self.connection, note = store.opened(place)
         self.notes = [note] if note is not None else []
 
@@ -49,6 +52,14 @@ class Index:
                 return self._update()
             except sqlite3.DatabaseError as error:
                 self._replace(error)
+
+    def read_again(self, places: list[str]) -> None:
+        """Bring what is known of some places up to date."""
+        try:
+            self._add(places)
+        except sqlite3.DatabaseError as error:
+            self._replace(error)
+            self.update()
 
     def unread(self) -> list[str]:
         """What is wrong with records that could not be read."""
@@ -70,7 +81,9 @@ class Index:
     def _update(self) -> None:
         local = store.is_local(self.store.root)
         known, now = self._known_days(), days.days(self.store)
-        listed = {day: days.settled(changed, local=local) for day, changed in now.items() if known.get(day) != changed}
+        every = self._is_time()
+        changed = (day for day in now if every or known.get(day) != now[day])
+        listed = {day: days.settled(now[day], local=local) for day in changed}
         gone: list[str] = []
         wanted: dict[str, None] = {}
         for day in listed:
@@ -82,14 +95,26 @@ class Index:
         if gone:
             with writing.transaction(self.connection):
                 writing.remove(self.connection, gone)
-        for batch in batches(read_places(self.store, list(wanted))):
-            with writing.transaction(self.connection):
-                writing.add(self.connection, batch)
+        if self.tell is not None and len(wanted) >= LONG:
+            self.tell(f"indexing {len(wanted):,} records of {self.store.root}")
+        self._add(list(wanted))
         store.make_indexes(self.connection)
         if listed or known.keys() - now.keys():
             with writing.transaction(self.connection):
                 writing.forget_days(self.connection, known.keys() - now.keys())
                 writing.set_days(self.connection, listed.items())
+                if every:
+                    writing.set_meta(self.connection, LOOKED, str(int(time.time())))
+
+    def _is_time(self) -> bool:
+        """Have the stamps of all records not been looked at for a day?"""
+        row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (LOOKED,)).fetchone()
+        return row is None or not 0 <= time.time() - int(row[0]) < ONCE
+
+    def _add(self, places: list[str]) -> None:
+        for batch in batches(read_places(self.store, places)):
+            with writing.transaction(self.connection):
+                writing.add(self.connection, batch)
 
     def _known_days(self) -> dict[str, int]:
         return dict(self.connection.execute("SELECT day, changed FROM days"))

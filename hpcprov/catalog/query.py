@@ -13,16 +13,17 @@ import sqlite3
 from itertools import islice
 
 from hpcprov.catalog import live
-from hpcprov.catalog.filters import condition, digest_ranges, in_ranges, marks, path_condition
-from hpcprov.catalog.found import ArtifactRow, RunRow
+from hpcprov.catalog.filters import condition, digest_ranges, in_ranges, marks, matching, path_condition
+from hpcprov.catalog.found import ArtifactRow, Match, RunRow
 from hpcprov.catalog.index import Index
+from hpcprov.catalog.reading import stamp_of
 from hpcprov.catalog.schema import stored
 from hpcprov.record import layout, model
 from hpcprov.record.errors import AmbiguousRun, NoStore, NoSuchRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from hpcprov.catalog.graph import Graph
@@ -37,11 +38,20 @@ class Source:
     def __init__(self, root: str, connection: sqlite3.Connection) -> None:
         self.root, self.connection = root, connection
 
+    def ask(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        return self.connection.execute(sql, tuple(parameters)).fetchall()
+
+    def has(self, row: RunRow) -> bool:
+        """Is a row from here?"""
+        asked = "SELECT 1 FROM runs WHERE number = ? AND place = ?"
+        return self.root == row.root and bool(self.ask(asked, (row.key, row.place)))
+
 
 class Catalog:
     """Runs and artifacts of all stores in `roots`; `problems`: what could not be read; `notes` on how it is kept."""
 
-    def __init__(self, roots: Sequence[str], *, update: bool = True) -> None:
+    def __init__(self, roots: Sequence[str], *, update: bool = True, tell: Callable[[str], None] | None = None) -> None:
+        """`tell` hears what takes long."""
         self.roots = list(dict.fromkeys(os.path.abspath(root) for root in roots))
         self.problems: list[str] = []
         self.notes: list[str] = []
@@ -49,7 +59,7 @@ class Catalog:
         self._sources: list[Source] = []
         try:
             for root in self.roots:
-                self._open(root, update=update)
+                self._open(root, tell, update=update)
         except BaseException:
             self.close()
             raise
@@ -70,11 +80,11 @@ class Catalog:
             index.close()
         self._sources, self._indexes = [], []
 
-    def _open(self, root: str, *, update: bool) -> None:
+    def _open(self, root: str, tell: Callable[[str], None] | None, *, update: bool) -> None:
         if not os.path.isdir(root):
             raise NoStore(f"{root!a} is not a directory", hint="--root names a `.hpcprov` directory")
         store = layout.Store(root)
-        index = Index(store)
+        index = Index(store, tell)
         self._indexes.append(index)
         if update:
             index.update()
@@ -134,6 +144,27 @@ class Catalog:
             names = [row.id if len(self.roots) < 2 else f"{row.id}  ({row.root})" for row in found[:12]]
             raise AmbiguousRun(f"{text!a} names {len(found)} runs", hint="\n".join(["one of:", *names]))
         return found[0]
+
+    def checked(self, rows: Sequence[RunRow]) -> list[RunRow]:
+        """The same runs, those of them read again whose records were changed by hand since they were indexed."""
+        stale: dict[str, list[str]] = {}
+        for row in rows:
+            if row.sealed is not None and stamp_of(row.directory) != row.stamp:
+                stale.setdefault(row.root, []).append(row.place)
+        for index in self._indexes:
+            if index.store.root in stale:
+                index.read_again(stale[index.store.root])
+        changed = {(root, place) for root, places in stale.items() for place in places}
+        fresh = {(row.root, row.place): row for row in self.by_id([place.rpartition("/")[2] for _, place in changed])}
+        found = [fresh.get((row.root, row.place)) if (row.root, row.place) in changed else row for row in rows]
+        return [row for row in found if row is not None]
+
+    def matches(self, row: RunRow, **filters: Any) -> list[Match]:
+        """Why a run was found by `digest` or `path`: its artifacts and fields that fit, in order of the record."""
+        source = next(one for one in self._sources if one.has(row))
+        return [
+            Match(columns) for sql, parameters in matching(row.key, filters) for columns in source.ask(sql, parameters)
+        ]
 
     def by_id(self, ids: Sequence[str]) -> list[RunRow]:
         """The runs with these ids, as far as they are known."""
@@ -246,16 +277,13 @@ class Catalog:
         sql = f"SELECT {ArtifactRow.COLUMNS} FROM artifacts a JOIN runs r ON r.number = a.run WHERE {text}"
         sql += f" ORDER BY {order}" + (f" LIMIT {int(limit)}" if limit is not None else "")
         found = [
-            ArtifactRow(source.root, row, self._asker(source))
+            ArtifactRow(source.root, row, source.ask)
             for source in self._sources
             for row in source.connection.execute(sql, tuple(parameters))
         ]
         if len(self._sources) > 1 and order != "a.number":
             found.sort(key=lambda one: one.began, reverse=True)
         return found[:limit]
-
-    def _asker(self, source: Source) -> Any:
-        return lambda sql, parameters: source.connection.execute(sql, parameters).fetchall()
 
     def _named(self, text: str) -> list[RunRow]:
         exact = self._rows("r.id = ?", [stored(text)])

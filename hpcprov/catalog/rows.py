@@ -141,7 +141,7 @@ def _run(record: model.Record, known: Known, sealed: bool) -> dict[str, Any]:
         "name": maybe_stored(run["name"]),
         "status": stored(run["status"]),
         "began": run["start"] or "",
-        "ended": run["end"] or run["last_heard"] or "",
+        "ended": run["end"] or run["last_heard"] or run["start"] or "",
         "duration": _number(run["duration_s"]),
         "account": maybe_stored(user["name"]),
         "uid": _number(user["uid"]),

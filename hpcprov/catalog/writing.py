@@ -105,6 +105,11 @@ def set_days(connection: sqlite3.Connection, days: Iterable[tuple[str, int]]) ->
     connection.executemany(INTO["days"], days)
 
 
+def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
+    connection.execute("DELETE FROM meta WHERE name = ?", (name,))
+    connection.execute("INSERT INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+
 def forget_days(connection: sqlite3.Connection, days: Iterable[str]) -> None:
     connection.executemany("DELETE FROM days WHERE day = ?", [(day,) for day in days])
 
