@@ -1,9 +1,10 @@
 """Check that data is what was recorded, and say which fields are not, and where.
 
 TARGET is a path, which should be what the newest run that made it (else the newest that used it) has recorded, or a
-run, whose inputs and outputs are all checked; of a job or workflow, those of its runs. Everything is read again. The
-exit status is 0 when what could be checked is as it was, 1 when anything is changed, missing or unreadable, and 2 when
-there was nothing to check.
+run, whose inputs and outputs are all checked; of a job or workflow, those of its runs. Everything is read again, the
+records themselves and their logs as well. With --attested-by, somebody in that list of signers (as ssh-keygen has it,
+ALLOWED SIGNERS) must have vouched for the record: `hpcprov attest`. The exit status is 0 when what could be checked is
+as it was, 1 when anything is changed, missing, unreadable or not attested, and 2 when there was nothing to check.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import shlex
 import tempfile
 
-from hpcprov.commands import expected
+from hpcprov.commands import expected, verify_record
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import HELP, listed, store_here, tell
 from hpcprov.commands.ending import tidy
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cached", action="store_true", help="trust what is known of files that look untouched")
     parser.add_argument("--threads", metavar="N", type=thread_number, help="threads (default: the CPUs it may use)")
     parser.add_argument("--json", action="store_true", help="print one JSON list with an object for each artifact")
+    verify_record.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
                     print("\n".join(lines(verdict)), flush=True)
     if args.json:
         print(json.dumps(results, indent=2))
-    elif len(results) != 1:
-        print(_summary(results))
+    elif len(artifacts := [verdict for verdict in results if verdict["role"] != "record"]) > 1:
+        print(_summary(artifacts))
     return _status(results)
 
 
@@ -84,6 +86,7 @@ def _check_usage(args: argparse.Namespace) -> None:
         refuse("--field goes with --against hpcprov1:..., the signature that the field should have")
     if args.storage and values:
         refuse("--storage compares bytes, and hpcprov1:... is a signature of values: use one of them")
+    verify_record.check_usage(args)
 
 
 class _Reader:
@@ -112,7 +115,12 @@ def _verdicts(args: argparse.Namespace, reads: _Reader) -> Iterator[dict[str, An
     if args.against is not None:
         yield _against(args, reads)
         return
-    for one in _wanted(args):
+    found = _wanted(args)
+    records = list(verify_record.verdicts(found, args))
+    if not found and not records:
+        _nothing(f"{args.target!a} has no inputs or outputs")
+    yield from records
+    for one in found:
         yield _checked(one, args, reads)
 
 
@@ -120,7 +128,7 @@ def _status(results: list[dict[str, Any]]) -> int:
     from hpcprov.signature.verify import BAD, OK
 
     found = {verdict["status"] for verdict in results}
-    return 1 if found & set(BAD) else (0 if OK in found else 2)
+    return 1 if found & {*BAD, *verify_record.BAD} else (0 if OK in found else 2)
 
 
 def _wanted(args: argparse.Namespace) -> list[Expected]:
@@ -132,7 +140,7 @@ def _wanted(args: argparse.Namespace) -> list[Expected]:
     subject = "no record knows"
     if not named:
         try:
-            return expected.of_run(store_here(), args.target) or _nothing(f"{args.target!a} has no inputs or outputs")
+            return expected.of_run(store_here(), args.target)
         except NoSuchRun:  # a file that is gone is a target, too
             subject = f"there is no run {args.target!a}, and no record knows"
     path = os.path.abspath(args.target)
@@ -240,6 +248,9 @@ def _digest(facts: dict[str, Any] | None) -> str | None:
 
 def lines(verdict: dict[str, Any]) -> Iterator[str]:
     """A verdict as text: a line for the artifact, then one for each field."""
+    if verdict["role"] == "record":
+        yield from verify_record.lines(verdict)
+        return
     yield f"{verdict['status']:<11}  {printable(verdict['path'])}{_whence(verdict)}"
     if verdict["reason"] is not None:
         yield f"  {printable(verdict['reason'])}"
