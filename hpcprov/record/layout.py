@@ -24,6 +24,7 @@ TRUST = "HPCPROV_TRUST_STORE=1 uses it all the same"
 RECORD = "record.json"
 SIGNATURE = "record.sig"  # who vouches for the record: a DSSE envelope
 UNATTESTED = "record.unattested"  # why a record that should have been attested by itself was not
+IMPORTED = "imported.json"  # beside a record that was made elsewhere: from what package it came, and when
 DONE = "done"
 CLAIMS = "claims"
 PLAN = ".plan"
