@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 
 from hpcprov.capture import cgroup
+from hpcprov.quality.isolated import Comparing
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature.isolated import Isolated
 
@@ -42,6 +43,15 @@ def memory() -> int:
 
 def reader(settings: dict[str, Any], bar: Bar) -> Isolated:
     """A process that reads; `settings` as in `Isolated`."""
+    return Isolated(settings, **_limits(settings, bar))
+
+
+def comparer(settings: dict[str, Any], bar: Bar) -> Comparing:
+    """A process that compares, and reads as any other."""
+    return Comparing(settings, **_limits(settings, bar))
+
+
+def _limits(settings: dict[str, Any], bar: Bar) -> dict[str, Any]:
     writes = settings.get("cache_dir") is not None or settings.get("tiles_dir") is not None
 
     def progress(counts: dict[str, Any]) -> None:
@@ -49,4 +59,4 @@ def reader(settings: dict[str, Any], bar: Bar) -> Isolated:
         if isinstance(done, int) and isinstance(total, int):
             bar.show(done, total)
 
-    return Isolated(settings, memory=memory(), files=LARGEST_FILE if writes else 0, progress=progress)
+    return {"memory": memory(), "files": LARGEST_FILE if writes else 0, "progress": progress}

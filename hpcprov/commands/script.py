@@ -16,6 +16,8 @@ from hpcprov.commands.screen import when
 from hpcprov.merge.seal import verify_seal
 from hpcprov.record.ranges import count, text
 from hpcprov.record.text import printable
+from hpcprov.rerun.environment import kept
+from hpcprov.rerun.plan import REDACTED, is_parallel, starter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,17 +29,7 @@ HEAD = """#!/bin/sh
 # What hpcprov recorded, to be run again: `sh THIS_FILE`. Each command has its own directory, umask and environment.
 # Set LAUNCH to start a parallel command another way, for example LAUNCH='srun -n 4'; not where programs differ.
 """
-# Variables that tell a process its place in one launch or job: with the old values a new launch would fail.
-OLD_LAUNCH = re.compile(
-    r"(PMI|PMIX|OMPI|PRTE|ORTE|MPI_LOCAL|HYDI|MV2_COMM|SLURM|SLURMD|PBS|LSB|LSF|FLUX|PALS|HPCPROV|SGE)_|PMI_|MPI_LOCAL|HYDI"
-)
-# What a user set to tune a library (or prefixed for the launcher) is no place in a launch.
-USERS_OWN = re.compile(r"(OMPI|PMIX|PRTE)_MCA_(?!ess_|orte_|prte_|pmix_|base_env)")
-SHELL_OWN = frozenset(("PWD", "OLDPWD", "SHLVL", "_", "IFS", "PPID", "UID", "EUID", "LINENO", "RANDOM"))
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
-REDACTED = "***"
-STARTERS = {"slurm": "srun"}
 
 
 def script(records: list[Record]) -> str:
@@ -63,7 +55,7 @@ def _about(record: Record) -> list[str]:
         told.append("WARNING: this record was CHANGED since it was sealed: look at each line before it is run")
     if run["argv"] and any(REDACTED in word for word in run["argv"]):
         told.append(f"secrets were not recorded: {REDACTED} stands for them")
-    if _is_parallel(record):
+    if is_parallel(record):
         told.append(
             f"{ranks} ranks, launched by {kind}; its launch line was not recorded, the one below starts as many"
         )
@@ -78,27 +70,21 @@ def _setting(run: dict[str, Any]) -> list[str]:
 
 
 def _environment(common: dict[str, str]) -> list[str]:
-    names = [name for name in sorted(common) if NAME.fullmatch(name) and _is_kept(name)]
-    return [f"export {name}={quote(common[name])}" for name in names]
-
-
-def _is_kept(name: str) -> bool:
-    return name not in SHELL_OWN and (USERS_OWN.match(name) is not None or OLD_LAUNCH.match(name) is None)
+    return [f"export {name}={quote(value)}" for name, value in kept(common).items()]
 
 
 def _commands(record: Record) -> list[str]:
     run = record["run"]
     if not run["argv"]:
         return [":  # the command is not known"]
-    if not _is_parallel(record):
+    if not is_parallel(record):
         return [f"exec {_words(run['argv'])}"]
-    starter = STARTERS.get(record["launcher"]["kind"] or "", "mpiexec")
     if not run["others"]:
-        return [f"exec ${{LAUNCH-{starter} -n {_size(record)}}} {_words(run['argv'])}"]
-    return _several(record, starter)
+        return [f"exec ${{LAUNCH-{starter(record)} -n {_size(record)}}} {_words(run['argv'])}"]
+    return _several(record, starter(record))
 
 
-def _several(record: Record, starter: str) -> list[str]:
+def _several(record: Record, program: str) -> list[str]:
     """MPMD: `mpiexec -n 1 a : -n 3 b` where each command has neighbouring ranks and the same directory."""
     run = record["run"]
     rest = _size(record) - sum(count(other["ranks"]) for other in run["others"])
@@ -108,15 +94,11 @@ def _several(record: Record, starter: str) -> list[str]:
         printable(f"# rank {text(other['ranks'])} in {quote(other['cwd'] or '?')}, umask {other['umask']}")
         for other in run["others"]
     ]
-    return [*notes, f"exec {starter} {' : '.join(parts)}"]
+    return [*notes, f"exec {program} {' : '.join(parts)}"]
 
 
 def _size(record: Record) -> int:
     return int(record["launcher"]["size"] or record["ranks"]["count"])
-
-
-def _is_parallel(record: Record) -> bool:
-    return record["launcher"]["kind"] not in (None, "none") and _size(record) > 1
 
 
 def _words(argv: list[str]) -> str:

@@ -25,12 +25,12 @@ def closer(one: Artifact, other: Artifact, fields: list[dict[str, Any]]) -> list
         return fields
     if (one["size"] or 0) + (other["size"] or 0) > MOST_BYTES:
         return fields
-    from hpcprov.commands.reading import memory
-    from hpcprov.quality.isolated import Comparing
+    from hpcprov.commands.bar import Bar
+    from hpcprov.commands.reading import comparer
 
     try:
-        with Comparing({"threads": 1}, memory=memory()) as comparing:
-            found = {field["path"]: field for field in comparing.compare(other["path"], one["path"])}
+        with comparer({"threads": 1}, Bar()) as reads:
+            found = {field["path"]: field for field in reads.compare(other["path"], one["path"])}
     except HpcprovError:
         return fields
     return [field | {"values": found[field["path"]]} if field["path"] in found else field for field in fields]

@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Any, TypeAlias
+    from typing import Any, Self, TypeAlias
 
     #: What must be there, and the types that it may have.
     Keys: TypeAlias = dict[str, tuple[type, ...]]
@@ -85,7 +85,7 @@ class Isolated:
         self.stream: socket.socket | None = None
         self.asked = 0  # of the reader that runs
 
-    def __enter__(self) -> Isolated:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

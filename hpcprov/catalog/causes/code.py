@@ -6,7 +6,7 @@ code(one, other)  ->  [{"kind": "code", "text": "commit 3f1c3f1c3f1c -> 9b0e9b0e
 
 from __future__ import annotations
 
-from hpcprov.catalog.causes.told import cause, cut, near, part, short, text, values
+from hpcprov.catalog.causes.told import cause, cut, items, near, part, short, text, values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,15 +74,16 @@ def scripts(record: Record) -> dict[str, str]:
     for fact in values(record, "code"):
         script = part(fact, "script")
         path, digest = text(script, "path"), text(script, "sha256")
-        if path and digest and not _is_program(path, record):
+        if path and digest and digest not in _programs(record):
             found[near(path, record)] = digest
     seen = record.get("observation")
     found |= {near(row["path"], record): row["sha256"] for row in (seen["code"] if seen else []) if row["sha256"]}
     return found
 
 
-def _is_program(path: str, record: Record) -> bool:
-    """Whether a command's file is a compiled program, which is told as such."""
-    return any(path == text(one, "path") and not text(one, "interpreter")
-               for fact in values(record, "software") for one in fact.get("executables") or ()
-               if type(one) is dict)  # fmt: skip
+def _programs(record: Record) -> set[str]:
+    """Digests of compiled programs, which are told as such."""
+    seen = record.get("observation")
+    rows: list[Any] = list(seen["programs"]) if seen else []
+    rows += [row for fact in values(record, "software") for row in items(fact, "executables")]
+    return {row["sha256"] for row in rows if text(row, "sha256")}

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 LATEST = (
     "SELECT r.id, a.path, r.began FROM artifacts a JOIN runs r ON r.number = a.run"
-    " WHERE a.{} = ? AND a.role = 'generated' AND r.id <> ? AND r.began <= ? ORDER BY CASE WHEN a.path = ? THEN 0 ELSE 1 END, r.began DESC LIMIT 1"
+    " WHERE a.{} = ? AND a.role = 'generated' AND r.id <> ? AND r.began <= ?"
+    " ORDER BY CASE WHEN a.path = ? THEN 0 ELSE 1 END, r.began DESC LIMIT 1"
 )
 ALWAYS = "9999"
 

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import os
+
 from hpcprov.catalog.causes import causes
 from hpcprov.catalog.causes.told import cut
 from hpcprov.catalog.causes.words import is_compiler
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     #: Facts of an artifact (`path`, `signature`, `storage`), the run that read it -> the id of the run that made it.
     Maker = Callable[[dict[str, Any], Record], str | None]
 
+#: Programs that call compilers.
+BUILDERS = ("make", "gmake", "ninja", "cmake", "meson", "scons", "bazel", "cargo")
 #: Links that are followed upwards.
 DEPTH = 5
 
@@ -76,11 +80,17 @@ def _told(name: str, found: list[Cause], after: Record, run: str) -> str:
     """The first cause of a difference in one line, as a person would say it."""
     if not found:
         return f"{name} was made again by run {run}, which does not differ from the one before"
-    first = found[0]
-    argv = after["run"]["argv"] or [""]
-    if first["kind"] == "argument" and first["text"].startswith("compiler flag") and first["before"] and first["after"]:
-        verb = "compiled" if is_compiler(argv[0]) else "built"
+    # Of a build tool's words and those of the compiler that it started, the compiler's say more.
+    first = next((cause for cause in found if cause["text"].startswith("compiler flag")), found[0])
+    if first["kind"] == "argument" and first["before"] and first["after"]:
+        verb = _verb(first, after["run"]["argv"] or [""])
         return f"{name} was {verb} with {cut(first['after'])} instead of {cut(first['before'])} (run {run})"
     if first.get("because"):
         return f"{name} was made from other data (run {run}): {first['because']['text']}"
     return f"{name} was made with another {first['kind']} (run {run}): {first['text']}"
+
+
+def _verb(flag: Cause, argv: list[str]) -> str:
+    if flag["text"].startswith("compiler flag"):
+        return "compiled"
+    return "built" if os.path.basename(argv[0]) in BUILDERS or is_compiler(argv[0]) else "made"

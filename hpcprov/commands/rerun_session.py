@@ -1,0 +1,214 @@
+"""Reruns of one command line: the process that reads for them, their directory, and their results one after the other.
+
+with Session(store, args) as session:
+    session.all(found, runs)
+->  [{"run": "20261121T093000Z-1f2e3d4c", "again": "20261121T101500Z-99aa88bb", "directory": ..., "differences": [],
+      "verdict": "reproduced", "exit": 0, "outputs": [...]}]
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+from hpcprov.catalog.causes.surroundings import module_names
+from hpcprov.commands import rerun_page, wholes
+from hpcprov.commands.bar import Bar
+from hpcprov.commands.choose import Run, open_run
+from hpcprov.commands.reading import comparer
+from hpcprov.merge import find
+from hpcprov.record.errors import HpcprovError
+from hpcprov.rerun import checks, launch, outcome, place
+from hpcprov.rerun.environment import settings
+from hpcprov.rerun.modules import NotLoadable, loaded
+from hpcprov.rerun.plan import Plan, make
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from types import TracebackType
+    from typing import Any
+
+    from hpcprov.record.layout import Store
+
+PATIENCE = 60.0  # s for the agents of a rerun that has ended to write its record
+LOOK = 0.1  # s between two looks
+EXIT = {outcome.REPRODUCED: 0, outcome.WITHIN: 0, outcome.DIFFERENT: 1, outcome.UNKNOWN: 1}
+REFUSED = 2
+
+
+class Session:
+    """Reruns with the same options."""
+
+    def __init__(self, store: Store, args: argparse.Namespace) -> None:
+        self.store, self.args = store, args
+        self.folder = tempfile.mkdtemp(prefix="hpcprov-")
+        self.bar = Bar()
+        self.reads = comparer({"tiles_dir": self.folder, "durable": False}, self.bar)
+        self.out = sys.stderr if args.json else sys.stdout
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.reads.close(at_once=error is not None)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def all(self, found: Run, runs: list[Run]) -> list[dict[str, Any]]:
+        """Run all of them again in one directory, which is that of the first; the first that is refused is the last."""
+        if self.args.check:
+            return self._checked(runs)
+        directory = self._directory(runs[0])
+        made: set[str] = set()
+        results: list[dict[str, Any]] = []
+        for one in runs:
+            results.append(self.one(make(one.record, directory, made=made)))
+            if results[-1]["exit"] == REFUSED:
+                break
+            made |= {artifact["path"] for artifact in one.record["artifacts"]["generated"]}
+        if len(results) == 1 and results[0]["exit"] == REFUSED:
+            self._discard(directory)
+        return results
+
+    def _checked(self, runs: list[Run]) -> list[dict[str, Any]]:
+        """What differs, of each."""
+        made: set[str] = set()
+        results = []
+        for one in runs:
+            plan = make(one.record, f"{one.record['run']['cwd']}.rerun", made=made)
+            differences = checks.differences(plan, self._environment(plan)[0], self._verdict)
+            result = _result(plan, differences) | {"exit": REFUSED if differences else 0, "directory": None}
+            self.say(rerun_page.checked(result))
+            results.append(result)
+            made |= {artifact["path"] for artifact in one.record["artifacts"]["generated"]}
+        return results
+
+    def one(self, plan: Plan) -> dict[str, Any]:
+        """Check one run, run it again and compare."""
+        environ, problems = self._environment(plan)
+        differences = checks.differences(plan, environ, self._verdict)
+        image = self._image(plan, differences)
+        result = _result(plan, differences)
+        if differences and not self.args.anyway:
+            self.say(rerun_page.refused(result))
+            return result | {"verdict": "refused", "exit": REFUSED}
+        place.prepare(plan)
+        run_id = launch.new_id(time.time())
+        words = launch.command(plan, launcher(), run_id, image=image)
+        self.say(rerun_page.started(plan, result, problems))
+        inner = launch.environment(plan, environ, self.store.root)
+        code = launch.run(words, plan, inner, output=self.out.fileno() if self.args.json else None)
+        again = self._record(run_id)
+        if again is None:
+            self.say([f"it ended with {code}, and no record of it was made: it cannot be compared"])
+            return result | {"verdict": "no record", "code": code, "exit": REFUSED}
+        outputs = outcome.compare(plan, again.record, self._values)
+        ended, before = again.record["run"]["status"], plan.record["run"]["status"]
+        word = outcome.verdict(outputs, ended=ended, before=before)
+        result |= {"again": again.id, "status": ended, "before": before, "verdict": word, "outputs": outputs}
+        result |= {"code": code, "exit": EXIT[word]}
+        self.say(rerun_page.ended(result))
+        return result
+
+    def say(self, lines: list[str]) -> None:
+        print("\n".join(lines), file=self.out, flush=True)
+
+    def _directory(self, first: Run) -> str:
+        if self.args.place is not None:
+            return place.given(self.args.place)
+        cwd = first.record["run"]["cwd"]
+        if not cwd:
+            raise HpcprovError(f"the working directory of {first.id} is not known", hint="--in DIR names one")
+        return place.fresh(cwd)
+
+    def _discard(self, directory: str) -> None:
+        """Remove a directory that was made for nothing."""
+        if self.args.place is None:
+            try:
+                os.rmdir(directory)
+            except OSError:
+                pass
+
+    def _environment(self, plan: Plan) -> tuple[dict[str, str], list[str]]:
+        """The recorded environment over this one, with the recorded modules; why these could not be loaded."""
+        common = plan.record["environment"]["common"]
+        names = module_names(plan.record)
+        base, problems = settings(common, os.environ), []
+        if names:
+            try:
+                base = settings(common, loaded(names, base))
+            except NotLoadable as error:
+                problems.append(error.message)
+        return base, problems
+
+    def _image(self, plan: Plan, differences: list[dict[str, str]]) -> str | None:
+        """The image to run in; that it would run outside of it is a difference."""
+        around = [image for image in plan.images() if image.get("how") == "inside"]
+        started = [image for image in plan.images() if image.get("how") != "inside"]
+        if not around:
+            if self.args.container and not started:
+                raise HpcprovError(f"no image is recorded of {plan.id}", hint="leave --container out")
+            return None
+        name = str(around[0].get("path") or around[0]["image"])
+        if self.args.container:
+            return name
+        differences.append({"kind": "image", "text": f"it ran inside of the image {name}: --container runs it there"})
+        return None
+
+    def _verdict(self, artifact: dict[str, Any]) -> dict[str, Any]:
+        """Whether an input is what was recorded; what has not been touched since it was read is not read again."""
+        from hpcprov.signature.verify import compare
+
+        return compare(artifact, self._described(artifact["path"], artifact), lambda one, other: {})
+
+    def _described(self, path: str, recorded: dict[str, Any]) -> dict[str, Any]:
+        self.reads.configure(cache_dir=self.store.cache, values=recorded["signature"] is not None, same_as=None)
+        self.bar.begin(path)
+        try:
+            return self.reads.describe(path).result
+        finally:
+            self.bar.clear()
+
+    def _values(self, mine: dict[str, Any], right: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """The values of both files compared, as long as the original's is what was recorded."""
+        if self._verdict(right)["status"] != "OK":
+            return None
+        try:
+            return self.reads.compare(mine["path"], right["path"], rtol=self.args.rtol, atol=self.args.atol)
+        except HpcprovError:
+            return None
+
+    def _record(self, run_id: str) -> Run | None:
+        """The rerun's record, as soon as it is there."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            if (directory := find.find_record(self.store, run_id)) is not None:
+                return open_run(self.store, directory)
+            if time.monotonic() > until or not os.path.isdir(self.store.run(run_id)):
+                # It may have moved between the two looks.
+                directory = find.find_record(self.store, run_id)
+                return None if directory is None else open_run(self.store, directory)
+            wholes.settle_all(self.store, [run_id])
+            time.sleep(LOOK)
+
+
+def _result(plan: Plan, differences: list[dict[str, str]]) -> dict[str, Any]:
+    empty: dict[str, Any] = {"again": None, "status": None, "verdict": None, "outputs": [], "code": None}
+    run = plan.record["run"]
+    return {"run": plan.id, "name": run["name"], "directory": plan.directory, "differences": differences} | empty | {
+        "before": run["status"]
+    }  # fmt: skip
+
+
+def launcher() -> str:
+    """The native launcher beside this Python, else the one on PATH. Raises HpcprovError."""
+    beside = os.path.join(os.path.dirname(sys.executable), "hpcprov")
+    found = beside if os.access(beside, os.X_OK) else shutil.which("hpcprov")
+    if found is None:
+        raise HpcprovError("hpcprov itself is not found beside Python or on PATH", hint="put its directory on PATH")
+    return found

@@ -1,0 +1,115 @@
+"""The directory that a run is run again in: fresh, with what it reads linked or copied into it, and nothing it made.
+
+    directory = fresh("/scratch/ada/run")     ->  "/scratch/ada/run.rerun-1"
+    prepare(plan)
+
+What the run only read is a symbolic link, so that a terabyte costs nothing; what it read and wrote is a copy. The
+directories of the original are there, too, as far as they are none of its outputs: a program may expect them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from hpcprov.record.errors import HpcprovError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hpcprov.rerun.plan import Plan
+
+MOST_TRIES = 10_000
+#: Directories of the original that are made again.
+MOST_DIRECTORIES = 2_000
+DEEPEST = 8
+#: What tells a Zarr store, which is data.
+STORES = frozenset(("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata"))
+
+
+def fresh(cwd: str) -> str:
+    """A new directory beside the original one. Raises HpcprovError when none can be made there."""
+    for number in range(1, MOST_TRIES):
+        place = f"{cwd.rstrip('/')}.rerun-{number}"
+        try:
+            os.mkdir(place)
+            return place
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise HpcprovError(
+                f"{place!a} cannot be made: {error.strerror}", hint="--in DIR names another place"
+            ) from error
+    raise HpcprovError(f"there are {MOST_TRIES} reruns beside {cwd!a}", hint="--in DIR names another place")
+
+
+def given(place: str) -> str:
+    """A directory that was asked for, made if need be. Raises HpcprovError when something is in it."""
+    place = os.path.abspath(place)
+    os.makedirs(place, exist_ok=True)
+    if os.listdir(place):
+        raise HpcprovError(
+            f"{place!a} is not empty", hint="a rerun writes nothing over what is there: name a new directory"
+        )
+    return place
+
+
+def prepare(plan: Plan) -> None:
+    """Fill the directory. Raises OSError."""
+    outputs = {one["path"] for one in plan.record["artifacts"]["generated"]}
+    for inner in directories(plan.old, outputs | {one["path"] for one in plan.inputs}):
+        os.makedirs(os.path.join(plan.directory, inner), exist_ok=True)
+    for path in wanted(plan):
+        place = plan.paths.path(path)
+        if os.path.lexists(place) or not os.path.lexists(path):
+            continue
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        if path in outputs:
+            copy(path, place)
+        else:
+            os.symlink(os.path.realpath(path), place)
+    for path in outputs:
+        if plan.paths.inside(path):
+            os.makedirs(os.path.dirname(plan.paths.path(path)), exist_ok=True)
+
+
+def wanted(plan: Plan) -> list[str]:
+    """What of the old directory the run reads: inputs, code, programs; not what has been made here already. What lies
+    below another one of them comes with that."""
+    known = {one["path"] for one in plan.inputs} | plan.code.keys() | plan.programs.keys()
+    known |= plan.software
+    inside = sorted(path for path in known - plan.made if plan.paths.inside(path) and path != plan.old)
+    found: list[str] = []
+    for path in inside:
+        if not found or not path.startswith(f"{found[-1]}/"):
+            found.append(path)
+    return found
+
+
+def copy(path: str, place: str) -> None:
+    """A file or directory as it is; links stay links."""
+    if os.path.isdir(path):
+        shutil.copytree(path, place, symlinks=True)
+    else:
+        shutil.copy2(path, place)
+
+
+def directories(cwd: str, data: set[str]) -> Iterator[str]:
+    """The directories below `cwd`, as seen from there; no hidden ones, and none that are data themselves."""
+    left, waiting = MOST_DIRECTORIES, [("", 0)]
+    while waiting and left:
+        inner, depth = waiting.pop()
+        try:
+            with os.scandir(os.path.join(cwd, inner)) as found:
+                entries = sorted((one.name, one.is_dir(follow_symlinks=False)) for one in found)
+        except OSError:
+            continue
+        if not STORES.isdisjoint(name for name, _ in entries):
+            continue
+        if inner:
+            left -= 1
+            yield inner
+        paths = [os.path.join(inner, name) for name, inside in entries if inside and not name.startswith(".")]
+        if depth < DEEPEST:
+            waiting += [(path, depth + 1) for path in paths if os.path.join(cwd, path) not in data]
