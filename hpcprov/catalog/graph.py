@@ -42,7 +42,7 @@ class Graph:
         self.start = list(start)
         self.cut = 0
         self.notes: list[str] = []
-        self._linked: set[tuple[str, str, str]] = set()
+        self._linked: dict[tuple[str, str, str], Edge] = {}
         self._above: dict[str, list[Edge]] = {}
         self._below: dict[str, list[Edge]] = {}
 
@@ -54,17 +54,19 @@ class Graph:
     def add_artifact(self, key: str, **known: Any) -> str:
         """An artifact's node: `key`, `path` (where it was met first), `paths` (all, but not too many), `signature`,
         `storage`, `format`, `size`, `state`, `field` (when one field of it is followed: its path), `fields` (number),
-        `others` (how many other runs made the same). The id."""
+        `others` (how many other runs made the same), `open` (true where --depth or --limit ended the way). The id."""
         return self._add(f"data:{key}", {"kind": "data", "key": key} | known)
 
     def link(self, source: str, target: str, *, role: str, join: str, **known: Any) -> None:
-        """An edge between two ids, once."""
-        if (source, target, role) not in self._linked:
-            self._linked.add((source, target, role))
-            edge = {"from": source, "to": target, "role": role, "join": join} | known
+        """An edge between two ids, once: of several the one that is known by more than one record."""
+        edge = {"from": source, "to": target, "role": role, "join": join} | known
+        before = self._linked.setdefault((source, target, role), edge)
+        if before is edge:
             self.edges.append(edge)
             self._above.setdefault(target, []).append(edge)
             self._below.setdefault(source, []).append(edge)
+        elif before["join"] == "record" != join:
+            before.update(edge)
 
     def above(self, node: str) -> list[Edge]:
         """The edges that end in a node."""

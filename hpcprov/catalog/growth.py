@@ -91,6 +91,7 @@ class Growth:
         room for all."""
         self.link_used(link.used, link)
         if not (self.link_made(link.maker) if maker else self.add_version(link.maker)):
+            self.leave_open(link.used, link)
             return False
         source, target = f"data:{link.maker.key}", f"data:{_key(link)}"
         if link.others:
@@ -99,6 +100,12 @@ class Growth:
             fields = {"fields": [list(pair) for pair in link.fields]} if link.fields else {}
             self.graph.link(source, target, role=link.relation or "same values", join=link.join, **fields)
         return True
+
+    def leave_open(self, version: Version, link: Made | None = None) -> None:
+        """Mark that more may be known of a version than is in the graph."""
+        node = self.graph.nodes.get(f"data:{version.key if link is None else _key(link)}")
+        if node is not None:
+            node["open"] = True
 
     def note(self, text: str) -> None:
         if text not in self.graph.notes:

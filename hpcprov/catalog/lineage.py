@@ -76,15 +76,17 @@ class _Walk:
         runs = self.focus.makers_of([version for version in self.start.versions if version.role == "generated"])
         used = [version for version in self.start.versions if version.role == "used"]
         used += self._used_by(self.start.runs)
+        if self.start.whole is not None:
+            self._made_by(self.start.runs)
         for _ in self._levels():
             runs += [run for chunk in _chunks(used) for run in self._makers_of(chunk)]
             used = self._used_by(self._fresh(runs))
             if not used:
                 return
             runs = []
-        self._stop(used)
         for version in used:
             self.growth.link_used(version)
+        self._stop(used)
 
     def down(self) -> None:
         """What came of the start."""
@@ -162,6 +164,8 @@ class _Walk:
             yield chunk
 
     def _stop(self, left: Sequence[Version]) -> None:
+        for version in left:
+            self.growth.leave_open(version)
         if left:
             number = f"{self.depth} run{'' if self.depth == 1 else 's'}"
             self.growth.note(f"not followed further than {number} away (--depth)")

@@ -50,4 +50,4 @@ def names_like(catalog: Catalog, path: str) -> list[str]:
         return same[:MOST]
     recent = dict.fromkeys(told(row[0]) for _, row in catalog.select(RECENT, (NEWEST,)))
     by_name = {os.path.basename(one): one for one in recent}
-    return [by_name[one] for one in get_close_matches(name, by_name, MOST, cutoff=0.75)]
+    return [by_name[one] for one in get_close_matches(name, by_name, MOST, cutoff=0.6)]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hpcprov.catalog.graph import Graph
+    from hpcprov.catalog.lineage import Start
 
 ROLES = ("generated", "used")
 MANY = 500  # parameters of one statement
@@ -237,7 +238,7 @@ class Catalog:
 
     def lineage(
         self,
-        target: str | Sequence[str],
+        target: str | Sequence[str] | Start,
         *,
         up: bool = True,
         down: bool = False,
@@ -248,16 +249,20 @@ class Catalog:
         """Where data or runs came from, and what came of them (docs/lineage.md). `target`: a path (relative to `cwd`),
         a path and a field, a digest, or a run; or a list of run ids. `depth`: so many runs on each way; `most`: so many
         nodes. Raises NoSuchRun, AmbiguousRun, and HpcprovError when nothing is known of it."""
-        from hpcprov.catalog.lineage import lineage
+        from hpcprov.catalog.lineage import Start, lineage
+        from hpcprov.catalog.lookups import TableLookups
+
+        start = target if isinstance(target, Start) else self.start(target, cwd=cwd)
+        return lineage(TableLookups(self._sources), start, up=up, down=down, depth=depth, most=most)
+
+    def start(self, target: str | Sequence[str], *, cwd: str | None = None) -> Start:
+        """What `lineage` would begin with. Raises the same."""
         from hpcprov.catalog.lookups import TableLookups
         from hpcprov.catalog.target import find_start, of_runs
 
-        look = TableLookups(self._sources)
-        if isinstance(target, str):
-            start = find_start(self, look, target, cwd=os.getcwd() if cwd is None else cwd)
-        else:
-            start = of_runs(self, list(target))
-        return lineage(look, start, up=up, down=down, depth=depth, most=most)
+        if not isinstance(target, str):
+            return of_runs(self, list(target))
+        return find_start(self, TableLookups(self._sources), target, cwd=os.getcwd() if cwd is None else cwd)
 
     def _stream(self, source: Source, sql: str, parameters: Sequence[Any]) -> Iterator[RunRow]:
         return (RunRow(source.root, row) for row in source.connection.execute(sql, tuple(parameters)))

@@ -60,9 +60,6 @@ class World:
         found = [version for version in self.versions if version.run in wanted and version.role == role]
         return sorted(found, key=lambda version: (version.run, version.path))
 
-    def parts(self, whole: str) -> list[str]:
-        return [run for run, known in self.known.items() if whole in (known.get("part_of") or ())]
-
     def counts(self, by: str, values: Iterable[str], role: str) -> dict[str, int]:
         found: dict[str, int] = {}
         for value, _ in self._found(by, values, role):
@@ -102,18 +99,5 @@ class World:
         return found
 
     def __repr__(self) -> str:
-        told = [
-            (
-                v.run,
-                v.role[0],
-                v.path,
-                v.signature,
-                v.storage,
-                v.size,
-                self.of[v.number] and "fields",
-                v.began[-12:-8],
-                v.ended[-12:-8],
-            )
-            for v in self.versions
-        ]
-        return "\n".join(map(str, told))
+        told = ("run", "role", "path", "signature", "storage", "size", "began", "ended")
+        return "\n".join(str([getattr(version, name) for name in told]) for version in self.versions)
