@@ -32,6 +32,7 @@ VERBS = {
     "rerun": "Run a recorded command again with what it was run with, and say whether it makes the same.",
     "report": "Make a page of a run, or of many, in one file that needs no network: to read, print and keep.",
     "export": "Write runs, or the lineage of data, in other people's formats.",
+    "import": "Take runs that were recorded elsewhere into this directory's store.",
     "attest": "Vouch for the records of runs with your SSH key.",
     "prune": "Drop captured output of old runs, and tile digests that no recent record needs; every record is kept.",
     "image": "Show what a container image is, label it, and list the runs that used it.",
@@ -121,10 +122,11 @@ def overview() -> str:
 
 
 def command(verb: str) -> ModuleType:
-    """The module of a verb."""
+    """The module of a verb; one that is a word of Python's own has a `_` behind it."""
     from importlib import import_module
+    from keyword import iskeyword
 
-    return import_module(f"hpcprov.commands.{verb.replace('-', '_')}")
+    return import_module(f"hpcprov.commands.{verb.replace('-', '_')}{'_' if iskeyword(verb) else ''}")
 
 
 def parser_of(verb: str, module: ModuleType) -> argparse.ArgumentParser:

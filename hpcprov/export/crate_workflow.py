@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from hpcprov.export import crate_actions as actions
-from hpcprov.export.crate import uri, within, word
+from hpcprov.export.crate import uri, when, within, word
 from hpcprov.export.wording import inner, objects
 from hpcprov.record import model
 from hpcprov.record.wording import words
@@ -106,8 +106,14 @@ class Workflow:
     def _parameter(self, owner: Reference, member: str, number: int, name: str, values: list[Reference]) -> None:
         """A parameter of a tool or workflow, and the data that took its place."""
         kind = "Dataset" if values and self.crate.kind(values[0]) == "Dataset" else "File"
-        facts = {"name": name, "additionalType": kind, "conformsTo": {"@id": PARAMETER}, "workExample": values}
+        facts: dict[str, Any] = {
+            "name": name,
+            "additionalType": kind,
+            "conformsTo": {"@id": PARAMETER},
+            "workExample": values,
+        }
         stem = owner["@id"][1:] if owner["@id"].startswith("#") else "workflow"
+        facts["conformsTo"] = {"@id": PARAMETER}
         parameter = self.crate.add(word(stem, member, number), "FormalParameter", **facts)
         self.crate.say(owner, member, parameter)
         for value in values:
@@ -144,8 +150,8 @@ class Workflow:
             identifier=run["id"],
             name=f"Run of workflow {run['name'] or ''}".strip(),
             description=words(run["argv"]),
-            startTime=actions.when(run["start"]),
-            endTime=actions.when(run["end"] or run["last_heard"]),
+            startTime=when(run["start"]),
+            endTime=when(run["end"] or run["last_heard"]),
             actionStatus=actions.status(run["status"]),
             error=run["cause"]["text"] if run["cause"] and run["status"] not in actions.STATUS else None,
             instrument=main,
@@ -188,7 +194,12 @@ class Workflow:
             softwareVersion=None if version is None else str(version),
             url=f"https://{engine}.readthedocs.io",
         )
-        facts = {"instrument": tool, "object": controls, "result": whole, "name": f"Run of {engine} {version or ''}"}
+        facts: dict[str, Any] = {
+            "instrument": tool,
+            "object": controls,
+            "result": whole,
+            "name": f"Run of {engine} {version or ''}",
+        }
         return [self.crate.add(word("organize", self.record["run"]["id"]), "OrganizeAction", **facts)]
 
     def _positions(self) -> dict[str, int]:
