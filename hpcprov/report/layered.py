@@ -7,7 +7,7 @@ are the least squares of what its neighbours want, at their distance from each o
 violators). Parts that nothing joins are drawn for themselves and packed in rows.
 
     drawing = place(["a", "b"], [("a", "b")])
-    drawing.at["b"]  ->  (380.0, 33.0)       drawing.lines[0]  ->  [(210.0, 33.0), (280.0, 33.0)]
+    drawing.at["b"]  ->  (342.0, 33.0)       drawing.lines[0]  ->  [(194.0, 33.0), (250.0, 33.0)]
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     #: A node's name, or of a bend the number of its edge and its layer.
     Stop: TypeAlias = str | tuple[int, int]
 
-WIDTH, HEIGHT = 200.0, 46.0
-BETWEEN_LAYERS, BETWEEN_NODES, BETWEEN_PARTS = 70.0, 16.0, 34.0
+WIDTH, HEIGHT = 184.0, 46.0
+BETWEEN_LAYERS, BETWEEN_NODES, BETWEEN_PARTS = 56.0, 16.0, 34.0
 BEND = 6.0  # of the height that a bend takes
 MARGIN = 10.0
 BELOW = 28.0  # where edges against time hang

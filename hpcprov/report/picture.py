@@ -38,6 +38,7 @@ SAID = {
     "part of": ("has the part", "part of"),
     "restart of": ("started again after", "started again as"),
     "same values": ("has the values of", "has the same values as"),
+    "followed": ("needs", "is needed by"),
     "holds": ("lies in", "holds"),
     "changed": ("was before", "became"),
 }
@@ -60,6 +61,8 @@ def picture(graph: Graph, *, links: Mapping[str, str] | None = None, most: int =
     return {
         "width": round(drawing.width),
         "height": round(drawing.height),
+        "box": (round(WIDTH), round(HEIGHT)),
+        "kinds": {node["kind"] for node in small.nodes.values()},
         "nodes": [_box(small.nodes[name], numbers[name], drawing.at[name], name in small.start) for name in order],
         "edges": [_way(edge, k, drawing, numbers) for k, edge in enumerate(known)],
         "entries": entries,
@@ -79,7 +82,8 @@ def _in_time(graph: Graph) -> list[str]:
 def _summary(graph: Graph) -> str:
     runs = sum(node["kind"] == "run" for node in graph.nodes.values())
     data = len(graph.nodes) - runs
-    return f"{count(runs, 'run')}, {count(data, 'version')} of data, {count(len(graph.edges), 'link')}"
+    versions = [f"{count(data, 'version')} of data"] if data else []
+    return ", ".join([count(runs, "run" if data else "step"), *versions, count(len(graph.edges), "link")])
 
 
 def _left_out(graph: Graph) -> list[str]:
@@ -147,7 +151,7 @@ def _way(edge: Edge, k: int, drawing: Drawing, numbers: dict[str, int]) -> dict[
     return {
         "from": numbers[edge["from"]],
         "to": numbers[edge["to"]],
-        "sure": edge.get("join") == "record" and edge.get("role") in ("used", "generated"),
+        "sure": edge.get("join") == "record" and edge.get("role") in ("used", "generated", "followed"),
         "line": _curve(drawing.lines[k]),
     }
 

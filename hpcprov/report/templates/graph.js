@@ -3,9 +3,10 @@
 for (const graph of document.querySelectorAll(".graph")) {
   const frame = graph.querySelector(".graph-window"), svg = frame.querySelector("svg"), panel = graph.querySelector(".graph-panel");
   const width = svg.width.baseVal.value, height = svg.height.baseVal.value, SMALLEST = 0.06, LARGEST = 4;
+  const box = svg.querySelector(".node rect"), [wide, high] = box ? [box.width.baseVal.value, box.height.baseVal.value] : [0, 0];
   const nodes = [...svg.querySelectorAll(".node")].map((box) => {
     const place = box.transform.baseVal.getItem(0).matrix;
-    return { box, x: place.e + 100, y: place.f + 23, up: [], down: [], text: null };
+    return { box, x: place.e + wide / 2, y: place.f + high / 2, up: [], down: [], text: null };
   });
   const ways = [...svg.querySelectorAll(".ways path")].map((line) => ({ line, from: +line.dataset.from, to: +line.dataset.to }));
   for (const way of ways) { nodes[way.from].down.push(way.to); nodes[way.to].up.push(way.from); }
@@ -44,16 +45,16 @@ for (const graph of document.querySelectorAll(".graph")) {
   };
   const bring = (n) => {
     const [w, h] = size(), node = nodes[n], left = (node.x - view.x) * view.scale, top = (node.y - view.y) * view.scale;
-    if (left < 100 * view.scale || top < 30 * view.scale || left > w - 100 * view.scale || top > h - 30 * view.scale) centre(node.x, node.y);
+    if (left < wide / 2 * view.scale || top < high / 2 * view.scale || left > w - wide / 2 * view.scale || top > h - high / 2 * view.scale) centre(node.x, node.y);
   };
   const begin = () => {
     graph.classList.add("moving");
     const narrow = innerWidth < 832, most = Math.round(innerHeight * (narrow ? 0.6 : 0.72));
     const whole = Math.min(1.15, frame.clientWidth / width, most / height);
     // Too large to be read as a whole: begin where the question was.
-    view.scale = whole >= 0.62 ? whole : narrow ? 0.9 : 1;
+    view.scale = whole >= 0.6 ? whole : narrow ? 0.9 : 1;
     frame.style.height = Math.max(150, Math.min(most, Math.ceil(height * view.scale) + 4)) + "px";
-    const first = whole >= 0.62 ? { x: width / 2, y: height / 2 } : nodes[+graph.dataset.middle] || { x: 0, y: 0 };
+    const first = whole >= 0.6 ? { x: width / 2, y: height / 2 } : nodes[+graph.dataset.middle] || { x: 0, y: 0 };
     centre(first.x, first.y, 0);
   };
 
@@ -149,7 +150,7 @@ for (const graph of document.querySelectorAll(".graph")) {
     const here = nodes[n], near = (a, b) => Math.abs(nodes[a].y - here.y) - Math.abs(nodes[b].y - here.y);
     if (key === "ArrowRight" || key === "ArrowLeft") return [...here[key === "ArrowRight" ? "down" : "up"]].sort(near)[0];
     const sign = key === "ArrowDown" ? 1 : -1;
-    return nodes.map((_, k) => k).filter((k) => Math.abs(nodes[k].x - here.x) < 100 && (nodes[k].y - here.y) * sign > 1).sort(near)[0];
+    return nodes.map((_, k) => k).filter((k) => Math.abs(nodes[k].x - here.x) < wide / 2 && (nodes[k].y - here.y) * sign > 1).sort(near)[0];
   };
   const STEPS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
   const TOOLS = { in: () => zoom(1.3), out: () => zoom(1 / 1.3), fit };

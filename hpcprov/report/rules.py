@@ -1,0 +1,52 @@
+"""The rules of a workflow as a graph: runs of one name are one box, data between them are arrows.
+
+graph = rules(lineage)
+graph.nodes["group:0"]  ->  {"kind": "run", "name": "simulate", "count": 12, "statuses": {"completed": 12}, ...}
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hpcprov.catalog.graph import Graph
+from hpcprov.report.grouped import pattern, title
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hpcprov.catalog.graph import Node
+
+
+def rules(lineage: Graph) -> Graph:
+    """The graph of names. An arrow: what one run of the first name made, one of the second used."""
+    small = Graph()
+    members: dict[str, list[Node]] = {}
+    for node in sorted(lineage.nodes.values(), key=lambda node: str(node.get("start"))):
+        if node["kind"] == "run" and node.get("type", "command") == "command":
+            members.setdefault(pattern(title(node)), []).append(node)
+    box = {name: f"group:{k}" for k, name in enumerate(members)}
+    for name, nodes in members.items():
+        small.nodes[box[name]] = _box(box[name], name, nodes)
+    box_of = {node["id"]: box[name] for name, nodes in members.items() for node in nodes}
+    makers: dict[str, set[str]] = {}
+    for edge in lineage.edges:
+        if edge["role"] == "generated" and edge["from"] in box_of:
+            makers.setdefault(edge["to"], set()).add(box_of[edge["from"]])
+    for edge in lineage.edges:
+        if edge["to"] in box_of:
+            for maker in makers.get(edge["from"], ()):
+                if maker != box_of[edge["to"]]:
+                    small.link(maker, box_of[edge["to"]], role="followed", join="record")
+    return small
+
+
+def _box(name: str, called: str, nodes: list[Node]) -> Node:
+    starts = [str(node["start"]) for node in nodes if node.get("start")]
+    return {
+        "id": name,
+        "kind": "run",
+        "name": called,
+        "count": len(nodes),
+        "names": sorted({title(node) for node in nodes})[:12],
+        "statuses": dict(Counter(str(node.get("status") or "unknown") for node in nodes)),
+        "start": min(starts, default=None),
+    }
