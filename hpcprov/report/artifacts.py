@@ -1,6 +1,7 @@
 """Inputs and outputs: what they are, their fields with types, shapes and signatures, and how the record knows of them.
 
-Of many, those that were declared and the largest stores have an entry of their own; the rest is counted by directory.
+Those that were declared come first, then those with fields, then the largest. The first ones have an entry with their
+fields, many more a line each, and the rest is counted by directory.
 
     artifacts(record, "used")["entries"][0]  ->  {"path": "forcing.nc", "format": "hdf5", "digest": "hpcprov1:…", …}
 """
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     Artifact = dict[str, Any]
 
 MOST_ENTRIES = 300
+CARDS = 12  # that also show their fields
+FEW = 6  # of which each has a card
 MOST_FIELDS = 200  # of one artifact
-MOST_IN_ALL = 2500  # fields of a page
 MOST_FOLDERS = 100
 
 
@@ -30,16 +32,13 @@ def artifacts(record: Record, role: str) -> dict[str, Any]:
     """`entries`, `folders` of what is only counted, `count` of all."""
     found = sorted(record["artifacts"][role], key=_weight)
     cwd = (record["run"]["cwd"] or "/").rstrip("/") + "/"
-    left = MOST_IN_ALL // 2
-    entries = []
-    for artifact in found[:MOST_ENTRIES]:
-        one = entry(artifact, cwd, min(MOST_FIELDS, left))
-        left -= len(one["fields"])
-        entries.append(one)
+    cards = sum(told_more(artifact) for artifact in found[:CARDS]) if len(found) > FEW else len(found)
+    entries = [entry(one, cwd, MOST_FIELDS if k < cards else 0) for k, one in enumerate(found[:MOST_ENTRIES])]
     running = record["run"]["status"] == "running"
     declared = record["run"]["declared"]["inputs" if role == "used" else "outputs"]
     return {
         "entries": entries,
+        "cards": cards,
         "folders": folders(found[MOST_ENTRIES:], cwd) + counted(record, role),
         "count": len(found),
         "waiting": [] if found else declared,
@@ -49,14 +48,22 @@ def artifacts(record: Record, role: str) -> dict[str, Any]:
 
 
 def _weight(artifact: Artifact) -> tuple[bool, bool, int, str]:
-    fields = (artifact["signature"] or {}).get("fields", [])
-    return not artifact["declared"], not fields, -(artifact["size"] or 0), artifact["path"]
+    return not artifact["declared"], not _fields(artifact), -(artifact["size"] or 0), artifact["path"]
+
+
+def told_more(artifact: Artifact) -> bool:
+    """Is there more to tell than fits in a line? Those of which there is come first."""
+    return bool(artifact["declared"] or _fields(artifact))
+
+
+def _fields(artifact: Artifact) -> list[dict[str, Any]]:
+    signature = artifact["signature"]
+    return signature["fields"] if signature else []
 
 
 def entry(artifact: Artifact, cwd: str, most: int) -> dict[str, Any]:
     """One artifact as the page shows it."""
-    signature, storage = artifact["signature"], artifact["storage"]
-    fields = signature["fields"] if signature else []
+    signature, storage, fields = artifact["signature"], artifact["storage"], _fields(artifact)
     files = artifact["files"]
     observed = artifact.get("observed")
     return {
@@ -73,8 +80,8 @@ def entry(artifact: Artifact, cwd: str, most: int) -> dict[str, Any]:
         "ranks": ranks(observed["ranks"]) if observed else "",
         "first": utc(observed["first"]) if observed and observed["first"] else "",
         "last": utc(observed["last"]) if observed and observed["last"] else "",
-        "fields": [field(one) for one in fields[: max(0, most)]],
-        "more": max(0, len(fields) - max(0, most)),
+        "fields": [field(one) for one in fields[:most]],
+        "more": max(0, len(fields) - most),
         "count": len(fields),
     }
 

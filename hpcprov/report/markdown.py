@@ -45,7 +45,7 @@ def render(values: dict[str, Any]) -> str:
 
 def plain(text: Any) -> str:
     """Text in which nothing is markup."""
-    return NUMBERED.sub(r"\1\\\2", PUNCTUATION.sub(r"\\\g<0>", _cut(str(text))))
+    return NUMBERED.sub(r"\1\\\2", PUNCTUATION.sub(r"\\\g<0>", _cut(str(text)).strip()))
 
 
 def code(text: Any) -> str:
@@ -99,7 +99,9 @@ def data(told: dict[str, Any]) -> list[str]:
     lines += ["", *table(("In", "Field", "Type", "Shape", "Signature"), fields)] if fields else []
     left = told["count"] - len(entries)
     more = [f"{left:,} more are only counted here."] if left > 0 else []
-    more += [f"Fields of {plain(one['path'])}: {one['more']:,} more." for one in entries if one["more"]]
+    more += [
+        f"Fields of {plain(one['path'])}: {one['more']:,} more." for one in entries if one["fields"] and one["more"]
+    ]
     return [*lines, *(["", *more] if more else [])]
 
 

@@ -15,6 +15,7 @@ import stat
 from hpcprov.merge.read import OPEN_FLAGS, log_names
 from hpcprov.record import event as border
 from hpcprov.record import frame, moment
+from hpcprov.record.wording import count
 from hpcprov.report.told import bytes_of, of_ranks
 
 TYPE_CHECKING = False
@@ -58,7 +59,7 @@ def output(record: Record, directory: str | None) -> dict[str, Any] | None:
     ranks = sorted({line["rank"] for line in shown})
     if left:
         told = of_ranks(left)
-        notes.append(f"Nothing is shown of {told}, which printed, too: `hpcprov log {record['run']['id']} --output`.")
+        notes.append(f"Nothing is shown of {told}, which printed, too.")
     return {"lines": shown, "ranks": ranks, "notes": notes}
 
 
@@ -67,16 +68,14 @@ def read(directory: str) -> tuple[list[Event], list[str]]:
     names = [name for name in log_names(directory) if name.endswith(".out")]
     share = MOST_READ // max(1, min(len(names), MOST_FILES))
     events: list[Event] = []
-    notes = []
+    gaps = []
     for name in names[:MOST_FILES]:
         found, skipped = pieces(os.path.join(directory, name), share)
         events += found
-        if skipped:
-            notes.append(f"{bytes_of(skipped)} in the middle of {name} are not shown.")
+        gaps += [skipped] if skipped else []
+    notes = [f"{bytes_of(sum(gaps))} in the middle of {count(len(gaps), 'file')} are not shown."] if gaps else []
     if len(names) > MOST_FILES:
         notes.append(f"The output of {len(names) - MOST_FILES:,} more nodes is not shown.")
-    if len(notes) > 8:
-        notes = [*notes[:7], f"So it is with {len(notes) - 7:,} more files."]
     return sorted(events, key=lambda event: int(event["time"])), notes
 
 
