@@ -16,6 +16,7 @@ from hpcprov.commands import screen as sight
 from hpcprov.commands.choose import Run, add_run, choose, parts_of, store_here
 from hpcprov.merge.read import log_names
 from hpcprov.merge.seal import changed_logs, losses
+from hpcprov.record import layout
 from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from hpcprov.record.layout import Store
 
 EXAMPLE = "hpcprov show last"
+
+LONGEST_ORIGIN = 1 << 20
+MOST_DOUBTS = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(programs(store, found)))
         return 0
     parts = {part.id: part.record for part in parts_of(store, found.record, page.MOST_RECORDS)}
-    print("\n".join(page.render(found.record, found.directory, sight.screen(os.environ), notes(found), parts)))
+    lines = page.render(found.record, found.directory, sight.screen(os.environ), notes(found), parts)
+    print("\n".join([lines[0], *origin(found.directory), *lines[1:]]))
     return 0
 
 
@@ -58,6 +63,19 @@ def programs(store: Store, found: Run) -> list[str]:
     for part in parts_of(store, found.record, page.MOST_RECORDS):
         lines += [*([""] if lines else []), screen.paint(printable(part.id), "bold"), *tree.render(part.record, screen)]
     return lines or ["none of its runs has a record yet"]
+
+
+def origin(directory: str) -> list[str]:
+    """Where a record that was made elsewhere is from, and what the import doubted; nothing of one made here."""
+    try:
+        with open(os.path.join(directory, layout.IMPORTED), "rb") as file:
+            known = json.loads(file.read(LONGEST_ORIGIN))
+    except (OSError, ValueError, RecursionError):
+        return []
+    known = known if type(known) is dict else {}
+    doubts = known["doubts"] if type(known.get("doubts")) is list else []
+    told = f"imported from {known.get('from')} at {str(known.get('time'))[:19]} by {known.get('user')}"
+    return [printable(told), *(printable(f"  doubted: {doubt}") for doubt in doubts[:MOST_DOUBTS])]
 
 
 def notes(found: Run) -> list[str]:
