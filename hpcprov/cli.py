@@ -34,7 +34,7 @@ VERBS = {
     "export": "Write runs, or the lineage of data, in other people's formats.",
     "import": "Take runs that were recorded elsewhere into this directory's store.",
     "attest": "Vouch for the records of runs with your SSH key.",
-    "prune": "Drop output of old runs and tile digests that no recent record needs; keep every record.",
+    "prune": "Drop captured output of old runs, and tile digests that no recent record needs.",
     "image": "Show what a container image is, label it, and list the runs that used it.",
     "import-darshan": "Attach what Darshan counted, file by file, to the run that its log is of.",
     "log": "Print the commands of runs again as a shell script, or what they printed.",

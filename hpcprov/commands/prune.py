@@ -1,9 +1,9 @@
-"""Drop output of old runs and tile digests that no recent record needs; keep every record.
+"""Drop captured output of old runs, and tile digests that no recent record needs.
 
-It shows what it would drop; --yes drops it. Of captured output (exec --capture-output) only logs that are still as they were
-sealed go, and a list beside the record says which, when and by whom, so that `hpcprov verify` tells pruned from taken
-away. Tile digests say where data has changed: without them `verify` still says that it has. Samples of resources lie in
-the logs that records are made of, a few kilobytes for each node, and stay.
+It shows what it would drop; --yes drops it. Every record is kept. Of captured output only logs that are still as they
+were sealed go, and a list beside the record says which, when and by whom, so that `hpcprov verify` tells pruned from
+taken away. Tile digests say where data has changed: without them `verify` still says that it has. Samples of resources
+lie in the logs that records are made of, a few kilobytes for each node, and stay.
 """
 
 from __future__ import annotations
