@@ -34,7 +34,7 @@ class Focus:
             if self.growth.link_made(maker):
                 runs.append(maker.run)
                 self._runs |= {maker.run} if self.signature is not None else set()
-            if maker is not version:
+            if maker.run != version.run:
                 self._kept(maker, version)
         return runs
 
@@ -46,7 +46,7 @@ class Focus:
                 if link.relation == "same values" and not self._concerns(link):
                     continue
                 first = self._first(link.maker)
-                if first is not link.maker:
+                if first.run != link.maker.run:
                     self._kept(first, link.maker)
                     self.growth.load([first.run])
                     link.maker, link.join, link.relation = first, "field", "same values"
@@ -92,8 +92,7 @@ class Focus:
         source, target = self.growth.add_version(first), self.growth.add_version(version)
         if source is not None and target is not None and source != target:
             self.growth.graph.link(source, target, role="same values", join="field", fields=[[self.name, self.name]])
-        if first.run != version.run:
-            self.growth.note(f"{version.run} kept the field as {first.run} had left it")
+        self.growth.note(f"{version.run} kept the field as {first.run} had left it")
 
     def _concerns(self, link: Made) -> bool:
         fields = self.look.fields([link.used])

@@ -225,6 +225,14 @@ def test_one_field_leads_only_where_it_comes_from() -> None:
     assert ran(below) == {"join", "c"}
 
 
+def test_a_field_is_followed_through_copies_of_its_dataset() -> None:
+    both = {"t": "T", "u": "U"}
+    world = World().run("a", 1).used("/in", "0").made("/x", "1", fields=both).run("b", 2).used("/x", "1", fields=both)
+    world.made("/t", "2", fields={"": "T"})
+    graph = lineage(world, Start(versions=[world.of_run("b", "generated", "/t")], field=("", "T")))
+    assert ("data:1", "run:b", "used", "signature") in edges(graph) and ran(graph) == {"a", "b"} and not graph.notes
+
+
 def test_of_a_field_who_made_it_counts_not_who_kept_it() -> None:
     world = World().run("a", 1).used("/in", "0").made("/x", "1", fields={"t": "T"})
     world.run("b", 2).used("/x").made("/x", "2", fields={"t": "T", "u": "U"}).used("/other", "9")
