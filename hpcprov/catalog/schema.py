@@ -97,7 +97,6 @@ INDEXES = (
     "CREATE INDEX IF NOT EXISTS artifacts_path ON artifacts (path, role, began)",
     "CREATE INDEX IF NOT EXISTS artifacts_signature ON artifacts (signature, role, began)",
     "CREATE INDEX IF NOT EXISTS artifacts_storage ON artifacts (storage, role, began)",
-    "CREATE INDEX IF NOT EXISTS artifacts_renamed ON artifacts (renamed_from)",
     "CREATE INDEX IF NOT EXISTS fields_artifact ON fields (artifact)",
     "CREATE INDEX IF NOT EXISTS fields_signature ON fields (signature, role, began)",
     "CREATE INDEX IF NOT EXISTS facets_run ON facets (run)",

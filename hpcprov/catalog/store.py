@@ -24,7 +24,11 @@ LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmp
 MOUNTS = "/proc/self/mountinfo"
 PATIENCE = 10.0  # s that one who writes waits for another
 BESIDE = ("", "-wal", "-shm", "-journal")
-CACHE = -64_000  # KiB, as SQLite wants it
+SETTINGS = {
+    "cache_size": -64_000,  # KiB, as SQLite wants it
+    "threads": 2,  # that sort for an index
+    "wal_autocheckpoint": 10_000,  # pages
+}
 
 
 class Newer(Exception):
@@ -147,7 +151,8 @@ def _version(connection: sqlite3.Connection) -> int | None:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute(f"PRAGMA cache_size = {CACHE}")
+    for setting, value in SETTINGS.items():
+        connection.execute(f"PRAGMA {setting} = {value}")
     if _version(connection) == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from hpcprov.catalog.reading import Found
 
+MANY = 500  # parameters of one statement
 HAS = {
     "summaries": "run = ?",
     "facets": "run = ?",
@@ -91,11 +92,14 @@ def add(connection: sqlite3.Connection, batch: Iterable[Found]) -> None:
 
 def remove(connection: sqlite3.Connection, places: Iterable[str]) -> None:
     """Remove what is known of some places."""
-    for place in places:
-        row = connection.execute("SELECT number FROM runs WHERE place = ?", (place,)).fetchone()
-        for table, condition in HAS.items() if row is not None else ():
-            connection.execute(f"DELETE FROM {table} WHERE {condition}", row)
-        connection.execute("DELETE FROM unread WHERE place = ?", (place,))
+    places = list(places)
+    for at in range(0, len(places), MANY):
+        some = places[at : at + MANY]
+        marks = ", ".join("?" for _ in some)
+        for row in connection.execute(f"SELECT number FROM runs WHERE place IN ({marks})", some).fetchall():
+            for table, condition in HAS.items():
+                connection.execute(f"DELETE FROM {table} WHERE {condition}", row)
+        connection.execute(f"DELETE FROM unread WHERE place IN ({marks})", some)
 
 
 def set_days(connection: sqlite3.Connection, days: Iterable[tuple[str, int]]) -> None:
