@@ -94,6 +94,6 @@ def finish(results: list[dict[str, Any]], args: argparse.Namespace) -> int:
     """Print what came of all, and the exit status."""
     if args.json:
         print(json.dumps(results, indent=1))
-    elif len(results) > 1:
+    elif len(results) > 1 and not args.check and results[0]["again"]:
         print("\n".join(rerun_page.summary(results)))
     return max(int(result["exit"]) for result in results)

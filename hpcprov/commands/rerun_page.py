@@ -31,19 +31,18 @@ def started(plan: Plan, result: dict[str, Any], problems: list[str]) -> list[str
     return [printable(line) for line in (head, f"  {sight.words(plan.argv)}", *ranks, *told)]
 
 
-def refused(result: dict[str, Any]) -> list[str]:
-    """What stands in the way."""
-    lines = [f"{result['run']} was not run again: it would not be the same run"]
-    lines += [f"  {one['kind']:<9} {one['text']}" for one in result["differences"][:MOST]]
-    if len(result["differences"]) > MOST:
-        lines.append(f"  and {len(result['differences']) - MOST} more (--json names all)")
-    return [printable(line) for line in (*lines, "--anyway runs it all the same")]
-
-
-def checked(result: dict[str, Any]) -> list[str]:
-    if result["differences"]:
-        return refused(result)[:-1]
-    return [printable(f"{result['run']} can be run again: all that was recorded is as it was")]
+def checked(results: list[dict[str, Any]], *, refused: bool) -> list[str]:
+    """What stands in the way of each, or that nothing does."""
+    lines = []
+    for result in results:
+        if not result["differences"]:
+            lines.append(f"{result['run']} can be run again: what was recorded is as it was")
+            continue
+        lines.append(f"{result['run']} would not be the same run:")
+        lines += [f"  {one['kind']:<9} {one['text']}" for one in result["differences"][:MOST]]
+        if len(result["differences"]) > MOST:
+            lines.append(f"  and {len(result['differences']) - MOST} more (--json names all)")
+    return [printable(line) for line in (*lines, *(["nothing was run; --anyway runs it all the same"] * refused))]
 
 
 def ended(result: dict[str, Any]) -> list[str]:
@@ -108,5 +107,4 @@ def summary(results: list[dict[str, Any]]) -> Iterator[str]:
     yield ""
     for one in results:
         name = f"  {printable(one['name'])}" if one["name"] else ""
-        word = one["verdict"] or ("differs" if one["differences"] else "as it was")
-        yield f"{word:<16}  {printable(one['run'])}{name}"
+        yield f"{one['verdict']:<16}  {printable(one['run'])}{name}"

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
+from typing import Any, NamedTuple
 
 from hpcprov.catalog.causes.surroundings import module_names
 from hpcprov.commands import rerun_page, wholes
@@ -30,7 +31,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from types import TracebackType
-    from typing import Any
 
     from hpcprov.record.layout import Store
 
@@ -60,49 +60,39 @@ class Session:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def all(self, found: Run, runs: list[Run]) -> list[dict[str, Any]]:
-        """Run all of them again in one directory, which is that of the first; the first that is refused is the last."""
-        if self.args.check:
-            return self._checked(runs)
+        """Run all of them again in one directory, beside that of the first: when every one of them can be, and until
+        one ends otherwise than it did."""
         directory = self._directory(runs[0])
-        made: set[str] = set()
-        results: list[dict[str, Any]] = []
-        for one in runs:
-            results.append(self.one(make(one.record, directory, made=made)))
-            if results[-1]["exit"] == REFUSED:
-                break
-            made |= {artifact["path"] for artifact in one.record["artifacts"]["generated"]}
-        if len(results) == 1 and results[0]["exit"] == REFUSED:
-            self._discard(directory)
-        return results
-
-    def _checked(self, runs: list[Run]) -> list[dict[str, Any]]:
-        """What differs, of each."""
-        made: set[str] = set()
+        ready = [self._looked_at(plan) for plan in plans(runs, directory)]
+        refused = [one.result for one in ready if one.result["differences"]]
+        if self.args.check or (refused and not self.args.anyway):
+            if not self.args.check:
+                place.discard(directory)
+            results = [one.result | {"directory": None, **_refusal(one.result)} for one in ready]
+            self.say(rerun_page.checked(results, refused=not self.args.check))
+            return results
         results = []
-        for one in runs:
-            plan = make(one.record, f"{one.record['run']['cwd']}.rerun", made=made)
-            differences = checks.differences(plan, self._environment(plan)[0], self._verdict)
-            result = _result(plan, differences) | {"exit": REFUSED if differences else 0, "directory": None}
-            self.say(rerun_page.checked(result))
-            results.append(result)
-            made |= {artifact["path"] for artifact in one.record["artifacts"]["generated"]}
+        for one in ready:
+            results.append(self._run(one))
+            if results[-1]["status"] != results[-1]["before"] and not self.args.anyway:
+                break
         return results
 
-    def one(self, plan: Plan) -> dict[str, Any]:
-        """Check one run, run it again and compare."""
+    def _looked_at(self, plan: Plan) -> Ready:
         environ, problems = self._environment(plan)
         differences = checks.differences(plan, environ, self._verdict)
         image = self._image(plan, differences)
-        result = _result(plan, differences)
-        if differences and not self.args.anyway:
-            self.say(rerun_page.refused(result))
-            return result | {"verdict": "refused", "exit": REFUSED}
+        return Ready(plan, environ, image, problems, _result(plan, differences))
+
+    def _run(self, ready: Ready) -> dict[str, Any]:
+        """Run one again and compare."""
+        plan, result = ready.plan, ready.result
         place.prepare(plan)
         run_id = launch.new_id(time.time())
-        words = launch.command(plan, launcher(), run_id, image=image)
-        self.say(rerun_page.started(plan, result, problems))
-        inner = launch.environment(plan, environ, self.store.root)
-        code = launch.run(words, plan, inner, output=self.out.fileno() if self.args.json else None)
+        words = launch.command(plan, launcher(), run_id, image=ready.image)
+        self.say(rerun_page.started(plan, result, ready.problems))
+        environ = launch.environment(plan, ready.environ, self.store.root)
+        code = launch.run(words, plan, environ, output=self.out.fileno() if self.args.json else None)
         again = self._record(run_id)
         if again is None:
             self.say([f"it ended with {code}, and no record of it was made: it cannot be compared"])
@@ -110,7 +100,7 @@ class Session:
         outputs = outcome.compare(plan, again.record, self._values)
         ended, before = again.record["run"]["status"], plan.record["run"]["status"]
         word = outcome.verdict(outputs, ended=ended, before=before)
-        result |= {"again": again.id, "status": ended, "before": before, "verdict": word, "outputs": outputs}
+        result |= {"again": again.id, "status": ended, "verdict": word, "outputs": outputs}
         result |= {"code": code, "exit": EXIT[word]}
         self.say(rerun_page.ended(result))
         return result
@@ -119,20 +109,14 @@ class Session:
         print("\n".join(lines), file=self.out, flush=True)
 
     def _directory(self, first: Run) -> str:
+        cwd = first.record["run"]["cwd"]
+        if self.args.check and cwd:
+            return f"{cwd}.rerun"
         if self.args.place is not None:
             return place.given(self.args.place)
-        cwd = first.record["run"]["cwd"]
         if not cwd:
             raise HpcprovError(f"the working directory of {first.id} is not known", hint="--in DIR names one")
         return place.fresh(cwd)
-
-    def _discard(self, directory: str) -> None:
-        """Remove a directory that was made for nothing."""
-        if self.args.place is None:
-            try:
-                os.rmdir(directory)
-            except OSError:
-                pass
 
     def _environment(self, plan: Plan) -> tuple[dict[str, str], list[str]]:
         """The recorded environment over this one, with the recorded modules; why these could not be loaded."""
@@ -195,6 +179,31 @@ class Session:
                 return None if directory is None else open_run(self.store, directory)
             wholes.settle_all(self.store, [run_id])
             time.sleep(LOOK)
+
+
+class Ready(NamedTuple):
+    """A plan with its environment, the image to run in, what is to be said of them, and the result so far."""
+
+    plan: Plan
+    environ: dict[str, str]
+    image: str | None
+    problems: list[str]
+    result: dict[str, Any]
+
+
+def plans(runs: list[Run], directory: str) -> list[Plan]:
+    """The plans of runs that follow each other in one directory: what one makes is there for the next ones."""
+    made: set[str] = set()
+    found = []
+    for one in runs:
+        found.append(make(one.record, directory, made=made))
+        made |= {artifact["path"] for artifact in one.record["artifacts"]["generated"]}
+    return found
+
+
+def _refusal(result: dict[str, Any]) -> dict[str, Any]:
+    """What is not run: whether it could be."""
+    return {"verdict": "differs", "exit": REFUSED} if result["differences"] else {"verdict": "as it was", "exit": 0}
 
 
 def _result(plan: Plan, differences: list[dict[str, str]]) -> dict[str, Any]:

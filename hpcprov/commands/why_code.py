@@ -32,9 +32,14 @@ def difference(cause: dict[str, Any]) -> dict[str, Any] | None:
     for root in dict.fromkeys(cause["roots"]):
         if os.path.isdir(root):
             try:
-                text = Git(root, os.environ, SECONDS).text(*DIFF, before, after, "--")
+                text = Git(root, os.environ, SECONDS).text(*DIFF, before, after, "--", *_below(root, cause["files"]))
             except (HpcprovError, OSError):
                 continue
             command = f"git -C {shlex.quote(root)} diff {before[:12]} {after[:12]}"
             return {"lines": text.splitlines()[:MOST_LINES], "command": command}
     return None
+
+
+def _below(root: str, files: list[str]) -> list[str]:
+    """The files that lie in the working tree, as git's own words: the others' changes were not read by the run."""
+    return [f":(top,literal){os.path.relpath(path, root)}" for path in files if path.startswith(f"{root}/")]

@@ -47,7 +47,7 @@ def body(found: dict[str, Any], screen: sight.Screen) -> Iterator[str]:
     if not found["causes"]:
         yield "nothing differs in what the runs were told to do, and with what"
     elif found["outputs"] and all(output["status"] == "same" for output in found["outputs"]):
-        yield "     the outputs are the same all the same"
+        yield "     all the same, the outputs are equal"
     if found["alike"]:
         yield f"same    {', '.join(found['alike'])}"
     if found["unknown"]:

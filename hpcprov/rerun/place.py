@@ -4,7 +4,7 @@
     prepare(plan)
 
 What the run only read is a symbolic link, so that a terabyte costs nothing; what it read and wrote is a copy. The
-directories of the original are there, too, as far as they are none of its outputs: a program may expect them.
+directories of the original in which something was written are there, too: a program may expect them for its logs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 
+from hpcprov.record import moment
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -55,10 +56,21 @@ def given(place: str) -> str:
     return place
 
 
+def discard(place: str) -> None:
+    """Remove a directory in which nothing was put."""
+    try:
+        os.rmdir(place)
+    except OSError:
+        pass
+
+
 def prepare(plan: Plan) -> None:
     """Fill the directory. Raises OSError."""
     outputs = {one["path"] for one in plan.record["artifacts"]["generated"]}
-    for inner in directories(plan.old, outputs | {one["path"] for one in plan.inputs}):
+    start = plan.record["run"]["start"]
+    for inner in directories(
+        plan.old, outputs | {one["path"] for one in plan.inputs}, moment.ns(start) if start else 0
+    ):
         os.makedirs(os.path.join(plan.directory, inner), exist_ok=True)
     for path in wanted(plan):
         place = plan.paths.path(path)
@@ -95,21 +107,31 @@ def copy(path: str, place: str) -> None:
         shutil.copy2(path, place)
 
 
-def directories(cwd: str, data: set[str]) -> Iterator[str]:
-    """The directories below `cwd`, as seen from there; no hidden ones, and none that are data themselves."""
+def directories(cwd: str, data: set[str], since: int) -> Iterator[str]:
+    """The directories below `cwd`, as seen from there, in which something was written `since` (ns): logs, for example,
+    which are no artifacts. No hidden ones, and none that are data themselves."""
     left, waiting = MOST_DIRECTORIES, [("", 0)]
     while waiting and left:
         inner, depth = waiting.pop()
         try:
             with os.scandir(os.path.join(cwd, inner)) as found:
-                entries = sorted((one.name, one.is_dir(follow_symlinks=False)) for one in found)
+                entries = sorted((one.name, one.is_dir(follow_symlinks=False), _written(one)) for one in found)
+            own = os.stat(os.path.join(cwd, inner)).st_mtime_ns
         except OSError:
             continue
-        if not STORES.isdisjoint(name for name, _ in entries):
+        if not STORES.isdisjoint(name for name, _, _ in entries):
             continue
-        if inner:
+        if inner and max([own, *(time for _, _, time in entries)]) >= since:
             left -= 1
             yield inner
-        paths = [os.path.join(inner, name) for name, inside in entries if inside and not name.startswith(".")]
+        paths = [os.path.join(inner, name) for name, inside, _ in entries if inside and not name.startswith(".")]
         if depth < DEEPEST:
             waiting += [(path, depth + 1) for path in paths if os.path.join(cwd, path) not in data]
+
+
+def _written(entry: os.DirEntry[str]) -> int:
+    """When a file was written; 0 for what is none."""
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime_ns if entry.is_file(follow_symlinks=False) else 0
+    except OSError:
+        return 0

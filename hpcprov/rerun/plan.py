@@ -94,6 +94,8 @@ def make(record: Record, directory: str, *, made: Collection[str] = ()) -> Plan:
     kind = record["run"]["kind"]
     if kind != "command":
         raise NotRunnable(f"{record['run']['id']} is a {kind}: its parts are run again, one after the other")
+    if record["run"]["status"] == "running":
+        raise NotRunnable(f"{record['run']['id']} is still going on", hint="wait for its end, or stop it")
     return Plan(record, directory, made)
 
 

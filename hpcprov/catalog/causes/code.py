@@ -6,6 +6,8 @@ code(one, other)  ->  [{"kind": "code", "text": "commit 3f1c3f1c3f1c -> 9b0e9b0e
 
 from __future__ import annotations
 
+import os
+
 from hpcprov.catalog.causes.told import cause, cut, items, near, part, short, text, values
 
 TYPE_CHECKING = False
@@ -19,21 +21,34 @@ if TYPE_CHECKING:
 
 def code(one: Record, other: Record) -> Iterator[Cause]:
     """Commits first, then what was not committed, then files of code."""
+    ones, others = scripts(one), scripts(other)
     left, right = repositories(one), repositories(other)
+    if ones == others and ones and _is_seen(one) and _is_seen(other):
+        left = right = {}  # what the commits changed was not read
     for root, name, before, after in matched(left, right):
         if before["commit"] != after["commit"]:
             said = f"commit {short(before['commit'])} -> {short(after['commit'])} in {cut(name)}"
-            yield cause(
-                "code", said, before["commit"], after["commit"], root=root, roots=[before["root"], after["root"]]
-            )
+            places = {"roots": [before["root"], after["root"]], "files": _files(ones, others, other)}
+            yield cause("code", said, before["commit"], after["commit"], root=root, **places)
         elif uncommitted(before) != uncommitted(after):
             said = f"changes that were not committed in {cut(name)}: {_changes(before)} -> {_changes(after)}"
             yield cause("code", said, uncommitted(before), uncommitted(after), root=root)
-    ones, others = scripts(one), scripts(other)
-    for path in ones.keys() & others.keys():
+    for path in sorted(ones.keys() & others.keys()):
         if ones[path] != others[path]:
             said = f"script {cut(path)}: sha256:{short(ones[path])} -> {short(others[path])}"
             yield cause("script", said, ones[path], others[path], path=path)
+
+
+def _is_seen(record: Record) -> bool:
+    """Whether all files that a run read are known."""
+    seen = record.get("observation")
+    return bool(seen and seen["complete"])
+
+
+def _files(ones: dict[str, str], others: dict[str, str], record: Record) -> list[str]:
+    """Full paths of the files of code that differ."""
+    differ = [path for path in sorted(ones.keys() & others.keys()) if ones[path] != others[path]]
+    return [os.path.join(record["run"]["cwd"] or "/", path) for path in differ]
 
 
 def repositories(record: Record) -> dict[str, dict[str, Any]]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 
+from hpcprov.catalog.causes.code import scripts
 from hpcprov.catalog.causes.told import cause, cut, from_here, near
-from hpcprov.catalog.causes.words import Change, changes, narrowed, told
+from hpcprov.catalog.causes.words import Change, changes, narrowed, told, within
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def arguments(one: Record, other: Record) -> Iterator[Cause]:
         return
     left[0], right[0] = near_program(left[0], one), near_program(right[0], other)
     for change in changes(left, right):
-        if not names_data(change, one, other):
+        if not names_the_same(change, one, other):
             before, after = narrowed(change)
             yield cause("argument", told(change, left), before, after, at=change.at)
     mpmd = [[(entry["argv"], entry["ranks"]) for entry in record["run"]["others"]] for record in (one, other)]
@@ -50,17 +51,20 @@ def near_program(word: str, record: Record) -> str:
     return near(word, record) if "/" in word else word
 
 
-def names_data(change: Change, one: Record, other: Record) -> bool:
-    """Whether both words name an artifact of their run, in the same role."""
-    if len(change.before) != 1 or len(change.after) != 1:
-        return False
-    return bool(roles(change.before[0], one) & roles(change.after[0], other))
+def names_the_same(change: Change, one: Record, other: Record) -> bool:
+    """Whether all words that differ name an artifact of their run in the same role, or equal files of code."""
+    return all(
+        len(inner.before) == len(inner.after) == 1 and roles(inner.before[0], one) & roles(inner.after[0], other)
+        for inner in within(change)
+    )
 
 
 def roles(word: str, record: Record) -> set[str]:
-    """In which roles a word (or what stands behind its `=`) names an artifact of the run, or its directory."""
+    """In which roles a word (or what stands behind its `=`) names an artifact of the run, or its directory; of a file
+    of code its digest."""
     path = os.path.normpath(os.path.join(record["run"]["cwd"] or "/", word.rpartition("=")[2]))
-    return {
+    script = scripts(record).get(near(path, record))
+    return ({script} if script else set()) | {
         role
         for role in ("used", "generated")
         for artifact in record["artifacts"][role]
@@ -76,7 +80,7 @@ def programs(one: Record, other: Record, known: list[Cause]) -> Iterator[Cause]:
         words = [from_here(word, one) for word in left["argv"]], [from_here(word, other) for word in right["argv"]]
         for change in changes(*words):
             pair = narrowed(change)
-            if change.at == 0 or pair in said or names_data(change, one, other) or _are_paths(*pair):
+            if change.at == 0 or pair in said or names_the_same(change, one, other) or _are_paths(*pair):
                 continue
             said.add(pair)
             name = cut(os.path.basename(left["path"]))

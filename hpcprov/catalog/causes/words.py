@@ -76,14 +76,18 @@ def is_compiler(word: str) -> bool:
     return COMPILERS.fullmatch(os.path.basename(word)) is not None
 
 
-def narrowed(change: Change) -> tuple[str, str]:
+def within(change: Change) -> list[Change]:
     """What differs within the words: of a whole script in one argument the words of it that do."""
-    before, after = " ".join(change.before), " ".join(change.after)
-    if len(change.before) == len(change.after) == 1 and (" " in before or " " in after):
-        inner = changes(before.split(), after.split())
-        before = " ".join(word for one in inner for word in one.before)
-        after = " ".join(word for one in inner for word in one.after)
-    return before, after
+    if len(change.before) == len(change.after) == 1 and " " in change.before[0] + change.after[0]:
+        return changes(change.before[0].split(), change.after[0].split())
+    return [change]
+
+
+def narrowed(change: Change) -> tuple[str, str]:
+    """The same as two texts."""
+    inner = within(change)
+    before = " ".join(word for one in inner for word in one.before)
+    return before, " ".join(word for one in inner for word in one.after)
 
 
 def told(change: Change, argv: list[str]) -> str:
