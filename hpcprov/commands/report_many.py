@@ -10,6 +10,7 @@ import time
 from itertools import islice
 
 from hpcprov.catalog import open_catalog
+from hpcprov.catalog.graph import Graph
 from hpcprov.commands.choose import listed, store_here, tell
 from hpcprov.record import layout, model
 from hpcprov.record.errors import HpcprovError
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hpcprov.catalog.found import RunRow
-    from hpcprov.catalog.graph import Graph
+    from hpcprov.catalog.graph import Edge
     from hpcprov.catalog.query import Catalog
 
 MOST_RUNS = 5000
 MOST_NODES = 20_000  # of their lineage
+MOST_DRAWN = 500
 
 
 class Chosen:
@@ -119,9 +121,26 @@ def record_of(row: RunRow) -> model.Record:
     return model.load(os.path.join(row.directory, layout.RECORD))
 
 
-def graph(catalog: Catalog, rows: list[RunRow]) -> Graph | None:
-    """Their lineage, with the runs that made their inputs; None: what their own records tell."""
-    return None
+def graph(catalog: Catalog, rows: list[RunRow]) -> Graph:
+    """Their lineage with the runs next to them; of very many, without those. Jobs and workflows, which consist of their
+    runs, are left out."""
+    ids = [row.id for row in rows if row.type == "command"]
+    if not ids:
+        return Graph()
+    found = catalog.lineage(ids, up=True, down=True, depth=1, most=MOST_NODES)
+    kept = {name for name, node in found.nodes.items() if node.get("type", "command") == "command"}
+    if len(kept) > MOST_DRAWN:
+        own = {f"run:{run}" for run in ids}
+        kept = own & kept | {end for edge in found.edges if own & {edge["from"], edge["to"]} for end in _data(edge)}
+    small = Graph()
+    small.nodes = {name: node for name, node in found.nodes.items() if name in kept}
+    small.edges = [edge for edge in found.edges if edge["from"] in kept and edge["to"] in kept]
+    small.cut = found.cut
+    return small
+
+
+def _data(edge: Edge) -> list[str]:
+    return [edge[end] for end in ("from", "to") if edge[end].startswith("data:")]
 
 
 def plain(chosen: Chosen, form: str) -> str:

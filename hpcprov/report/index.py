@@ -20,7 +20,8 @@ from urllib.parse import quote
 from hpcprov import __version__
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.wording import count
-from hpcprov.report.page import compose
+from hpcprov.report import assets
+from hpcprov.report.page import SCRIPT, STYLE, compose
 from hpcprov.report.sessions import days_of, entry_of
 from hpcprov.report.summary import status
 from hpcprov.report.told import number as usable
@@ -41,7 +42,6 @@ MADE_FROM = re.compile(rb'data-made-from="([0-9a-f]{64})"')
 HEAD = 65_536
 MOST_LATEST = 10
 MOST_OF_A_MONTH = 4000
-LAYOUT = "1"  # changes when pages are made otherwise
 
 
 class Written:
@@ -83,7 +83,7 @@ def write_index(
     os.makedirs(directory, exist_ok=True)
     place = Place(directory, force=force)
     months: dict[str, Month] = {}
-    latest = []
+    latest: list[Entry] = []
     for row in each_run():
         months.setdefault(_month_of(row), Month()).add(row, place.report(row.id))
         if len(latest) < MOST_LATEST:
@@ -112,7 +112,7 @@ def _write_month(
     each_run: Callable[..., Iterable[RunRow]],
 ) -> bool:
     """Write a month's page unless the one that is there is right."""
-    month.digest.update(repr((LAYOUT, __version__, near, title)).encode("utf-8", "surrogatepass"))
+    month.digest.update(repr((_look(), __version__, near, title)).encode("utf-8", "surrogatepass"))
     file, digest = f"{name}.html", month.digest.hexdigest()
     if place.made_from(file) == digest:
         return False
@@ -137,6 +137,11 @@ def _write_month(
         report=place.report,
     )
     return place.put(file, page)
+
+
+def _look() -> str:
+    """What a page is made with, beside its values."""
+    return "".join(assets.read(name) for name in ("base.html", "month.html", STYLE, "index.css", SCRIPT))
 
 
 def _bounds(name: str) -> dict[str, int]:

@@ -12,7 +12,6 @@ from collections import Counter
 from hpcprov.record.wording import count
 from hpcprov.report.assets import utc
 from hpcprov.report.gantt import gantt
-from hpcprov.report.graph_of import Gathering
 from hpcprov.report.line import details_of, line_of, weight
 from hpcprov.report.page import compose
 from hpcprov.report.picture import picture
@@ -38,29 +37,24 @@ def render_many(
     runs: Iterable[tuple[Record, str | None]],
     *,
     title: str,
-    graph: Graph | None = None,
+    graph: Graph,
     asked: str = "",
     links: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> str:
     """The page of these runs (records and their directories), newest first where there is not room for all.
 
-    `graph`: their lineage; without, that which their records alone tell. `links`: addresses of runs' own reports by id,
+    `graph`: their lineage. `links`: addresses of runs' own reports by id,
     relative to the page. `notes`: what the reader must know, such as records that could not be read; it may grow while
     `runs` is read. Raises MissingTemplates."""
-    gathering = Gathering() if graph is None else None
     lines, left = [], DETAILS
     for record, _ in runs:
-        if gathering is not None:
-            gathering.add(record)
         line = line_of(record)
         if left > 0:
             line["details"] = details_of(record)
             left -= weight(line["details"])
         lines.append(line)
-    whole = graph if gathering is None else gathering.graph()
-    assert whole is not None
-    return _page(lines, whole, title, asked, links or {}, notes)
+    return _page(lines, graph, title, asked, links or {}, notes)
 
 
 def _page(

@@ -1,6 +1,6 @@
 """The report of many runs without a page: a table as text, or as Markdown.
 
-render(summaries, title="Runs since 2026-11-01", form="md")  ->  "<!-- hpcprov report -->\\n\\n## Runs since 2026-11-01\\n…"
+render(summaries, title="Runs since 2026-11-01", form="text")  ->  "hpcprov report: Runs since 2026-11-01 (5 runs)\\n…"
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MOST_NODES = 500
 # An entry of the list names so many neighbours.
 MOST_TOLD = 30
+MOST_ASKED = 3  # more are not marked
 DIP = 44.0  # of an edge against time
 LABEL = {"run": WIDTH - 42, "data": WIDTH - 30}
 #: How an edge is said from its end, and from its beginning.
@@ -37,11 +38,13 @@ SAID = {
     "generated": ("made by", "gave"),
     "part of": ("has the part", "part of"),
     "restart of": ("started again after", "started again as"),
+    "rerun of": ("runs again", "was run again as"),
     "same values": ("has the values of", "has the same values as"),
     "followed": ("needs", "is needed by"),
     "holds": ("lies in", "holds"),
     "changed": ("was before", "became"),
 }
+PLAIN = ("used", "generated", "followed", "part of", "holds")
 JOINED = {
     "signature": "by equal values",
     "bytes": "by equal bytes",
@@ -56,6 +59,7 @@ def picture(graph: Graph, *, links: Mapping[str, str] | None = None, most: int =
     known = [edge for edge in small.edges if edge["from"] in small.nodes and edge["to"] in small.nodes]
     drawing = place(_in_time(small), [(edge["from"], edge["to"]) for edge in known])
     order = sorted(small.nodes, key=lambda name: drawing.at[name])
+    asked = small.start if len(small.start) <= MOST_ASKED else []
     numbers = {name: k for k, name in enumerate(order)}
     entries = _entries(small, known, numbers, links or {})
     return {
@@ -63,7 +67,7 @@ def picture(graph: Graph, *, links: Mapping[str, str] | None = None, most: int =
         "height": round(drawing.height),
         "box": (round(WIDTH), round(HEIGHT)),
         "kinds": {node["kind"] for node in small.nodes.values()},
-        "nodes": [_box(small.nodes[name], numbers[name], drawing.at[name], name in small.start) for name in order],
+        "nodes": [_box(small.nodes[name], numbers[name], drawing.at[name], name in asked) for name in order],
         "edges": [_way(edge, k, drawing, numbers) for k, edge in enumerate(known)],
         "entries": entries,
         "summary": _summary(graph),
@@ -151,7 +155,7 @@ def _way(edge: Edge, k: int, drawing: Drawing, numbers: dict[str, int]) -> dict[
     return {
         "from": numbers[edge["from"]],
         "to": numbers[edge["to"]],
-        "sure": edge.get("join") == "record" and edge.get("role") in ("used", "generated", "followed"),
+        "sure": edge.get("join") in ("record", "signature", "bytes") and edge.get("role") in PLAIN,
         "line": _curve(drawing.lines[k]),
     }
 

@@ -6,7 +6,7 @@ graph.nodes["group:0"]  ->  {"kind": "run", "name": "simulate", "count": 12, "st
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 
 from hpcprov.catalog.graph import Graph
 from hpcprov.report.grouped import pattern, title
@@ -27,16 +27,31 @@ def rules(lineage: Graph) -> Graph:
     for name, nodes in members.items():
         small.nodes[box[name]] = _box(box[name], name, nodes)
     box_of = {node["id"]: box[name] for name, nodes in members.items() for node in nodes}
-    makers: dict[str, set[str]] = {}
-    for edge in lineage.edges:
-        if edge["role"] == "generated" and edge["from"] in box_of:
-            makers.setdefault(edge["to"], set()).add(box_of[edge["from"]])
-    for edge in lineage.edges:
-        if edge["to"] in box_of:
-            for maker in makers.get(edge["from"], ()):
-                if maker != box_of[edge["to"]]:
-                    small.link(maker, box_of[edge["to"]], role="followed", join="record")
+    for user, makers in _makers(lineage, box_of).items():
+        for maker in sorted(makers - {box_of[user]}):
+            small.link(maker, box_of[user], role="followed", join="record")
     return small
+
+
+def _makers(lineage: Graph, box_of: dict[str, str]) -> dict[str, set[str]]:
+    """Of each run the boxes of the runs that made what it used; data of equal values may lie between."""
+    found: dict[str, set[str]] = {name: set() for name in lineage.nodes}
+    waiting = deque()
+    after: dict[str, list[str]] = {}
+    for edge in lineage.edges:
+        if edge["from"] in box_of and edge["to"] not in box_of and edge["to"] in found:
+            found[edge["to"]].add(box_of[edge["from"]])
+            waiting.append(edge["to"])
+        elif edge["from"] not in box_of and edge["to"] in found:
+            after.setdefault(edge["from"], []).append(edge["to"])
+    while waiting:
+        name = waiting.popleft()
+        for target in after.get(name, ()):
+            if not found[name] <= found[target]:
+                found[target] |= found[name]
+                if target not in box_of:
+                    waiting.append(target)
+    return {name: boxes for name, boxes in found.items() if name in box_of}
 
 
 def _box(name: str, called: str, nodes: list[Node]) -> Node:
