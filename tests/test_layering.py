@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "data": {"record"},
     "merge": {"record"},
     "signature": {"record", "data"},
-    "agent": {"record", "capture", "signature", "merge"},
+    "agent": {"record", "capture", "signature", "merge", "attest"},
     "adapters": EVERYTHING,
     "image": {"record", "capture"},
     "catalog": {"record", "merge"},

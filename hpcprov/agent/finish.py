@@ -12,6 +12,7 @@ from hpcprov.agent import signing
 from hpcprov.agent.meeting import Meeting, events_of, take_ticket
 from hpcprov.agent.membership import end_of_job
 from hpcprov.agent.signing import HELPER
+from hpcprov.attest.automatic import attest_new
 from hpcprov.merge import publish
 from hpcprov.record.layout import Store
 
@@ -49,7 +50,7 @@ def finish(*, root: str, run_id: str, ranks: Node, starts: list[dict[str, Any]])
         identify_images(store, told, journal, until)
         journal.tell_lost()
         journal.sync()
-        publish.merge_run(store, run_id, log=os.path.basename(journal.path))
+        attest_new(store, publish.merge_run(store, run_id, log=os.path.basename(journal.path)), os.environ)
 
 
 def identify_images(store: Store, told: list[dict[str, Any]], journal: Journal, until: float) -> None:

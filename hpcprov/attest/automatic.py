@@ -23,7 +23,7 @@ LONGEST = 500
 
 
 def attest_new(store: Store, directories: Iterable[str], environ: Mapping[str, str]) -> None:
-    """Attest records that have just been made, if that is wanted. Never raises."""
+    """Attest records that have just been made, if that is wanted and nobody has vouched for them. Never raises."""
     from hpcprov.attest.keys import configured
 
     key = configured(environ)
@@ -33,10 +33,12 @@ def attest_new(store: Store, directories: Iterable[str], environ: Mapping[str, s
 
 
 def _attest(store: Store, directory: str, key: str) -> None:
-    from hpcprov.attest.beside import vouch
+    from hpcprov.attest import beside, intact
 
     try:
-        vouch(store, directory, key, ask=False, patience=PATIENCE)
+        is_new = not os.path.lexists(os.path.join(directory, layout.SIGNATURE))
+        if is_new or not (beside.state(directory, *intact.read(directory)) or {}).get("fits"):
+            beside.vouch(store, directory, key, ask=False, patience=PATIENCE)
     except (HpcprovError, OSError) as error:
         try:
             disk.put(

@@ -11,6 +11,7 @@ never taken for one of ours, nor ours for one of those.
 from __future__ import annotations
 
 import os
+import re
 import struct
 from base64 import b64decode, b64encode
 from hashlib import sha256
@@ -191,7 +192,7 @@ def _run(words: list[str], message: bytes = b"") -> CompletedProcess[bytes]:
 
 def _last_line(said: bytes | None) -> str:
     lines = (said or b"").decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].removesuffix("\r") if lines else ""
+    return re.sub(r"^Enter passphrase[^:]*: ", "", lines[-1].removesuffix("\r")) if lines else ""
 
 
 def _hint(done: CompletedProcess[bytes]) -> str:

@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print one script, or the outputs, of all runs given."""
+    from hpcprov.attest.intact import dropped_output
+
     store = store_here()
     found = {run.id: run for text in args.run for run in commands_of(store, choose(store, text))}
     runs = sorted(found.values(), key=lambda run: (run.record["run"]["start"] or "", run.id))
@@ -46,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
             raise HpcprovError(
                 f"the output of {run.id} was not captured", hint="hpcprov exec --capture-output -- COMMAND keeps it"
             )
+        for text in dropped_output(run.directory, run.record) if "seal" in run.record else ():
+            tell(f"{run.id}: {text}")
         for line in output.lines(run.directory):
             print(line)
     return 0

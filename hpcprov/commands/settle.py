@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from hpcprov.attest.automatic import attest_new
 from hpcprov.commands import later, wholes
 from hpcprov.commands.choose import HELP, Run, choose, job_names, parts_of, tell
 from hpcprov.commands.import_darshan import attach_found
@@ -104,6 +105,7 @@ def settle_one(store: Store, text: str, *, hashing: bool) -> int:
     done += counted
     places = with_runs(store, record) if record is not None and hashing else []
     signed = [one for place in places for one in later.sign(store, place)]
+    attest_new(store, places or [record] * (record is not None), os.environ)
     for path, state in signed:
         print(f"{printable(path)}: {printable(state)}")
     if not done and not signed:

@@ -11,6 +11,7 @@ import os
 import time
 
 from hpcprov.agent import membership
+from hpcprov.attest.automatic import attest_new
 from hpcprov.capture.slurm import ask, ask_ahead
 from hpcprov.merge import find, jobs
 from hpcprov.merge.alive import doubt
@@ -36,7 +37,9 @@ def settle_all(store: Store, names: list[str] | None = None) -> list[Settled]:
     wholes = Wholes(store)
     outcomes = settle_stale(store, ask, wholes.tell, names=names)
     outcomes += wholes.settle()
-    explain_parts(store, [place for outcome in outcomes for place in outcome.records])
+    places = [place for outcome in outcomes for place in outcome.records]
+    explain_parts(store, places)
+    attest_new(store, places, os.environ)
     return outcomes
 
 
@@ -46,6 +49,7 @@ def settle_one(store: Store, run_id: str) -> list[str]:
     places = settle_run(store, run_id, ask, wholes.tell)
     told = [place for outcome in wholes.settle() for place in outcome.records]
     explain_parts(store, [*places, *told])
+    attest_new(store, [*places, *told], os.environ)
     return places
 
 
@@ -118,7 +122,9 @@ def explained(store: Store, directory: str, record: model.Record) -> model.Recor
     if "seal" not in record:
         return record
     try:
-        return witnessed(store, directory, record, ask)
+        latest = witnessed(store, directory, record, ask)
+        attest_new(store, [directory] if latest["revision"] != record["revision"] else [], os.environ)
+        return latest
     except (HpcprovError, OSError):
         return record  # what is there is true; another's store may not be written to
 
