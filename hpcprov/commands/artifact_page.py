@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from hpcprov.commands.screen import count, cut, size
 from hpcprov.merge.observation import RECORDED
+from hpcprov.record.artifact import is_memory
 from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
@@ -121,6 +122,8 @@ def programs(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
 
 def source(artifact: Artifact) -> str:
     """How the run's record knows of an artifact."""
+    if is_memory(artifact["path"]):
+        return "in memory"
     if artifact.get("observed") is None:
         return "declared"
     return "both" if artifact["declared"] else "observed"

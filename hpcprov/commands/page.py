@@ -13,6 +13,7 @@ from hpcprov.commands import later
 from hpcprov.commands.artifact_page import artifacts, programs
 from hpcprov.commands.counted import counted
 from hpcprov.commands.screen import count, cut, duration, size, when, words
+from hpcprov.commands.step_page import steps
 from hpcprov.commands.surroundings import said, surroundings, where
 from hpcprov.commands.workflow_page import workflow_rows
 from hpcprov.merge.seal import verify_seal
@@ -40,16 +41,19 @@ def render(
     screen: Screen,
     notes: Sequence[str] = (),
     parts: Mapping[str, Record] | None = None,
+    attested: Sequence[str] = (),
 ) -> list[str]:
     """The lines of the page; `notes`: what is wrong with the logs beside the record; `parts`: records of the parts of a
-    job or workflow, by run id."""
+    job or workflow, by run id; `attested`: who says to vouch for it."""
     run = record["run"]
     title = screen.paint(printable(run["id"]), "bold") + (f"  {cut(run['name'], screen.width)}" if run["name"] else "")
     rows = [row for part in PARTS for row in part(record, screen)]
     rows += workflow_rows(record, parts or {}, screen)
     rows += [("runs", line) for line in part_lines(record["parts"], parts or {}, screen)]
-    rows += [("logs", printable(note)) for note in notes]
-    return [title, "", *lay_out(rows, screen), "", *next_steps(record, directory, screen, parts or {})]
+    rows += [("logs", printable(note)) for note in notes] + [("attested", printable(text)) for text in attested]
+    is_attested = any(text.startswith("by ") for text in attested)
+    what_next = next_steps(record, directory, screen, parts or {}, is_attested=is_attested)
+    return [title, "", *lay_out(rows, screen), "", *what_next]
 
 
 def lay_out(rows: list[tuple[str, str]], screen: Screen) -> list[str]:
@@ -222,7 +226,9 @@ def _all_ended(record: Record) -> bool:
     return ended and record["run"]["status"] == "running"
 
 
-def next_steps(record: Record, directory: str, screen: Screen, parts: Mapping[str, Record]) -> list[str]:
+def next_steps(
+    record: Record, directory: str, screen: Screen, parts: Mapping[str, Record], *, is_attested: bool = False
+) -> list[str]:
     """What one may want to type next."""
     name = record["run"]["id"]
     steps = [(f"hpcprov show {name} --json", "the record itself")]
@@ -233,6 +239,8 @@ def next_steps(record: Record, directory: str, screen: Screen, parts: Mapping[st
         steps.append((f"hpcprov log {name} --output", "what it printed"))
     if (record.get("observation") or {}).get("programs"):
         steps.append((f"hpcprov show {name} --tree", "the programs that it executed"))
+    if is_attested:
+        steps.append((f"hpcprov verify {name} --attested-by FILE", "check who vouches for it"))
     steps += _whole_job(record)
     if any(map(later.can_sign, (record, *parts.values()))):
         steps.append((f"hpcprov settle {name}", "sign what was left"))
@@ -251,4 +259,4 @@ def _whole_job(record: Record) -> list[tuple[str, str]]:
     return [(f"hpcprov runs --job {number}", "all starts of the job")] if again and number else []
 
 
-PARTS = (status, what, where, who_and_when, ranks, surroundings, programs, artifacts, counted, problems, seal)
+PARTS = (status, what, where, who_and_when, ranks, surroundings, programs, artifacts, steps, counted, problems, seal)

@@ -147,7 +147,8 @@ class Call:
         recorder = session.active() or session.begin_implicit()
         if recorder is None:
             return
-        if not recorder.admit(self.tracked.function):
+        nested = steps.nested_in(recorder, self.tracked.function)
+        if not recorder.admit(self.tracked.function, nested):
             self.began, self.ticked, self.parent = time.time_ns(), time.monotonic_ns(), steps.parent_in(recorder)
             self.recorder = recorder
             return

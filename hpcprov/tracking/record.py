@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+# What the record of a run lacks as long as it goes on.
+GOING_ON = {"revision": 0, "seal": {"logs": [], "record": ""}}
+
+
 @dataclass(frozen=True)
 class Artifact:
     """A file, directory, store, or values in memory that a run used or generated. `signature`, `storage`: digests, None
@@ -67,7 +71,7 @@ class Record:
         from hpcprov.record.errors import BadRecord
         from hpcprov.record.shape import misfit
 
-        wrong = misfit(record)
+        wrong = misfit(GOING_ON | dict(record))
         if wrong is not None:
             raise BadRecord(f"this is no record: {wrong}")
         self._record: Any = record
@@ -185,7 +189,7 @@ class Record:
         return isinstance(other, Record) and bool(self._record == other._record)
 
     def __hash__(self) -> int:
-        return hash((self.id, self._record["revision"]))
+        return hash((self.id, self._record.get("revision")))
 
     def _repr_html_(self) -> str:
         from hpcprov.tracking.html import card

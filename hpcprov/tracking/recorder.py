@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOST_VALUES = 1000  # artifacts in memory that one process tells
 MOST_FILES = 1000
 OF_ONE, OF_ALL = 100, 1000  # calls of one function, and of all, that are told one by one
+DEEPEST = 8  # calls of a function within itself that are
 SHORT = 12  # hexadecimal digits in the path of values
 LONGEST_NAME = 200
 
@@ -58,11 +59,11 @@ class Recorder:
             self.steps += 1
             return self.steps
 
-    def admit(self, function: str) -> bool:
-        """Is one more call of this function told by itself?"""
+    def admit(self, function: str, nested: int) -> bool:
+        """Is one more call of this function told by itself? `nested`: so many calls of it are going on around it."""
         with self.pen.lock:
             calls = self.calls.get(function, 0)
-            if calls >= OF_ONE or self.told >= OF_ALL:
+            if calls >= OF_ONE or self.told >= OF_ALL or nested >= DEEPEST:
                 return False
             self.calls[function] = calls + 1
             self.told += 1

@@ -87,8 +87,10 @@ def begin_own(**declared: Any) -> Recorder:
 
 def begin_implicit() -> Recorder | None:
     """Begin the run of a program that tracks functions and has none: it ends with the process."""
+    if is_off():
+        return None
     with state.lock:
-        if state.recorder is None and not state.failed and not is_off():
+        if state.recorder is None and not state.failed:
             state.failed = True  # once is enough
             with sheltered("what this program does"):
                 name = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] not in ("", "-c", "-m") else None

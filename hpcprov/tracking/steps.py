@@ -34,6 +34,7 @@ class Step:
     def __init__(self, recorder: Recorder, name: str, entry: dict[str, Any]) -> None:
         self.recorder, self.name = recorder, name
         self.entry, self.process = entry, recorder.pen.process
+        self.around: dict[str, int] = {}  # how many calls of a function are going on, this one included
         self.began = time.monotonic_ns()
         self.paths: dict[str, dict[str, None]] = {USED: {}, GENERATED: {}}
         self.stamps: dict[str, Stamp | None] = {}
@@ -92,8 +93,19 @@ class Step:
 
 def begin(recorder: Recorder, name: str, **told: Any) -> Step:
     """A new step within the one that is going on. `told`: more of its entry (docs/frames.md, "Steps")."""
-    entry = {"id": recorder.number(), "name": name[:200], "began": time.time_ns()}
-    return Step(recorder, name, entry | recorder.above(parent_in(recorder)) | {k: v for k, v in told.items() if v})
+    entry: dict[str, Any] = {"id": recorder.number(), "name": name[:200], "began": time.time_ns()}
+    entry |= recorder.above(parent_in(recorder)) | {key: value for key, value in told.items() if value}
+    step, above, function = Step(recorder, name, entry), current.get(), told.get("function")
+    step.around = dict(above.around) if above is not None and above.recorder is recorder else {}
+    if function:
+        step.around[function] = step.around.get(function, 0) + 1
+    return step
+
+
+def nested_in(recorder: Recorder, function: str) -> int:
+    """How many calls of a function are going on here."""
+    step = current.get()
+    return step.around.get(function, 0) if step is not None and step.recorder is recorder else 0
 
 
 def parent_in(recorder: Recorder) -> int:
