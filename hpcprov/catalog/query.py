@@ -13,7 +13,7 @@ import sqlite3
 from itertools import islice
 
 from hpcprov.catalog import live
-from hpcprov.catalog.filters import condition, digest_ranges, in_ranges, marks, matching, path_condition
+from hpcprov.catalog.filters import AFTER, condition, digest_ranges, in_ranges, like, marks, matching, path_condition
 from hpcprov.catalog.found import ArtifactRow, Match, RunRow
 from hpcprov.catalog.index import Index
 from hpcprov.catalog.reading import stamp_of
@@ -174,6 +174,22 @@ class Catalog:
             some = ids[at : at + MANY]
             found += self._rows(f"r.id IN ({marks(some)})", [stored(one) for one in some])
         return found
+
+    def directories(self, beginning: str, within: str = "") -> dict[str, str]:
+        """The directories of the runs whose id begins with a text, and holds another one; of those that cannot be read,
+        too."""
+        text, parameters = like("id", f"*{within}*")
+        begin = stored(beginning)
+        sql = f"SELECT place FROM runs WHERE id >= ? AND id < ? AND {text}"
+        found = [(root, place) for root, (place,) in self.select(sql, (begin, begin + AFTER, *parameters))]
+        found += [(root, place) for root, (place,) in self.select("SELECT place FROM unread")]
+        paths = {place.rpartition("/")[2]: os.path.join(root, place) for root, place in sorted(found)}
+        return {name: path for name, path in paths.items() if name.startswith(beginning) and within in name}
+
+    def of_job(self, name: str) -> list[RunRow]:
+        """The runs of a batch job, newest first, by what its scheduler calls it: `4711`, `4711.0`, `4711_3`."""
+        asked = "r.number IN (SELECT run FROM facets WHERE kind = 'job' AND name = ?)"
+        return sorted(self._rows(asked, [stored(name)]), key=lambda row: (row.start or "", row.id), reverse=True)
 
     def record(self, run_id: str) -> model.Record:
         """The whole record of a run; of one in progress what is known by now. Raises NoSuchRun, BadRecord, OSError."""

@@ -13,6 +13,8 @@ import os
 import re
 import sys
 
+from hpcprov.catalog import open_catalog
+from hpcprov.catalog.rows import job_names as job_names
 from hpcprov.commands import wholes
 from hpcprov.merge import find, jobs
 from hpcprov.merge.groups import groups
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
+    from hpcprov.catalog.found import RunRow
+    from hpcprov.catalog.query import Catalog
     from hpcprov.record.layout import Store
 
 MOST_CANDIDATES = 12
@@ -88,17 +92,25 @@ def choose(store: Store, text: str) -> Run:
     if text == "last":
         return _last(store)
     text = of_whole(text)
-    places = {os.path.basename(path): path for path in find.record_directories(store)}
-    places |= {run_id: store.run(run_id) for run_id in find.run_ids(store)}
-    names = [text] if text in places else sorted(name for name in places if text and name.startswith(text))
-    if text not in places and JOB_NAME.fullmatch(text):
-        # The number of a job may be the beginning of a date, too.
-        names = _named_by_job(places, text) or names
-    if len(names) == 1:
-        return open_run(store, places[names[0]])
-    if names:
-        raise AmbiguousRun(f"{text!a} is the beginning of {len(names)} runs", hint=_candidates(names))
-    return _of_job(store, text)
+    with open_catalog([store.root], tell=tell) as catalog:
+        going_on = {run_id: store.run(run_id) for run_id in find.run_ids(store)}
+        places = (catalog.directories(text) if text else {}) | _beginning(going_on, text)
+        names = [text] if text in places else sorted(places)
+        if text not in places and JOB_NAME.fullmatch(text):
+            # The number of a job may be the beginning of a date, too.
+            of_job = catalog.directories("slurm-", f"-{text.partition('.')[0]}") | going_on
+            names = _named_by_job(of_job, text) or names
+            places |= of_job
+        if len(names) == 1:
+            return open_run(store, places[names[0]])
+        if names:
+            raise AmbiguousRun(f"{text!a} is the beginning of {len(names)} runs", hint=_candidates(names))
+        tell_unread(catalog.problems)
+        return open_run(store, _of_job(catalog, store, text).directory)
+
+
+def _beginning(places: dict[str, str], text: str) -> dict[str, str]:
+    return {name: path for name, path in places.items() if text and name.startswith(text)}
 
 
 def of_whole(name: str) -> str:
@@ -125,10 +137,12 @@ def every_run(store: Store) -> Iterator[Run]:
 
 def parts_of(store: Store, record: model.Record, most: int | None = None) -> Iterator[Run]:
     """The runs of a job or workflow, as far as this store has them; of many the first `most`."""
-    wanted = {part["run"] for part in record["parts"][:most]}
-    places = {os.path.basename(path): path for path in find.record_directories(store)} if wanted else {}
-    places |= {run_id: store.run(run_id) for run_id in find.run_ids(store)} if wanted else {}
-    for run_id in sorted(wanted & places.keys()):
+    wanted = sorted({part["run"] for part in record["parts"][:most]})
+    if not wanted:
+        return
+    with open_catalog([store.root], tell=tell) as catalog:
+        places = {row.id: row.directory for row in catalog.by_id(wanted)}
+    for run_id in sorted(places):
         try:
             yield open_run(store, places[run_id])
         except (HpcprovError, OSError):
@@ -168,6 +182,15 @@ def _in_progress(store: Store, directory: str) -> Run:
 
 
 def _last(store: Store) -> Run:
+    with open_catalog([store.root], tell=tell) as catalog:
+        newest = catalog.runs(limit=1)
+    try:
+        return open_run(store, newest[0].directory)
+    except (HpcprovError, OSError, IndexError):
+        return _last_readable(store)
+
+
+def _last_readable(store: Store) -> Run:
     unread: list[str] = []
     running = [run for run_id in find.run_ids(store) for run in _opened(store, store.run(run_id), unread)]
     # A run starts on the day that it is filed under: the newest day with a readable record holds the latest.
@@ -201,32 +224,19 @@ def _named_by_job(places: Iterable[str], text: str) -> list[str]:
     return sorted(name for start in latest.values() for name in found[start])
 
 
-def _of_job(store: Store, text: str) -> Run:
-    runs = [run for run in every_run(store) if text in job_names(run.record)]
-    themselves = [run for run in runs if run.record["run"]["kind"] == "job"]
-    starts_of = {(job.cluster, job.job_id) for run in themselves if (job := jobs.job_of_record(run.record)) is not None}
+def _of_job(catalog: Catalog, store: Store, text: str) -> RunRow:
+    runs = catalog.of_job(text)
+    themselves = [run for run in runs if run.type == "job"]
+    starts_of = {(job.cluster, job.job_id) for run in themselves if (job := jobs.job_itself(run.id)) is not None}
     if len(starts_of) == 1:
-        return max(themselves, key=_start)
+        return themselves[0]
     if len(runs) == 1:
         return runs[0]
     if runs:
-        names = [run.id for run in sorted(runs, key=_start)]
+        names = [run.id for run in reversed(runs)]
         raise AmbiguousRun(f"job {text!a} has {len(runs)} runs", hint=_candidates(names))
     hint = f"`hpcprov runs` lists what there is in {store.root}; a job is listed once one of its steps is"
     raise NoSuchRun(f"no run and no job is called {text!a}", hint=hint)
-
-
-def job_names(record: model.Record) -> set[str]:
-    """What a run's job is called: its id, that of its task in an array, and both with the step."""
-    fact, common = model.fact(record, "scheduler"), record["environment"]["common"]
-    array = [fact.get(f"array_{key}", common.get(f"SLURM_ARRAY_{key.upper()}")) for key in ("job_id", "task_id")]
-    if record["run"]["kind"] == "job":
-        itself = jobs.job_of_record(record)
-        job, step = None if itself is None else itself.job_id, None
-    else:
-        job, step = model.job_id(record), fact.get("step_id", common.get("SLURM_STEP_ID"))
-    names = {job, f"{array[0]}_{array[1]}" if None not in array else None} - {None}
-    return {str(name) for name in names} | {f"{name}.{step}" for name in names if step is not None}
 
 
 def _candidates(names: list[str]) -> str:

@@ -1,6 +1,7 @@
 """List the runs of this directory's store.
 
-Newest first. Filters are joined by `and`; --status and --name may be given several times, any of them will do.
+Newest first; on a terminal the newest 50. Filters are joined by `and`; --status and --name may be given several times,
+any of them will do. `hpcprov find` looks for runs by what they used, made and ran with.
 """
 
 from __future__ import annotations
@@ -8,16 +9,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from calendar import timegm
 
+from hpcprov.catalog import rows
 from hpcprov.commands import screen as sight
-from hpcprov.commands.choose import Run, every_run, job_names, listed, of_whole, store_here, tell
-from hpcprov.commands.surroundings import array_task
-from hpcprov.merge import jobs
-from hpcprov.merge.seal import verify_seal
+from hpcprov.commands.choose import listed, of_whole, tell
+from hpcprov.commands.roots import catalog_of
 from hpcprov.merge.status import STATES
-from hpcprov.record import model, moment
 from hpcprov.record.event import WHOLES
 from hpcprov.record.text import printable
 
@@ -26,12 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from hpcprov.commands.choose import Run
+
 EXAMPLE = "hpcprov runs --since 7d --status failed --tag case=b1"
 
 AGES = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 DATES = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 COLUMNS = ("RUN", "NAME", "STATUS", "START", "TOOK", "RANKS", "COMMAND")
 KINDS = ("command", *WHOLES)
+NEWEST = 50  # runs on a terminal when nothing is said
+FEW = 1000  # runs whose records are looked at again before they are shown
 WIDEST = (44, 20, 13, 19, 12, 13)
 
 
@@ -50,84 +54,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--since", metavar="TIME", type=_time, help="2026-11-21, 2026-11-21T09:30, or an age: 90min, 6h, 2d, 1w"
     )
     parser.add_argument("--until", metavar="TIME", type=_time, help="likewise; a date means its beginning")
-    parser.add_argument("--limit", metavar="N", type=_limit, help="at most N runs")
+    parser.add_argument(
+        "--limit", metavar="N", type=_limit, help=f"at most N runs; default on a terminal: {NEWEST}, elsewhere all"
+    )
+    parser.add_argument("--all", action="store_true", help="all of them on a terminal, too")
     parser.add_argument("--json", action="store_true", help="print a JSON list with one object per run")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the runs that fit."""
-    found = sorted((run for run in every_run(store_here()) if fits(run.record, args)), key=_start, reverse=True)[
-        : args.limit
-    ]
-    forged = {run.id for run in found if "seal" in run.record and not verify_seal(run.record)}
-    if forged:
-        tell(f"marked with `!`: changed since they were sealed: {listed(sorted(forged))}")
+    screen, filters = sight.screen(os.environ), filters_of(args)
+    limit = args.limit or (None if args.all or args.json or not sys.stdout.isatty() else NEWEST)
+    with catalog_of() as catalog:
+        found = catalog.runs(**filters, limit=limit)
+        found = catalog.checked(found) if len(found) <= FEW else found
+        more = catalog.count(**filters) - limit if limit is not None and not args.limit and len(found) == limit else 0
+    tell_forged([row.id for row in found if row.sealed is False])
     if args.json:
-        print(json.dumps([summary(run) for run in found], indent=2))
+        print_json(row.summary for row in found)
     else:
-        print("\n".join(table([marked(summary(run), run.id in forged) for run in found], sight.screen(os.environ))))
+        print("\n".join(table([marked(row.summary, row.sealed is False) for row in found], screen)))
+    if more > 0:
+        print(screen.paint(f"... and {sight.count(more, 'earlier run')}: --all, or --limit N", "dim"))
     return 0
+
+
+def filters_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The catalog's filters, from this command's options."""
+    return {
+        "name": args.name,
+        "tag": args.tag,
+        "status": args.status,
+        "type": args.kind,
+        "job": None if args.job is None else of_whole(args.job),
+        "since": args.since,
+        "until": args.until,
+    }
+
+
+def tell_forged(ids: list[str]) -> None:
+    if ids:
+        tell(f"marked with `!`: changed since they were sealed: {listed(sorted(ids))}")
+
+
+def print_json(rows: Iterable[dict[str, Any]]) -> None:
+    """A list of objects as `json.dumps(..., indent=2)` writes it, one after the other."""
+    first = True
+    for row in rows:
+        text = json.dumps(row, indent=2).replace("\n", "\n  ")
+        print("[\n  " if first else ",\n  ", text, sep="", end="")
+        first = False
+    print("[]" if first else "\n]")
 
 
 def marked(row: dict[str, Any], forged: bool) -> dict[str, Any]:
     return row | {"id": f"! {row['id']}"} if forged else row
 
 
-def fits(record: model.Record, args: argparse.Namespace) -> bool:
-    """Does a run pass all filters?"""
-    from fnmatch import fnmatchcase
-
-    run = record["run"]
-    start = moment.ns(run["start"]) / moment.SECOND if run["start"] else 0
-    return (
-        (not args.name or any(fnmatchcase(run["name"] or "", pattern) for pattern in args.name))
-        and all(_tagged(run["tags"], wanted) for wanted in args.tag)
-        and (not args.status or run["status"] in args.status)
-        and (args.kind is None or run["kind"] == args.kind)
-        and (args.job is None or _of_job(record, args.job))
-        and (args.since is None or start >= args.since)
-        and (args.until is None or start < args.until)
-    )
-
-
 def summary(run: Run) -> dict[str, Any]:
     """What is told about one run in a list of many; values as in the record."""
-    about, ranks = run.record["run"], run.record["ranks"]
-    kept = {
-        key: about[key]
-        for key in (
-            "id",
-            "kind",
-            "name",
-            "status",
-            "start",
-            "end",
-            "duration_s",
-            "argv",
-            "cwd",
-            "tags",
-            "note",
-            "user",
-            "parent",
-            "part_of",
-            "previous",
-        )
-    }
-    missing = sum(last - first + 1 for first, last in ranks["missing"])
-    counts = {"ranks": ranks["count"], "missing": missing, "nodes": [node["node"] for node in run.record["nodes"]]}
-    cause = about["cause"]["text"] if about["cause"] else None
-    return (
-        kept
-        | counts
-        | {
-            "cause": cause,
-            "job": _job(run.record),
-            "array_task": array_task(model.fact(run.record, "scheduler")),
-            "parts": len(run.record["parts"]),
-            "revision": run.record["revision"],
-            "directory": run.directory,
-        }
-    )
+    return rows.summary(run.record) | {"directory": run.directory}
 
 
 def table(rows: list[dict[str, Any]], screen: sight.Screen) -> list[str]:
@@ -161,28 +147,6 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         task = f" {row['array_task']}" if row["kind"] == "job" and row["array_task"] else ""
         command = f"[{row['kind']}{task} of {sight.count(row['parts'], 'run')}] {command}".rstrip()
     return tuple(map(printable, (row["id"], row["name"] or "", row["status"], *times, ranks, command)))
-
-
-def _of_job(record: model.Record, name: str) -> bool:
-    """Is a run the job of that name, or of it, or of a task of that array?"""
-    array = record["run"]["part_of"]["array"] or ""
-    name = of_whole(name)
-    return name in job_names(record) or array.endswith(f"-{name}")
-
-
-def _job(record: model.Record) -> str | None:
-    """The id of a run's job, or of the job that it is."""
-    itself = jobs.job_of_record(record) if record["run"]["kind"] == "job" else None
-    return model.job_id(record) if itself is None else itself.job_id
-
-
-def _start(run: Run) -> tuple[str, str]:
-    return run.record["run"]["start"] or "", run.id
-
-
-def _tagged(tags: dict[str, str], wanted: str) -> bool:
-    key, equals, value = wanted.partition("=")
-    return key in tags and (not equals or tags[key] == value)
 
 
 def _limit(text: str) -> int:

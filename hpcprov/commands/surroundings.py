@@ -8,6 +8,7 @@ Facts are values of any shape that a log held: nothing in here trusts one.
 
 from __future__ import annotations
 
+from hpcprov.catalog.rows import array_task
 from hpcprov.commands.artifact_page import short
 from hpcprov.commands.screen import count, cut, duration, size
 from hpcprov.record import model
@@ -69,12 +70,6 @@ def _job(job: dict[str, Any], screen: Screen) -> Iterator[tuple[str, str]]:
         restarts = job.get("restart_count")
         which += f", start {restarts + 1}" if type(restarts) is int and restarts > 0 else ""
         yield "job", cut(f"{job.get('name')} {job['job_id']}{which}{rest}", screen.width)
-
-
-def array_task(job: dict[str, Any]) -> str | None:
-    """`4711_3`: what Slurm calls a task of an array. `job`: a scheduler's facts."""
-    array, task = job.get("array_job_id"), job.get("array_task_id")
-    return None if array is None or task is None else f"{array}_{task}"
 
 
 def _limits(job: dict[str, Any], screen: Screen) -> Iterator[tuple[str, str]]:
