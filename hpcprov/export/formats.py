@@ -79,6 +79,11 @@ FORMATS = {
     "prov-o": Format("prov_o", "runs", ".prov.ttl", "W3C PROV as linked data: PROV-O in Turtle"),
     "openlineage": Format("openlineage", "runs", ".openlineage.jsonl", "OpenLineage 2-0-2 events, one a line"),
     "cyclonedx": Format("cyclonedx", "runs", ".cdx.json", "CycloneDX 1.6: the software that was used"),
+    "dot": Format("dot", "graph", ".dot", "a lineage for Graphviz"),
+    "mermaid": Format("mermaid", "graph", ".mmd", "a lineage as a Mermaid flowchart, for Markdown pages"),
+    "graphml": Format("graphml", "graph", ".graphml", "a lineage as GraphML: Gephi, yEd, Cytoscape, networkx"),
+    "cypher": Format("cypher", "graph", ".cypher", "a lineage as a script for Neo4j"),
+    "neo4j": Format("neo4j", "graph", ".neo4j.zip", "a lineage as CSV files for the bulk import of Neo4j"),
     "bundle": Format("bundle", "runs", ".hpcprov.zip", "records with their logs, for `hpcprov import` elsewhere"),
 }
 
