@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from hpcprov.catalog.graph import Edge, Graph, Node
 
 #: Beside letters and digits of any script these stand for themselves in quoted text; everything else is a code.
-PLAIN = " ,=:/"
+PLAIN = " ,=:/_"
+#: So do these within a word: before a blank they may begin a list.
+INNER = ".-"
 
 
 def render(graph: Graph) -> str:
@@ -32,7 +34,15 @@ def render(graph: Graph) -> str:
 
 def escaped(text: str) -> str:
     """Text in which nothing has a meaning for Mermaid, Markdown or HTML: character codes as Mermaid writes them."""
-    return "".join(one if one.isalnum() or one in PLAIN else f"#{ord(one)};" for one in text)
+    following = f"{text[1:]} "
+    return (
+        "".join(
+            one if one.isalnum() or one in PLAIN or (one in INNER and after != " ") else f"#{ord(one)};"
+            for one, after in zip(text, following, strict=True)
+        )
+        if text
+        else ""
+    )
 
 
 def _node(node: Node) -> str:

@@ -85,10 +85,10 @@ def test_graphml_is_read_back(text: str) -> None:
 def test_mermaid_has_nothing_of_a_record_but_letters_and_codes(text: str) -> None:
     content = rendered("mermaid", graph_of(text))
     assert isinstance(content, str)
-    label = r'"(?:[\w ,=:/]|#[0-9]+;|<br/>)*"'
+    label = r'"(?:[\w ,=:/.-]|#[0-9]+;|<br/>)*"'
     forms = (
         r"flowchart LR",
-        r"  %% (?:[\w ,=:/]|#[0-9]+;)*",
+        r"  %% (?:[\w ,=:/.-]|#[0-9]+;)*",
         rf"  n\d+\[{label}\]",
         rf"  n\d+\[\({label}\)\]",
         rf"  n\d+ (?:-->|-\.->)(?:\|{label}\|)? n\d+",
@@ -101,6 +101,7 @@ def test_mermaid_has_nothing_of_a_record_but_letters_and_codes(text: str) -> Non
 
 def test_mermaid_codes_stand_for_the_text() -> None:
     text = 'a.b "c" <d> & #e; `f`'
+    assert escaped("1. x - 2026-11-21") == "1#46; x #45; 2026-11-21"
     assert re.sub("#([0-9]+);", lambda code: chr(int(code[1])), escaped(text)) == text
 
 
