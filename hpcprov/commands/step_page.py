@@ -11,6 +11,7 @@ import json
 
 from hpcprov.commands.screen import cut, duration
 from hpcprov.record import ranges
+from hpcprov.record.step import in_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,25 +37,6 @@ def steps(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     if len(found) > len(shown):
         calls = sum(step["count"] for step in found)
         yield "steps", f"... and {len(found) - len(shown):,} more; {calls:,} calls in all: --json has them"
-
-
-def in_tree(found: list[Step], most: int) -> list[tuple[Step, int]]:
-    """The first steps in the order of a tree, with their depths: of many those nearest to the root."""
-    depth: dict[int, int] = {}
-    for step in found:
-        depth[step["id"]] = depth.get(step["parent"], -1) + 1
-    chosen = sorted(found, key=lambda step: (depth[step["id"]], step["id"]))[:most]
-    below: dict[int | None, list[Step]] = {}
-    there = {step["id"] for step in chosen}
-    for step in chosen:
-        below.setdefault(step["parent"] if step["parent"] in there else None, []).append(step)
-    order: list[tuple[Step, int]] = []
-    waiting = below.get(None, [])[::-1]
-    while waiting:
-        step = waiting.pop()
-        order.append((step, depth[step["id"]]))
-        waiting += below.pop(step["id"], [])[::-1]
-    return order
 
 
 def head(step: Step, depth: int) -> str:

@@ -68,3 +68,22 @@ def step(entry: Any) -> dict[str, Any] | None:
     """An entry of a `step` event; None for one without a number or a name."""
     kept = checked(entry, STEP, "id")
     return kept if kept is not None and "name" in kept else None
+
+
+def in_tree(found: list[dict[str, Any]], most: int) -> list[tuple[dict[str, Any], int]]:
+    """The first steps of a record in the order of a tree, with their depths: of many those nearest to the root."""
+    depth: dict[int, int] = {}
+    for step in found:
+        depth[step["id"]] = depth.get(step["parent"], -1) + 1
+    chosen = sorted(found, key=lambda step: (depth[step["id"]], step["id"]))[:most]
+    below: dict[int | None, list[dict[str, Any]]] = {}
+    there = {step["id"] for step in chosen}
+    for step in chosen:
+        below.setdefault(step["parent"] if step["parent"] in there else None, []).append(step)
+    order: list[tuple[dict[str, Any], int]] = []
+    waiting = below.get(None, [])[::-1]
+    while waiting:
+        step = waiting.pop()
+        order.append((step, depth[step["id"]]))
+        waiting += below.pop(step["id"], [])[::-1]
+    return order

@@ -8,15 +8,17 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from hpcprov.record.step import in_tree
 from hpcprov.record.text import printable
 from hpcprov.record.wording import duration, size, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Any
 
-    from hpcprov.tracking.record import Artifact, Record, RecordedStep
+    from hpcprov.tracking.record import Artifact, Record
 
-MOST, MOST_STEPS = 12, 20  # rows
+MOST, MOST_STEPS, DEEPEST = 12, 20, 8  # rows; indents
 LONGEST = 120  # characters of one text
 DIGITS = 12
 # The page's own colours, with shades of its text colour: right on light and on dark pages. Signs tell a status as well.
@@ -25,19 +27,21 @@ STYLE = (
     "transparent);border-radius:6px;padding:.7em 1em;max-width:60em;overflow-x:auto}"
     ".hpcprov table{border-collapse:collapse;margin:.3em 0;font-size:inherit;color:inherit;background:none}"
     ".hpcprov td,.hpcprov th{text-align:left;vertical-align:top;padding:.1em 1em .1em 0;border:0;background:none;"
-    "color:inherit;white-space:normal;overflow-wrap:anywhere}"
-    ".hpcprov th{font-weight:600;white-space:nowrap}.hpcprov code{font:12px ui-monospace,monospace;background:none;"
+    "color:inherit;white-space:nowrap}"
+    ".hpcprov th{font-weight:600}.hpcprov .long{font-weight:400;white-space:normal;overflow-wrap:anywhere;"
+    "min-width:8em}.hpcprov code{font:12px ui-monospace,monospace;background:none;"
     "color:inherit;padding:0}.hpcprov .soft{opacity:.75}.hpcprov summary{cursor:pointer;font-weight:600}"
     ".hpcprov header{margin-bottom:.3em}"
 )
 SIGNS = {"completed": "✓", "running": "…", "failed": "✗", "unfinished": "?"}
 
 
-def card(record: Record) -> str:
-    """The card."""
+def card(record: Record, raw: dict[str, Any]) -> str:
+    """The card; `raw`: the record itself."""
     head = f"<header><strong>{text(record.name or record.id)}</strong> {badge(record.status)}</header>"
-    parts = [head, table("", facts(record)), artifacts("inputs", record.inputs), artifacts("outputs", record.outputs)]
-    parts += [steps(record.steps), problems(record.problems)]
+    parts = [head, table(facts(record, raw["run"])), artifacts("inputs", record.inputs, record.cwd)]
+    parts += [artifacts("outputs", record.outputs, record.cwd)]
+    parts += [steps(raw.get("steps") or []), problems(record.problems)]
     return f'<style>{STYLE}</style><div class="hpcprov" role="group">{"".join(filter(None, parts))}</div>'
 
 
@@ -51,30 +55,33 @@ def badge(status: str) -> str:
     return f"<span>{SIGNS.get(status, '✗')} {text(status)}</span>"
 
 
-def facts(record: Record) -> Iterator[tuple[str, ...]]:
-    told = record.json["run"]
+def facts(record: Record, told: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     took = f", took {duration(record.duration_s)}" if record.duration_s is not None else ""
     yield "run", f"<code>{text(record.id)}</code>"
     if record.cause:
-        yield "why", text(record.cause)
+        yield "why", long(text(record.cause))
     if record.argv:
-        yield "what", f"<code>{text(' '.join(record.argv))}</code>"
+        yield "what", long(f"<code>{text(' '.join(record.argv))}</code>")
     if record.note:
-        yield "note", text(record.note)
+        yield "note", long(text(record.note))
     if record.tags:
-        yield "tags", text(", ".join(f"{key}={value}" for key, value in sorted(record.tags.items())))
+        yield "tags", long(text(", ".join(f"{key}={value}" for key, value in sorted(record.tags.items()))))
     yield "when", text(when(told["start"]) + took)
     if record.ranks > 1:
         yield "ranks", text(record.ranks)
 
 
-def table(caption: str, rows: Iterable[tuple[str, ...]], *, heads: tuple[str, ...] = ()) -> str:
+def table(rows: Iterable[tuple[str, ...]], below: str = "") -> str:
     """Rows whose first cell is their head; cells are HTML."""
-    top = "".join(f'<th scope="col">{head}</th>' for head in heads)
     body = "".join(
         f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>' for row in rows
     )
-    return f"<table>{f'<thead><tr>{top}</tr></thead>' if top else ''}<tbody>{body}</tbody></table>{caption}"
+    return f"<table><tbody>{body}</tbody></table>{below}"
+
+
+def long(inner: str) -> str:
+    """A text that may be broken anywhere."""
+    return f'<div class="long">{inner}</div>'
 
 
 def folded(name: str, count: int, inner: str, *, is_open: bool) -> str:
@@ -85,17 +92,18 @@ def more(count: int, shown: int) -> str:
     return f'<div class="soft">... and {count - shown:,} more</div>' if count > shown else ""
 
 
-def artifacts(name: str, found: tuple[Artifact, ...]) -> str:
+def artifacts(name: str, found: tuple[Artifact, ...], cwd: str | None) -> str:
+    here = (cwd or "/").rstrip("/") + "/"
     rows = (
         (
-            f"<code>{text(one.path)}</code>",
+            long(f"<code>{text(one.path.removeprefix(here))}</code>"),
             text(one.format or ""),
             text(size(one.size)) if one.size is not None else "",
             digest(one),
         )
         for one in found[:MOST]
     )
-    return folded(name, len(found), table(more(len(found), MOST), rows), is_open=len(found) <= MOST) if found else ""
+    return folded(name, len(found), table(rows, more(len(found), MOST)), is_open=len(found) <= MOST) if found else ""
 
 
 def digest(one: Artifact) -> str:
@@ -106,17 +114,14 @@ def digest(one: Artifact) -> str:
     return f'<code title="{text(told)}">{text(kind)}:{text(digits[:DIGITS])}</code>'
 
 
-def steps(found: tuple[RecordedStep, ...]) -> str:
-    depth: dict[int, int] = {}
+def steps(found: list[dict[str, Any]]) -> str:
     rows = []
-    for one in found[:MOST_STEPS]:
-        depth[one.id] = min(depth.get(one.parent or 0, -1) + 1, 8)
-        times = f" × {one.count:,}" if one.count != 1 else ""
-        took = duration(one.duration_s) if one.duration_s is not None else ""
-        end = one.error or one.status
-        name = f'<span style="padding-left:{depth[one.id]}em">{text(one.name)}{times}</span>'
-        rows.append((name, text(took), f"{SIGNS.get(one.status, '✗')} {text(end)}"))
-    inner = table(more(len(found), MOST_STEPS), rows)
+    for one, depth in in_tree(found, MOST_STEPS):
+        times = f" × {one['count']:,}" if one["count"] != 1 else ""
+        took = duration(one["duration_s"]) if one["duration_s"] is not None else ""
+        name = f'<span style="padding-left:{min(depth, DEEPEST)}em">{text(one["name"])}{times}</span>'
+        rows.append((name, text(took), f"{SIGNS.get(one['status'], '✗')} {text(one['error'] or one['status'])}"))
+    inner = table(rows, more(len(found), MOST_STEPS))
     return folded("steps", len(found), inner, is_open=len(found) <= MOST_STEPS) if found else ""
 
 

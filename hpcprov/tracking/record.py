@@ -194,7 +194,7 @@ class Record:
     def _repr_html_(self) -> str:
         from hpcprov.tracking.html import card
 
-        return card(self)
+        return card(self, self._record)
 
     def _text(self, key: str) -> str | None:
         found = self._record["run"][key]

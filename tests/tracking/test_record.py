@@ -109,7 +109,7 @@ def test_its_card_is_small_and_self_contained(record: dict[str, Any]) -> None:
     assert len(card) < 8000
     assert "script" not in page.tags
     assert not page.attributes & {"src", "href", "onclick"}
-    for text in ("spin", "failed", "/data/in.nc", "smooth", "missing: it does not exist"):
+    for text in ("spin", "failed", "in.nc", "smooth", "missing: it does not exist"):
         assert text in page.text
 
 
