@@ -15,7 +15,8 @@ import os
 import sys
 
 from hpcprov.commands.choose import HELP, Run, choose, parts_of, store_here, tell
-from hpcprov.commands.runs import _time as moment
+from hpcprov.commands.roots import add_roots, catalog_of
+from hpcprov.commands.runs import moment
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.layout import Store
 from hpcprov.record.text import printable
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="html", metavar="FORMAT", help="html (usual), md, text")
     parser.add_argument("-o", "--output", metavar="FILE", help="where to; - is standard output")
     parser.add_argument("--force", action="store_true", help="overwrite a file that is no report")
-    parser.add_argument("--root", metavar="DIR", action="append", default=[], help="a .hpcprov directory; repeatable")
+    add_roots(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,9 +76,7 @@ def one(name: str, roots: Sequence[str]) -> Run:
     """The run of that name, here or in the stores that --root names. Raises NoSuchRun, AmbiguousRun, NoStore."""
     if not roots:
         return choose(store_here(), name)
-    from hpcprov.catalog import open_catalog
-
-    with open_catalog(list(roots)) as catalog:
+    with catalog_of(roots) as catalog:
         row = catalog.run(name)
         return Run(row.directory, catalog.record(row.id))
 
