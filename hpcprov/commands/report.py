@@ -1,4 +1,4 @@
-"""Make a page of a run, or of many, in one file that needs no network: to read, print and keep.
+"""Make a page of a run, or of many, that needs no network: to read, print and keep.
 
 Of one run: what, who, where, when, how it ended, ranks, resources, inputs and outputs with their signatures, software,
 code, what it printed. Of several runs, of all since a time, or of a workflow: a table and the graph of their data.
