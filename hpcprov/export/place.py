@@ -119,9 +119,14 @@ def _write_directory(files: Mapping[str, str | bytes | Copied], place: str) -> N
 
 
 def _zip(files: Mapping[str, str | bytes | Copied], stream: BinaryIO) -> None:
+    folders = {name[: at + 1] for name in files for at, letter in enumerate(name) if letter == "/"}
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(files):
+        for name in sorted({*files, *folders}):
             entry = zipfile.ZipInfo(name, EARLIEST)
+            if name in folders:
+                entry.external_attr = (0o40755 << 16) | 0x10
+                archive.writestr(entry, b"")
+                continue
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(entry, "w", force_zip64=True) as file:

@@ -38,7 +38,16 @@ IN_1_1 = {
     "output": f"{BIOSCHEMAS}ComputationalWorkflow#output",
 }
 WORKFLOW_RUN = ("ParameterConnection", "ContainerImage", "DockerImage", "SIFImage", "connection", "sourceParameter")
-WORKFLOW_RUN += ("targetParameter", "environment", "containerImage", "registry", "tag", "sha256", "md5", "resourceUsage")
+WORKFLOW_RUN += (
+    "targetParameter",
+    "environment",
+    "containerImage",
+    "registry",
+    "tag",
+    "sha256",
+    "md5",
+    "resourceUsage",
+)
 
 
 def contexts() -> dict[str, dict[str, Any]]:
@@ -87,5 +96,7 @@ def violations(crate: Path, profile: str) -> list[str]:
         offline=True,
         cache_path=Path(shelf()),
     )
-    result = services.validate(settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the validator's own use of rdflib
+        result = services.validate(settings)
     return [f"{issue.check.identifier}: {issue.message} ({issue.violatingEntity})" for issue in result.get_issues()]
