@@ -26,6 +26,7 @@ ROLES = ("used", "generated")
 FEWEST = 6  # hex digits that begin a digest
 AFTER = "\U0010ffff"  # comes after every text with the same beginning
 GLOB = re.compile(r"[*?[]")
+CLASS = re.compile(r"\[!?\]?[^\]]*\]")
 
 
 class Condition:
@@ -69,18 +70,23 @@ def like(column: str, pattern: str) -> tuple[str, list[str]]:
     """A condition that a column fits a glob: exact but for `[...]`, where it is wider."""
     if not GLOB.search(pattern):
         return f"{column} = ?", [stored(pattern)]
-    plain = re.sub(r"([\\%_])", r"\\\1", re.sub(r"\[[!]?\]?[^\]]*\]", "?", stored(pattern)))
+    plain = _literal(CLASS.sub("?", pattern)).replace("*", "%").replace("?", "_")
     begin = stored(GLOB.split(pattern, maxsplit=1)[0])
-    text, parameters = f"{column} LIKE ? ESCAPE '\\'", [plain.replace("*", "%").replace("?", "_")]
+    text = f"{column} LIKE ? ESCAPE '\\'"
+    if not begin:
+        return text, [plain]
     # A range can be looked up in an index.
-    return (
-        (f"({column} >= ? AND {column} < ? AND {text})", [begin, begin + AFTER, *parameters])
-        if begin
-        else (
-            text,
-            parameters,
-        )
-    )
+    return f"({column} >= ? AND {column} < ? AND {text})", [begin, begin + AFTER, plain]
+
+
+def ends_with(column: str, end: str) -> tuple[str, list[str]]:
+    """A condition that a column ends with some text."""
+    return f"{column} LIKE ? ESCAPE '\\'", [f"%{_literal(end)}"]
+
+
+def _literal(text: str) -> str:
+    """Text in which LIKE sees no pattern."""
+    return re.sub(r"([\\%_])", r"\\\1", stored(text))
 
 
 def digest_ranges(text: str) -> list[tuple[str, str]]:

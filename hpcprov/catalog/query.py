@@ -13,11 +13,21 @@ import sqlite3
 from itertools import islice
 
 from hpcprov.catalog import live
-from hpcprov.catalog.filters import AFTER, condition, digest_ranges, in_ranges, like, marks, matching, path_condition
+from hpcprov.catalog.filters import (
+    AFTER,
+    condition,
+    digest_ranges,
+    ends_with,
+    in_ranges,
+    like,
+    marks,
+    matching,
+    path_condition,
+)
 from hpcprov.catalog.found import ArtifactRow, Match, RunRow
 from hpcprov.catalog.index import Index
 from hpcprov.catalog.reading import stamp_of
-from hpcprov.catalog.schema import stored
+from hpcprov.catalog.schema import maybe_told, stored, told
 from hpcprov.record import layout, model
 from hpcprov.record.errors import AmbiguousRun, NoStore, NoSuchRun
 
@@ -185,6 +195,19 @@ class Catalog:
         found += [(root, place) for root, (place,) in self.select("SELECT place FROM unread")]
         paths = {place.rpartition("/")[2]: os.path.join(root, place) for root, place in sorted(found)}
         return {name: path for name, path in paths.items() if name.startswith(beginning) and within in name}
+
+    def places_of(
+        self, root: str, names: Sequence[str], inner: str, role: str
+    ) -> Iterator[tuple[str, str, str | None]]:
+        """Which records of one store know an artifact by one of these paths, or by one that ends in `/inner`: the
+        record's place in the store, the path, and the run's working directory; the run that ended last first."""
+        end, more = ends_with("a.path", f"/{inner}")
+        sql = "SELECT r.place, a.path, r.directory FROM artifacts a JOIN runs r ON r.number = a.run WHERE a.role = ? "
+        sql += f"AND (a.path IN ({marks(names)}) OR {end}) ORDER BY r.ended DESC"
+        parameters = [role, *map(stored, names), *more]
+        for place, (found, path, cwd) in self.select(sql, parameters):
+            if place == root:
+                yield found, told(path), maybe_told(cwd)
 
     def of_job(self, name: str) -> list[RunRow]:
         """The runs of a batch job, newest first, by what its scheduler calls it: `4711`, `4711.0`, `4711_3`."""

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import os
 
-from hpcprov.commands.choose import Run, choose, every_run, parts_of
+from hpcprov.catalog import open_catalog
+from hpcprov.commands.choose import Run, choose, every_run, open_run, parts_of, tell, tell_unread
 from hpcprov.record import layout
 from hpcprov.record.artifact import BLANK, is_memory
-from hpcprov.record.errors import NoStore
+from hpcprov.record.errors import HpcprovError, NoStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
+    from hpcprov.catalog.query import Catalog
     from hpcprov.record.layout import Store
 
 ROLES = ("generated", "used")
@@ -63,14 +65,31 @@ def others_stores(environ: Mapping[str, str], cwd: str, path: str) -> list[str]:
 
 def of_path(known: Iterable[Store], path: str) -> list[Expected]:
     """The one that `path` (absolute) should be, if any record knows it."""
-    names = {path, os.path.realpath(path)}
-    best: dict[str, Expected] = {}
-    for one in every_artifact(known):
-        if one.recorded in names or _is_moved(one, path):
-            one.place = path
-            if one.role not in best or best[one.role].time < one.time:
-                best[one.role] = one
-    return [best[role] for role in ROLES if role in best][:1]
+    known = list(known)
+    with open_catalog([store.root for store in known], tell=tell) as catalog:
+        tell_unread(catalog.problems)
+        for role in ROLES:
+            found = [one for store in known for one in _newest(catalog, store, role, path)]
+            if found:
+                return [max(found, key=lambda one: one.time)]
+    return []
+
+
+def _newest(catalog: Catalog, store: Store, role: str, path: str) -> list[Expected]:
+    """The newest version of `path` in this role that a store's records know."""
+    names = list(dict.fromkeys((path, os.path.realpath(path))))
+    inner = os.path.relpath(path, os.path.dirname(store.root))
+    for place, recorded, cwd in catalog.places_of(store.root, names, inner, role):
+        if recorded in names or _is_moved(recorded, cwd or "/", store, path):
+            try:
+                run = open_run(store, os.path.join(store.root, place))
+            except (HpcprovError, OSError):
+                continue
+            for one in _of(store, run):
+                if one.role == role and one.recorded == recorded:
+                    one.place = path
+                    return [one]
+    return []
 
 
 def of_run(store: Store, text: str) -> list[Expected]:
@@ -138,12 +157,13 @@ def moved(recorded: str, cwd: str, home: str) -> str | None:
     return None
 
 
-def _is_moved(one: Expected, path: str) -> bool:
-    home = os.path.dirname(one.store.root)
+def _is_moved(recorded: str, cwd: str, store: Store, path: str) -> bool:
+    """Is `path` what a run in `cwd` recorded under another name, before the store's directory was moved?"""
+    home = os.path.dirname(store.root)
     inner = os.path.relpath(path, home)
-    if inner.startswith("..") or not one.recorded.endswith(f"/{inner}"):
+    if inner.startswith("..") or not recorded.endswith(f"/{inner}"):
         return False
-    return one.recorded[: -len(inner) - 1] in [old.rstrip("/") for old in above(one.cwd)]
+    return recorded[: -len(inner) - 1] in [old.rstrip("/") for old in above(cwd)]
 
 
 def above(directory: str) -> list[str]:

@@ -51,11 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--job", metavar="JOB", help="a batch job and its steps; JOB_TASK of an array")
     parser.add_argument("--kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     parser.add_argument(
-        "--since", metavar="TIME", type=_time, help="2026-11-21, 2026-11-21T09:30, or an age: 90min, 6h, 2d, 1w"
+        "--since", metavar="TIME", type=moment, help="2026-11-21, 2026-11-21T09:30, or an age: 90min, 6h, 2d, 1w"
     )
-    parser.add_argument("--until", metavar="TIME", type=_time, help="likewise; a date means its beginning")
+    parser.add_argument("--until", metavar="TIME", type=moment, help="likewise; a date means its beginning")
     parser.add_argument(
-        "--limit", metavar="N", type=_limit, help=f"at most N runs; default on a terminal: {NEWEST}, elsewhere all"
+        "--limit", metavar="N", type=limit, help=f"at most N runs; default on a terminal: {NEWEST}, elsewhere all"
     )
     parser.add_argument("--all", action="store_true", help="all of them on a terminal, too")
     parser.add_argument("--json", action="store_true", help="print a JSON list with one object per run")
@@ -64,11 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the runs that fit."""
     screen, filters = sight.screen(os.environ), filters_of(args)
-    limit = args.limit or (None if args.all or args.json or not sys.stdout.isatty() else NEWEST)
+    most = args.limit or (None if args.all or args.json or not sys.stdout.isatty() else NEWEST)
     with catalog_of() as catalog:
-        found = catalog.runs(**filters, limit=limit)
+        found = catalog.runs(**filters, limit=most)
         found = catalog.checked(found) if len(found) <= FEW else found
-        more = catalog.count(**filters) - limit if limit is not None and not args.limit and len(found) == limit else 0
+        more = catalog.count(**filters) - most if most is not None and not args.limit and len(found) == most else 0
     tell_forged([row.id for row in found if row.sealed is False])
     if args.json:
         print_json(row.summary for row in found)
@@ -149,13 +149,14 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(map(printable, (row["id"], row["name"] or "", row["status"], *times, ranks, command)))
 
 
-def _limit(text: str) -> int:
+def limit(text: str) -> int:
+    """The value of --limit."""
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs: 1 or more")
     return int(text)
 
 
-def _time(text: str) -> float:
+def moment(text: str) -> float:
     """Seconds since the epoch of a date in this machine's time zone (UTC with a Z), or of an age before now."""
     for unit in sorted(AGES, key=len, reverse=True):
         number = text.removesuffix(unit)

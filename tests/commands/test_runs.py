@@ -62,13 +62,13 @@ def test_filters(call: Call, runs: Store, words: list[str], expected: list[str])
     ("text", "seconds"), [("90s", 90), ("90min", 5400), ("6h", 21600), ("2d", 172800), ("1w", 604800)]
 )
 def test_ages(text: str, seconds: int) -> None:
-    assert abs(time.time() - seconds - command._time(text)) < 5
+    assert abs(time.time() - seconds - command.moment(text)) < 5
 
 
 @pytest.mark.parametrize("text", ["", "d", "-1d", "1.5d", "2026", "2026-02-30", "tomorrow", "٣d"])
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is neither a date"):
-        command._time(text)
+        command.moment(text)
 
 
 def test_the_table(call: Call, runs: Store) -> None:
