@@ -13,6 +13,7 @@ import os
 
 from hpcprov.commands import page, tree, wholes
 from hpcprov.commands import screen as sight
+from hpcprov.commands.attested import sentences
 from hpcprov.commands.choose import Run, add_run, choose, parts_of, store_here
 from hpcprov.merge.read import log_names
 from hpcprov.merge.seal import changed_logs, losses
@@ -49,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(programs(store, found)))
         return 0
     parts = {part.id: part.record for part in parts_of(store, found.record, page.MOST_RECORDS)}
-    lines = page.render(found.record, found.directory, sight.screen(os.environ), notes(found), parts)
+    attested = sentences(found.record, found.directory)
+    lines = page.render(found.record, found.directory, sight.screen(os.environ), notes(found), parts, attested)
     print("\n".join([lines[0], *origin(found.directory), *lines[1:]]))
     return 0
 
@@ -79,13 +81,16 @@ def origin(directory: str) -> list[str]:
 
 
 def notes(found: Run) -> list[str]:
-    """What is wrong with the logs of a finished run."""
+    """What is wrong with the logs of a finished run, and what was dropped of them on purpose."""
     if "seal" not in found.record:
         return []
+    from hpcprov.attest.intact import dropped_output
+
     try:
         names = log_names(found.directory)
         changed = changed_logs(found.record, found.directory, names)
         told = ["not checked, they are large"] if changed is None else [f"log {name} has CHANGED" for name in changed]
-        return losses(found.record, found.directory, names) + told
+        gone = dropped_output(found.directory, found.record)
+        return losses(found.record, found.directory, names) + told + gone
     except OSError as error:
         return [f"not checked: {error.strerror or error}"]
