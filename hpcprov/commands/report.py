@@ -14,9 +14,11 @@ import argparse
 import os
 import sys
 
+from hpcprov.commands.attested import sentences
 from hpcprov.commands.choose import HELP, Run, choose, parts_of, store_here, tell
 from hpcprov.commands.roots import add_roots, catalog_of
 from hpcprov.commands.runs import moment
+from hpcprov.commands.show import origin
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.layout import Store
 from hpcprov.record.text import printable
@@ -83,16 +85,27 @@ def one(name: str, roots: Sequence[str]) -> Run:
 
 def text_of(found: Run, form: str) -> str:
     """The report of one run. Raises MissingTemplates."""
-    known = {part.id: part.record for part in known_parts(found)}
-    if form == "html":
-        from hpcprov.report import run as page
-
-        return page.render(found.record, directory=found.directory, known=known)
     from hpcprov.report import markdown, text
     from hpcprov.report import run as page
 
-    values = page.values(found.record, found.directory, known)
+    known = {part.id: part.record for part in known_parts(found)}
+    beside = {"attested": sentences(found.record, found.directory), "notes": notes(found)}
+    if form == "html":
+        return page.render(found.record, directory=found.directory, known=known, **beside)
+    values = page.values(found.record, found.directory, known, **beside)
     return text.render(values) if form == "text" else markdown.render(values)
+
+
+def notes(found: Run) -> list[str]:
+    """Where a record was imported from, and which of its output was dropped on purpose."""
+    if "seal" not in found.record:
+        return []
+    from hpcprov.attest.intact import dropped_output
+
+    try:
+        return [*origin(found.directory), *dropped_output(found.directory, found.record)]
+    except OSError:
+        return []  # the page says so of the logs
 
 
 def known_parts(found: Run) -> list[Run]:

@@ -26,14 +26,22 @@ def render(
     directory: str | None = None,
     known: Mapping[str, Record] | None = None,
     attested: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> str:
     """The page. `directory` holds the run's logs (None: they are not at hand); `known` are records of a job's or
-    workflow's parts by id; `attested` tells in words who signed the record. Raises MissingTemplates."""
-    return compose("run.html", scripts=["run.js"], **values(record, directory, known or {}, attested))
+    workflow's parts by id; `attested` tells in words who vouches for the record, `notes` what else there is to know of
+    it: where it was imported from, what was dropped. Raises MissingTemplates."""
+    told = values(record, directory, known or {}, attested=attested, notes=notes)
+    return compose("run.html", scripts=["run.js"], **told)
 
 
 def values(
-    record: Record, directory: str | None, known: Mapping[str, Record], attested: Sequence[str] = ()
+    record: Record,
+    directory: str | None,
+    known: Mapping[str, Record],
+    *,
+    attested: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What all forms of the report say."""
     sealed = sealing.seal(record, directory)
@@ -42,7 +50,7 @@ def values(
         "title": f"{head['title']} · {head['status']['word']}",
         "head": head,
         "about": summary.about(record),
-        "troubles": trouble.troubles(record, sealed["doubts"]),
+        "troubles": trouble.troubles(record, sealed["doubts"], notes),
         "timeline": timeline(record),
         "steps": steps(record),
         "curves": curves(record),

@@ -38,7 +38,9 @@ def render(values: dict[str, Any]) -> str:
     parts += section("Resources", [rows(values["curves"]["totals"])] if values["curves"] else [])
     parts += section("Software", software(values["software"]))
     parts += section("Batch job", [rows(values["job"])] if values["job"] else [])
-    parts += section("Seal", [wrapped(values["seal"]["text"]), *map(wrapped, values["attested"])])
+    parts += section(
+        "Seal", [wrapped(values["seal"]["text"]), *(wrapped(f"Attested {text}") for text in values["attested"])]
+    )
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -10,7 +10,7 @@ from hpcprov.report.told import number, parts, ranks, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from hpcprov.record.model import Record
@@ -21,14 +21,16 @@ MOST = 40
 GOOD = ("completed", "running")
 
 
-def troubles(record: Record, doubts: list[str] | None = None) -> list[Trouble]:
-    """Plain sentences, the worst first; `doubts`: what is wrong with the seal and the logs."""
-    found = [*_doubts(doubts or []), *_end(record), *_unknown(record), *_told(record), *_unseen(record)]
+def troubles(record: Record, doubts: Sequence[str] = (), notes: Sequence[str] = ()) -> list[Trouble]:
+    """Plain sentences, the worst first; `doubts`: what is wrong with the seal and the logs; `notes`: what else there is
+    to know of the record."""
+    found = [*_doubts(doubts), *_end(record), *map(_mild, notes)]
+    found += [*_unknown(record), *_told(record), *_unseen(record)]
     more = [_mild(f"… and {len(found) - MOST:,} more: `hpcprov show --json` has all.")] if len(found) > MOST else []
     return found[:MOST] + more
 
 
-def _doubts(doubts: list[str]) -> Iterator[Trouble]:
+def _doubts(doubts: Sequence[str]) -> Iterator[Trouble]:
     yield from ({"text": f"{text[:1].upper()}{text[1:]}", "look": "bad"} for text in doubts)
 
 

@@ -33,7 +33,9 @@ def record(place: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def page(record: dict[str, Any], place: Path) -> Path:
     path = place / "page.html"
-    path.write_text(run.render(record, directory=str(place), attested=["Signed by ada@example.org."]))
+    path.write_text(
+        run.render(record, directory=str(place), attested=["by SHA256:wq (not checked)"], notes=["imported from x.zip"])
+    )
     return path
 
 
@@ -93,7 +95,7 @@ def test_everything_that_is_known_is_on_it(record: dict[str, Any], page: Path) -
     for told in ("AMD EPYC 7763", "gcc/13.2", "libhdf5.so.310", "numpy 2.1.0", "model.sif", "NVIDIA H100", "3f1c" * 10):
         assert told in text, told
     assert "https://example.org/ada/model.git" in text and 'href="https' not in text
-    assert "Signed by ada@example.org." in text
+    assert "by SHA256:wq (not checked)" in text and "imported from x.zip" in text
 
 
 def test_a_run_that_goes_on_has_a_page(record: dict[str, Any]) -> None:
