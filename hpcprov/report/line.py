@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LONGEST_WORD, LONGEST_NAME, LONGEST_COMMAND, LONGEST_VALUE = 20, 80, 160, 400
 MOST_ARTIFACTS = 12
 MOST_TROUBLES = 5
+MOST_PARTS = 1000
 
 
 def line_of(record: Record) -> Line:
@@ -46,6 +47,7 @@ def line_of(record: Record) -> Line:
         "inside": run["parent"] is not None,
         "part_of": [whole for whole in (run["part_of"]["job"], run["part_of"]["workflow"]) if whole],
         "parts": len(record["parts"]),
+        "holds": [part["run"] for part in record["parts"][:MOST_PARTS]],
         "cause": brief(run["cause"]["text"], LONGEST_VALUE) if run["cause"] else "",
         "details": None,
     }

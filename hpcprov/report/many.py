@@ -137,7 +137,9 @@ def facts(lines: list[Line]) -> list[tuple[str, str]]:
 
 def node_hours(lines: list[Line]) -> str:
     """Nodes times hours of all; of what ran inside of another one here, only the inner runs count."""
+    here = {line["id"] for line in lines}
     outer = {whole for line in lines for whole in line["part_of"]}
+    outer |= {line["id"] for line in lines if not here.isdisjoint(line["holds"])}
     own = [line for line in lines if line["id"] not in outer and not line["inside"]]
     hours = sum((line["seconds"] or 0.0) * max(1, line["node_count"]) for line in own) / 3600
     unknown = sum(line["seconds"] is None for line in own)

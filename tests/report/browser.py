@@ -125,25 +125,34 @@ class Chromium:
             room.close()
 
     def accessible(
-        self, path: str | Path, *, dark: bool = False, width: int = DESKTOP[0], open_all: bool = False
+        self, path: str | Path, *, dark: bool | None = None, width: int = DESKTOP[0], open_all: bool = False
     ) -> list[str]:
-        """What axe finds that is serious or critical, with the places; `open_all`: of all folded parts too."""
-        from axe_playwright_python.sync_playwright import Axe
-
+        """What axe finds that is serious or critical, with the places: in light or in `dark`; without either in light,
+        and then what changes with the colours in dark. `open_all`: of all folded parts too."""
         # axe is a script of its own, which the page's policy would refuse.
-        with self.look(path, dark=dark, width=width, bypass_csp=True) as look:
+        with self.look(path, dark=bool(dark), width=width, bypass_csp=True) as look:
             if open_all:
                 look.page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true })")
-            found = Axe().run(look.page, options={"resultTypes": ["violations"], "iframes": False}).response
-        return [
-            f"{rule['id']} ({rule['impact']}): {node['target']} {node['html'][:200]} {node['failureSummary']}"
-            for rule in found["violations"]
-            if rule["impact"] in ("serious", "critical")
-            for node in rule["nodes"][:5]
-        ]
+            found = _axe(look)
+            if dark is None:
+                look.page.emulate_media(color_scheme="dark")
+                found += _axe(look, runOnly={"type": "rule", "values": ["color-contrast"]})
+        return found
 
     def print(self, path: str | Path, to: str | Path) -> int:
         """The page as a PDF (A4). How many pages it has."""
         with self.look(path) as look:
             look.page.pdf(path=str(to), format="A4")
         return Path(to).read_bytes().count(b"/Type /Page\n") or Path(to).read_bytes().count(b"/Type /Page")
+
+
+def _axe(look: Look, **options: Any) -> list[str]:
+    from axe_playwright_python.sync_playwright import Axe
+
+    given = {"resultTypes": ["violations"], "iframes": False} | options
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['target']} {node['html'][:200]} {node['failureSummary']}"
+        for rule in Axe().run(look.page, options=given).response["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"][:5]
+    ]

@@ -104,10 +104,11 @@ for (const graph of document.querySelectorAll(".graph")) {
   };
   let chosen = null;
   const close = () => {
+    const within = panel.contains(document.activeElement);
     panel.hidden = true;
     graph.classList.remove("tracing");
     for (const box of svg.querySelectorAll(".near, .chosen")) box.classList.remove("near", "chosen");
-    if (chosen !== null && panel.contains(document.activeElement)) nodes[chosen].box.focus();
+    if (chosen !== null && within) nodes[chosen].box.focus();
     chosen = null;
   };
   const choose = (n) => {
@@ -170,7 +171,8 @@ for (const graph of document.querySelectorAll(".graph")) {
     event.preventDefault();
   });
   graph.addEventListener("keydown", (event) => { if (event.key === "Escape" && chosen !== null) close(); });
-  svg.addEventListener("focusin", (event) => {
+  // Not of the picture itself, which would make that a stop of the keyboard.
+  frame.addEventListener("focusin", (event) => {
     const box = event.target.closest(".node");
     frame.scrollTo(0, 0);
     if (box && box.matches(":focus-visible")) bring(+box.dataset.n);
