@@ -1,5 +1,6 @@
 # make demo    the whole idea on real input, from nothing            make test    all tests that need no cluster
 # make lint    ruff and mypy                                          make bench   the budgets, as ratios
+# make questions    docs/questions.md again, from what the commands say now
 # make test-cluster    real Slurm, MPI, modules, containers and Snakemake: installs them, on Debian, as root
 PYTHON ?= python3
 VENV   ?= .venv
@@ -14,7 +15,7 @@ SANITIZED := $(patsubst %,tests/launcher/test_%.py,capture events exec_options f
 # hpcprov as users have it, not editable: a wheel's files in a virtual environment that runs these tests as well.
 CLUSTER := $(abspath $(VENV))-cluster
 
-.PHONY: demo test test-slow test-launcher test-cluster lint bench clean
+.PHONY: questions demo test test-slow test-launcher test-cluster lint bench clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +43,9 @@ $(CLUSTER)/.installed: pyproject.toml CMakeLists.txt $(shell git ls-files hpcpro
 
 demo: $(VENV)/.demo
 	@BIN='$(BIN)' TERRAIN='$(TERRAIN)' sh workflows/flood/demo.sh
+
+questions: $(VENV)/.test
+	PATH="$(BIN):$$PATH" $(BIN)/python workflows/flood/questions.py '$(TERRAIN)' > docs/questions.new && mv docs/questions.new docs/questions.md
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -m 'not slow and not cluster'

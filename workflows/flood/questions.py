@@ -1,0 +1,216 @@
+"""The questions of docs/questions.md, asked of the demo: each command is run, and the page is printed with its output.
+
+    python workflows/flood/questions.py TERRAIN.npz > docs/questions.md        # make questions
+
+In a new directory the flood is simulated on four ranks, a figure and a table are made of it, a second simulation is
+run with other rain, and a file is changed behind everybody's back. Then the questions are asked. What differs from run
+to run, paths and times, is left as it is, but for the directory, which is called /scratch/ada/flood.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+HOME = "/scratch/ada/flood"
+MOST_LINES = 40
+
+INTRODUCTION = """# Questions, and the commands that answer them
+
+Everything below was printed by `make questions` (`workflows/flood/questions.py`), which runs the demo and asks of it.
+"""
+
+# What is run before anything is asked.
+RUNS = (
+    "mpiexec -n 4 hpcprov exec --name flood -- python model/flood.py --terrain terrain.npz --hours 0.5 --out .",
+    "hpcprov exec --name figure -- python model/figure.py terrain.npz flood.h5 figure3.png",
+    "hpcprov exec --name summary -- sh -c 'python model/summarize.py flood.h5 > summary.csv'",
+)
+
+
+class Question:
+    """A question, a sentence on the answer, the commands that give it, and the exit status of the last of them."""
+
+    def __init__(self, text: str, says: str, *commands: str, status: int = 0, before: str = "") -> None:
+        self.text, self.says, self.commands, self.status, self.before = text, says, commands, status, before
+
+
+CHANGE = "python -c \"import h5py; h5py.File('flood.h5', 'r+')['max_depth'][300, 400] = 1\""
+KEY = "ssh-keygen -q -t ed25519 -N '' -C ada -f key && echo \"ada@example.org $(cat key.pub)\" > signers"
+WET = RUNS[0].replace("flood --", "wet --").replace("--out .", "--rain 60 --out wet")
+QUESTIONS = (
+    Question("What was run here?", "The newest run first.", "hpcprov runs"),
+    Question("How did this run go?", "One screen on one run.", "hpcprov show {figure}"),
+    Question(
+        "What made figure 3?",
+        "Upwards from the picture to the terrain that somebody measured.",
+        "hpcprov lineage figure3.png",
+    ),
+    Question(
+        "Where does this one array come from?",
+        "A field of a file has a signature, and a past, of its own.",
+        "hpcprov lineage flood.h5/max_depth",
+    ),
+    Question(
+        "What depends on this input?",
+        "Downwards, when a colleague says that the terrain was wrong.",
+        "hpcprov lineage terrain.npz --down",
+    ),
+    Question(
+        "Which runs wrote pictures?",
+        "By path, digest, image, module, commit, and more.",
+        "hpcprov find '*.png' --generated",
+    ),
+    Question(
+        "Why do these two results differ?",
+        "The causes in the order in which one looks for them, then the first field and cell that they changed.",
+        "hpcprov why flood.h5 wet/flood.h5",
+        status=1,
+        before=WET,
+    ),
+    Question("Is it still what was written?", "Everything is read again.", "hpcprov verify flood.h5"),
+    Question(
+        "Who vouches for it?",
+        "An SSH key does, and `ssh-keygen` alone can check it.",
+        "hpcprov attest {figure} --key key",
+        "hpcprov verify {figure} --attested-by signers",
+        before=KEY,
+    ),
+    Question(
+        "Somebody has changed one cell. Does it show, and where?",
+        "To the tile.",
+        "hpcprov verify flood.h5",
+        status=1,
+        before=CHANGE,
+    ),
+    Question(
+        "Can figure 3 still be trusted?",
+        "Everything that it was made of, generation by generation.",
+        "hpcprov verify --upstream figure3.png",
+        status=1,
+    ),
+    Question(
+        "Can I make it again?",
+        "In a new directory, with the inputs checked first, and the outputs compared field by field.",
+        "hpcprov rerun {flood}",
+    ),
+    Question(
+        "How do I say it in a paper?", "The methods paragraph and the tables.", "hpcprov report {flood} --format md"
+    ),
+    Question("What software was it?", "As a bill of materials.", "hpcprov export {flood} --to cyclonedx | head -24"),
+    Question(
+        "How do other tools read it?",
+        "Formats that others defined; each is checked by their own validators in the tests.",
+        "hpcprov export --formats",
+    ),
+    Question(
+        "How do I give it to somebody?",
+        "Records with their logs in one file, which is checked before anything of it is taken.",
+        "hpcprov export figure3.png --to bundle -o figure3.hpcprov.zip",
+        "mkdir -p elsewhere/.hpcprov && cd elsewhere && hpcprov import ../figure3.hpcprov.zip",
+    ),
+    Question("What may be deleted?", "Records never.", "hpcprov prune --older-than 90d"),
+)
+
+
+def main(terrain: str) -> int:
+    """Print the page; the exit status is 1 when a question was not answered as expected."""
+    # The store's directory has to be one in which nothing lies yet, and in which no store lies above.
+    with tempfile.TemporaryDirectory(prefix="questions-") as folder:
+        asked = Asked(Path(folder).resolve())
+        asked.prepare(terrain)
+        page = asked.page()
+    print("\n".join(page))
+    for problem in asked.wrong:
+        print(problem, file=sys.stderr)
+    return 1 if asked.wrong else 0
+
+
+class Asked:
+    """The demo in a `folder`, and the questions asked of it. `wrong` lists what was not answered as expected."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.wrong, self.words = folder, list[str](), dict[str, str]()
+
+    def prepare(self, terrain: str) -> None:
+        """The model in a repository of its own, the terrain, and an empty store."""
+        (self.folder / ".hpcprov").mkdir()
+        (self.folder / "model").mkdir()
+        for name in ("flood.py", "figure.py", "summarize.py"):
+            shutil.copy(HERE / name, self.folder / "model")
+        shutil.copy(terrain, self.folder / "terrain.npz")
+        ada = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"]
+        for words in (["init", "-q", "-b", "main"], ["add", "."], [*ada, "commit", "-q", "-m", "Model a flood"]):
+            subprocess.run(["git", "-C", "model", *words], cwd=self.folder, check=True)
+
+    def page(self) -> list[str]:
+        lines = [INTRODUCTION, "```console"]
+        for command in RUNS:
+            lines += [self.asking(command)]
+            self.answer(command, 0)
+        lines += ["```"]
+        self.name_runs()
+        for question in QUESTIONS:
+            lines += ["", f"## {question.text}", "", question.says, "", "```console", *self.asked(question), "```"]
+        return lines
+
+    def asked(self, question: Question) -> list[str]:
+        lines = []
+        if question.before:
+            lines += [self.asking(question.before)]
+            self.answer(question.before, 0)
+        for command in question.commands:
+            status = question.status if command == question.commands[-1] else 0
+            lines += [self.asking(command), *self.answer(command, status)]
+        return lines + ([f"(exit status {question.status})"] if question.status else [])
+
+    def asking(self, command: str) -> str:
+        return f"$ {self.shown(command.format(**self.words))}"
+
+    def answer(self, command: str, status: int) -> list[str]:
+        """What a command prints, as the page shows it."""
+        environment = os.environ | {"COLUMNS": "110", "NO_COLOR": "1", "TZ": "UTC"}
+        for name in [name for name in environment if name.startswith("HPCPROV")]:
+            del environment[name]
+        done = subprocess.run(
+            ["bash", "-c", command.format(**self.words)],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="backslashreplace",
+            timeout=300,
+        )
+        if done.returncode != status:
+            self.wrong.append(f"{command}: exit status {done.returncode} instead of {status}\n{done.stdout}")
+        lines = self.shown(done.stdout).rstrip().splitlines()
+        more = [f"... {len(lines) - MOST_LINES} more lines"] if len(lines) > MOST_LINES else []
+        return [line.rstrip() for line in lines[:MOST_LINES]] + more
+
+    def name_runs(self) -> None:
+        """Let {flood} and {figure} stand for the ids of those runs."""
+        listed = subprocess.check_output(["hpcprov", "runs", "--json"], cwd=self.folder)
+        self.words |= {run["name"]: run["id"] for run in json.loads(listed)}
+
+    def shown(self, text: str) -> str:
+        """Text with the places of this machine called as a user's would be."""
+        places = {
+            str(self.folder): HOME,
+            sys.prefix: "/opt/python",
+            sys.base_prefix: "/usr",
+        }
+        for place, name in places.items():
+            text = text.replace(place, name)
+        return text
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
