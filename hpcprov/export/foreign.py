@@ -131,7 +131,7 @@ def _part(action: Entity, digest: str) -> dict[str, Any]:
 def _artifacts(value: Any, entities: dict[str, Entity], digest: str) -> list[dict[str, Any]]:
     """What an action used or made, as far as it is data: files, directories and collections of them."""
     found: dict[str, dict[str, Any]] = {}
-    for one in _references(value):
+    for one in _data(value, entities):
         entity = entities.get(one, {})
         if _types(entity) & {"File", "Dataset", "Collection", "MediaObject"} or not entity:
             path = _path(one, digest)
@@ -146,11 +146,21 @@ def _artifacts(value: Any, entities: dict[str, Entity], digest: str) -> list[dic
     return [found[path] for path in sorted(found)]
 
 
+def _data(value: Any, entities: dict[str, Entity]) -> Iterator[str]:
+    """What is referred to, and what a value of a parameter refers to in its place."""
+    for one in _references(value):
+        entity = entities.get(one, {})
+        if "PropertyValue" in _types(entity):
+            yield from _references(entity.get("value"))
+        else:
+            yield one
+
+
 def _path(identifier: str, digest: str) -> str:
     from urllib.parse import unquote
 
     address = identifier.partition("#")[0] if identifier.startswith("file:") else identifier
-    if address.startswith("file:///"):
+    if address.startswith("file:///") and "%00" not in address:
         return unquote(address[7:], errors="surrogateescape")[:LONGEST]
     is_elsewhere = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", identifier) is not None
     return (identifier if is_elsewhere else f"crate:{digest}/{identifier}")[:LONGEST]
