@@ -15,7 +15,8 @@ import json
 import os
 import sys
 
-from hpcprov.commands.choose import HELP, store_here, tell
+from hpcprov.commands.choose import HELP
+from hpcprov.commands.roots import add_roots, catalog_of
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -30,7 +31,6 @@ EXAMPLE = "hpcprov lineage figures/map.png"
 
 FORMATS = ("text", "json", "dot", "mermaid")
 MOST = 10_000
-MOST_TOLD = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,19 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--depth", metavar="N", type=_number, help="no further than N runs away")
     parser.add_argument("--limit", metavar="N", type=_number, default=MOST, help=f"at most N nodes (default: {MOST:,})")
     parser.add_argument("--now", action="store_true", help="sign what lies at the path now, and look for these values")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="text (default), json, dot or mermaid")
-    parser.add_argument("--root", metavar="DIR", action="append", help="another `.hpcprov` to search; repeatable")
+    parser.add_argument("--format", choices=FORMATS, default="text", metavar="FORM", help=", ".join(FORMATS))
+    add_roots(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the lineage of the target."""
-    from hpcprov.catalog import open_catalog
-
     if args.limit == 0:
         raise HpcprovError("--limit 0 leaves no room for anything")
-    with open_catalog(args.root or [store_here().root]) as catalog:
-        for text in [*catalog.notes, *catalog.problems[:MOST_TOLD]]:
-            tell(text)
+    with catalog_of(args.root) as catalog:
         start = _signed_now(catalog, args.target) if args.now else catalog.start(args.target)
         up, down = args.up, args.down
         if not up and not down:
