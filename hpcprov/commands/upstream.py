@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from hpcprov.catalog.graph import Graph, Node
     from hpcprov.catalog.query import Catalog
-    from hpcprov.record.model import Record
 
 
 class Ancestor(Expected):
@@ -80,25 +79,27 @@ def chain(target: str) -> list[Expected]:
 
 def _ancestors(catalog: Catalog, graph: Graph) -> list[Ancestor]:
     """All versions on the way, each as the run knows it that used it; those of the target as their makers do."""
-    records: dict[str, Record] = {}
+    runs: dict[str, Run] = {}
     found: list[Ancestor] = []
     for generation, run, role, path in _links(graph):
         node = graph.nodes[run]
-        if run not in records:
-            records[run] = _record(catalog, node)
-        for facts in records[run]["artifacts"][role]:
+        if run not in runs:
+            runs[run] = _run(catalog, node)
+        for facts in runs[run].record["artifacts"][role]:
             if path in (None, facts["path"]):
-                one = Ancestor(layout.Store(node["store"]), Run("", records[run]), role, facts)
+                one = Ancestor(layout.Store(node["store"]), runs[run], role, facts)
                 one.generation = generation
                 one.used_by = {"run": node["run"], "name": node.get("name")} if role == "used" else None
                 found.append(one)
     return found
 
 
-def _record(catalog: Catalog, node: Node) -> Record:
-    """The record of a run, from the store that the graph has it from: a store's copy has it, too."""
+def _run(catalog: Catalog, node: Node) -> Run:
+    """A run with its record, from the store that the graph has it from: a store's copy has it, too."""
     row = next(row for row in catalog.by_id([node["run"]]) if row.root == node["store"])
-    return catalog.record(row.id) if row.sealed is None else model.load(os.path.join(row.directory, layout.RECORD))
+    going_on = row.sealed is None
+    path = os.path.join(row.directory, layout.RECORD)
+    return Run(row.directory, catalog.record(row.id) if going_on else model.load(path))
 
 
 def _links(graph: Graph) -> Iterator[tuple[int, str, str, str | None]]:
