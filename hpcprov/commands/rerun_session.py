@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from hpcprov.record.layout import Store
 
-PATIENCE = 60.0  # s for the agents of a rerun that has ended to write its record
+PATIENCE = 30.0  # s for the agents of a rerun that has ended to write its record
 LOOK = 0.1  # s between two looks
 EXIT = {outcome.REPRODUCED: 0, outcome.WITHIN: 0, outcome.DIFFERENT: 1, outcome.UNKNOWN: 1}
 REFUSED = 2
@@ -63,7 +63,11 @@ class Session:
         """Run all of them again in one directory, beside that of the first: when every one of them can be, and until
         one ends otherwise than it did."""
         directory = self._directory(runs[0])
-        ready = [self._looked_at(plan) for plan in plans(runs, directory)]
+        try:
+            ready = [self._looked_at(plan) for plan in plans(runs, directory)]
+        except BaseException:
+            place.discard(directory)
+            raise
         refused = [one.result for one in ready if one.result["differences"]]
         if self.args.check or (refused and not self.args.anyway):
             if not self.args.check:
@@ -170,15 +174,15 @@ class Session:
     def _record(self, run_id: str) -> Run | None:
         """The rerun's record, as soon as it is there."""
         until = time.monotonic() + PATIENCE
-        while True:
-            if (directory := find.find_record(self.store, run_id)) is not None:
-                return open_run(self.store, directory)
-            if time.monotonic() > until or not os.path.isdir(self.store.run(run_id)):
-                # It may have moved between the two looks.
-                directory = find.find_record(self.store, run_id)
-                return None if directory is None else open_run(self.store, directory)
-            wholes.settle_all(self.store, [run_id])
+        while (directory := find.find_record(self.store, run_id)) is None and time.monotonic() < until:
+            if not os.path.isdir(self.store.run(run_id)) and find.find_record(self.store, run_id) is None:
+                return None
             time.sleep(LOOK)
+        if directory is None:
+            # Its agents have been killed, or take too long: what is known by now.
+            wholes.settle_all(self.store, [run_id])
+            directory = find.find_record(self.store, run_id)
+        return None if directory is None else open_run(self.store, directory)
 
 
 class Ready(NamedTuple):

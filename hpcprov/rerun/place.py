@@ -25,6 +25,8 @@ MOST_TRIES = 10_000
 #: Directories of the original that are made again.
 MOST_DIRECTORIES = 2_000
 DEEPEST = 8
+#: Entries of directories that are looked at for links.
+MOST_ENTRIES = 100_000
 #: What tells a Zarr store, which is data.
 STORES = frozenset(("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata"))
 
@@ -81,6 +83,11 @@ def prepare(plan: Plan) -> None:
             copy(path, place)
         else:
             os.symlink(os.path.realpath(path), place)
+    for inner, target in links(plan.old, known(plan)):
+        place = os.path.join(plan.directory, inner)
+        if not os.path.lexists(place):
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            os.symlink(target, place)
     for path in outputs:
         if plan.paths.inside(path):
             os.makedirs(os.path.dirname(plan.paths.path(path)), exist_ok=True)
@@ -89,14 +96,45 @@ def prepare(plan: Plan) -> None:
 def wanted(plan: Plan) -> list[str]:
     """What of the old directory the run reads: inputs, code, programs; not what has been made here already. What lies
     below another one of them comes with that."""
-    known = {one["path"] for one in plan.inputs} | plan.code.keys() | plan.programs.keys()
-    known |= plan.software
-    inside = sorted(path for path in known - plan.made if plan.paths.inside(path) and path != plan.old)
+    inside = sorted(path for path in known(plan) - plan.made if plan.paths.inside(path) and path != plan.old)
     found: list[str] = []
     for path in inside:
         if not found or not path.startswith(f"{found[-1]}/"):
             found.append(path)
     return found
+
+
+def known(plan: Plan) -> set[str]:
+    """Paths of all that the run read."""
+    return {one["path"] for one in plan.inputs} | plan.code.keys() | plan.programs.keys() | plan.software
+
+
+def links(cwd: str, known: set[str]) -> Iterator[tuple[str, str]]:
+    """Symbolic links below `cwd` that lead to what was read, or to a directory with it: the record has that under its
+    own name. Where they are, as seen from `cwd`, and where they lead."""
+    leading = {above for path in known for above in _with_above(path)}
+    left, waiting = MOST_ENTRIES, [("", 0)]
+    while waiting and left > 0:
+        inner, depth = waiting.pop()
+        try:
+            with os.scandir(os.path.join(cwd, inner)) as found:
+                entries = sorted((one.name, one.is_symlink(), one.is_dir(follow_symlinks=False)) for one in found)
+        except OSError:
+            continue
+        left -= len(entries)
+        for name, is_link, is_directory in entries:
+            path = os.path.join(inner, name)
+            if is_link and (target := os.path.realpath(os.path.join(cwd, path))) in leading:
+                yield path, target
+            elif is_directory and depth < DEEPEST and not name.startswith("."):
+                waiting.append((path, depth + 1))
+
+
+def _with_above(path: str) -> Iterator[str]:
+    """A path and the directories above it, the root left out."""
+    while len(path) > 1:
+        yield path
+        path = os.path.dirname(path)
 
 
 def copy(path: str, place: str) -> None:
