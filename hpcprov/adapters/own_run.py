@@ -1,4 +1,5 @@
-"""A run that a Python process records of itself: there is no launcher before it and no agent beside it.
+"""A run that a Python process records of itself: there is no launcher before it and no agent beside it: what
+Snakemake's own process does is no science, and its jobs have records of their own.
 
 The process writes what both would: `start`, `env`, `agent`, facts, a beat a minute, `exit`, `ended`; and merges. Killed
 at any moment, it leaves a log that the next hpcprov command settles.
@@ -11,8 +12,6 @@ at any moment, it leaves a log that the next hpcprov command settles.
 from __future__ import annotations
 
 import os
-import re
-import resource
 import sys
 import threading
 import time
@@ -23,18 +22,18 @@ from hpcprov.agent.journal import Journal
 from hpcprov.capture import redact
 from hpcprov.merge import publish
 from hpcprov.record import layout
-from hpcprov.record.errors import NoStore
+from hpcprov.tracking.launch import parent, umask, usage
+from hpcprov.tracking.place import new_id, node_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from hpcprov.record.layout import Store
 
 BEAT = 60.0  # s, as agents do
 PATIENCE = 5.0  # s for facts that are still being collected at the end
-SUMS = ("utime", "stime", "minflt", "majflt", "inblock", "oublock", "nvcsw", "nivcsw")  # of getrusage(2)
 
 
 class OwnRun:
@@ -90,51 +89,6 @@ class OwnRun:
             if beat is not None:
                 beat()
             self.journal.sync()
-
-
-def own_store(environ: Mapping[str, str], cwd: str) -> Store:
-    """The store that `hpcprov exec` would write to in `cwd`. Raises NoStore for one of another user."""
-    store = layout.new_store(environ, cwd)
-    trusted = environ.get("HPCPROV_DIR") or environ.get("HPCPROV_TRUST_STORE", "0") not in ("", "0")
-    if not trusted and os.path.isdir(store.root) and not layout.is_ours(store.root):
-        raise NoStore(f"{store.root!a} belongs to another user", hint=layout.TRUST)
-    return store
-
-
-def new_id() -> str:
-    """`<UTC time>-<8 hexadecimal digits>`, as the launcher names a run of one process."""
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}"
-
-
-def node_name(environ: Mapping[str, str]) -> str:
-    """The node as logs name it (launcher/place.c): the scheduler's name, else the host's."""
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", environ.get("SLURMD_NODENAME") or os.uname().nodename or "unknown")
-    name = re.sub(r"^[.-]", "_", name[:200])
-    return re.sub(r"[.](?=[.]|$)", "_", name)
-
-
-def parent(environ: Mapping[str, str]) -> dict[str, Any] | None:
-    """The run and rank that this process is a part of, from `HPCPROV_RUN=<run>/<rank>`."""
-    run, _, rank = environ.get("HPCPROV_RUN", "").rpartition("/")
-    if layout.is_run_id(run) and rank.isascii() and rank.isdigit() and len(rank) < 10:
-        return {"run": run, "rank": int(rank)}
-    return None
-
-
-def umask() -> str:
-    """The process's file mode mask, from /proc: asking the kernel would change it for other threads meanwhile."""
-    try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-            return next(line.split()[1] for line in file if line.startswith("Umask:"))
-    except (OSError, StopIteration, IndexError):
-        return "unknown"
-
-
-def usage() -> dict[str, int | float]:
-    """getrusage(2) of this process and of those that it has waited for, together."""
-    own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    sums = {key: getattr(own, f"ru_{key}") + getattr(others, f"ru_{key}") for key in SUMS}
-    return sums | {"maxrss": max(own.ru_maxrss, others.ru_maxrss)}
 
 
 def _thread(work: Callable[[], object]) -> threading.Thread:

@@ -19,13 +19,14 @@ import time
 
 from hpcprov.adapters.job_cards import JobCards
 from hpcprov.adapters.job_table import MOST_JOBS, Job, JobTable
-from hpcprov.adapters.own_run import OwnRun, own_store
+from hpcprov.adapters.own_run import OwnRun
 from hpcprov.adapters.snakemake_graph import Sources, graph_facts
 from hpcprov.adapters.snakemake_job import caller, card, job_facts, own_job, paths, shell_command
 from hpcprov.capture import redact
 from hpcprov.merge.find import run_ids
 from hpcprov.merge.read import read_run
 from hpcprov.record.errors import HpcprovError
+from hpcprov.tracking.launch import store_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Observer:
                 return
         self.version = str(getattr(record, "snakemake_version", "unknown"))
         snakefile = str(getattr(record, "snakefile_main", "") or "")
-        store = own_store(os.environ, os.getcwd())
+        store = store_of(os.environ, os.getcwd())
         self.run = OwnRun(store, kind="workflow", argv=sys.argv, name=workflow_name(snakefile), beat=self.beat)
         self.cards = JobCards(os.path.join(os.getcwd(), ".snakemake", "hpcprov", self.run.id))
         names = {"HPCPROV_WORKFLOW": self.run.id, "HPCPROV_DIR": os.path.abspath(store.root)}

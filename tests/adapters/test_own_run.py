@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 
-from hpcprov.adapters import own_run
 from hpcprov.agent.journal import Journal
 from hpcprov.merge.settle import settle_stale
-from hpcprov.record.errors import NoStore
 from hpcprov.record.layout import Store
 from tests.record_check import check_record
 
@@ -78,24 +76,3 @@ def test_a_part_that_speaks_late_is_taken_in(tmp_path: Path) -> None:
     assert settled.reason is None
     record = only_record(tmp_path)
     assert (record["revision"], [part["run"] for part in record["parts"]]) == (2, ["late"])
-
-
-def test_names_of_nodes_are_those_of_launchers() -> None:
-    for name, plain in (("n1", "n1"), ("a b/c", "a_b_c"), ("..x", "_.x"), ("-n.", "_n_"), ("a..b", "a_.b")):
-        assert own_run.node_name({"SLURMD_NODENAME": name}) == plain
-
-
-def test_parent_is_what_a_launcher_says() -> None:
-    assert own_run.parent({"HPCPROV_RUN": "slurm-a-1.0.0/3"}) == {"run": "slurm-a-1.0.0", "rank": 3}
-    for text in ("", "x", "x/", "/1", "../1", "x/-1", "x/99999999999", "x/1x"):
-        assert own_run.parent({"HPCPROV_RUN": text}) is None
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory to somebody else")
-def test_a_store_of_another_user_is_not_used(tmp_path: Path) -> None:
-    store = tmp_path / ".hpcprov"
-    store.mkdir()
-    os.chown(store, 65534, 65534)
-    with pytest.raises(NoStore, match="another user"):
-        own_run.own_store({}, str(tmp_path))
-    assert own_run.own_store({"HPCPROV_TRUST_STORE": "1"}, str(tmp_path)).root == str(store)

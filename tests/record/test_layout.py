@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hpcprov.adapters.own_run import own_store
 from hpcprov.record import layout
 from hpcprov.record.errors import BadRunId, NoStore
 from hpcprov.record.layout import Store
+from hpcprov.tracking.launch import store_of
 
 
 @pytest.mark.parametrize("run_id", ["a", "20261121T093000Z-1f2e3d4c", "slurm-alps-4711.0-r1", "_x", "x~2", "A" * 128])
@@ -130,4 +130,4 @@ def test_a_store_of_ours_behind_anothers_link_is_not_used(tmp_path: Path) -> Non
     with pytest.raises(NoStore, match="belongs to another user"):
         layout.find_store({}, str(tmp_path))
     with pytest.raises(NoStore, match="belongs to another user"):
-        own_store({}, str(tmp_path))
+        store_of({}, str(tmp_path))
