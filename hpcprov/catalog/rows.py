@@ -108,6 +108,7 @@ def summary(record: model.Record) -> dict[str, Any]:
         "array_task": array_task(model.fact(record, "scheduler")),
         "parts": len(record["parts"]),
         "revision": record["revision"],
+        "rerun_of": about.get("rerun_of"),
     }
 
 

@@ -24,10 +24,11 @@ LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmp
 MOUNTS = "/proc/self/mountinfo"
 PATIENCE = 10.0  # s that one who writes waits for another
 BESIDE = ("", "-wal", "-shm", "-journal")
-SETTINGS = {
+SETTINGS: dict[str, int | str] = {
     "cache_size": -64_000,  # KiB, as SQLite wants it
-    "threads": 2,  # that sort for an index
+    "threads": 2,  # that sort
     "wal_autocheckpoint": 10_000,  # pages
+    "case_sensitive_like": "ON",  # as in PostgreSQL
 }
 
 
