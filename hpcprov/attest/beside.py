@@ -21,14 +21,11 @@ from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from hpcprov.record.layout import Store
     from hpcprov.record.model import Record
-
-    #: (message, a signature's text, the file of allowed signers) -> who signed; as ssh.identities.
-    Identify = Callable[[bytes, str, str], list[str]]
 
 OTHER = "the attestation is not of this record"
 
@@ -134,9 +131,7 @@ def revision_of(found: Envelope) -> int:
     return told if type(told) is int and 0 < told < 1 << 31 else 0
 
 
-def signers(
-    found: Envelope, allowed: str, identify: Identify = ssh.identities
-) -> tuple[list[str], list[str], list[str]]:
+def signers(found: Envelope, allowed: str) -> tuple[list[str], list[str], list[str]]:
     """Who signed, as `allowed` names them; what is wrong with signatures; and keys that it does not know."""
     names: dict[str, None] = {}
     wrong, unknown = [], []
@@ -144,7 +139,7 @@ def signers(
         try:
             if keyid != ssh.fingerprint(text):
                 raise ssh.BadSignature("a signature is not by the key that the envelope says")
-            names |= dict.fromkeys(identify(found.message(), text, allowed))
+            names |= dict.fromkeys(ssh.identities(found.message(), text, allowed))
         except ssh.BadSignature as error:
             wrong.append(error.message)
         except ssh.UnknownKey as error:

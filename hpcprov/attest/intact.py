@@ -41,7 +41,18 @@ def problems(directory: str, record: Record, data: bytes) -> list[str]:
     if not verify_seal(record):
         form = record["seal"].get("form")
         return [EDITED, *logs(directory, record)] if form in (None, "RFC 8785") else [f"its seal has the form {form!r}"]
-    return [*_spelling(record, data), *logs(directory, record), *_earlier(directory, record)]
+    return [
+        *_place(directory, record),
+        *_spelling(record, data),
+        *logs(directory, record),
+        *_earlier(directory, record),
+    ]
+
+
+def _place(directory: str, record: Record) -> list[str]:
+    """A record that lies where another run's should."""
+    name, run_id = os.path.basename(directory), record["run"]["id"]
+    return [] if run_id == name else [f"this is the record of {run_id!a}, in the place of {name!a}"]
 
 
 def _spelling(record: Record, data: bytes) -> list[str]:

@@ -34,6 +34,7 @@ class Expected:
     def __init__(self, store: Store, run: Run, role: str, facts: dict[str, Any]) -> None:
         self.store, self.role, self.facts = store, role, facts
         self.run, self.time, self.cwd = run.id, _time(run), run.record["run"]["cwd"] or "/"
+        self.directory = run.directory
         self.recorded: str = facts["path"]
         self.place = self.recorded
 

@@ -1,6 +1,6 @@
 """`hpcprov verify`: the record itself. Is it what was sealed, are its logs, and who vouches for it?
 
-    verdict = check(store, "20261121T093000Z-1f2e3d4c", allowed="allowed_signers")
+    verdict = check(store, "…/records/2026/11/21/x", allowed="allowed_signers")
     -> {"path": "…/record.json", "role": "record", "status": "OK", "attested_by": ["ada@example.org"], ...}
 
 A verdict has the keys of an artifact's, and `problems`, `notes`, `attested_by`.
@@ -12,7 +12,6 @@ import os
 
 from hpcprov.attest import beside, intact
 from hpcprov.commands.choose import choose, parts_of, store_here
-from hpcprov.merge import find
 from hpcprov.record import layout
 from hpcprov.record.errors import HpcprovError, NoStore, NoSuchRun
 from hpcprov.record.text import printable
@@ -56,40 +55,38 @@ def check_usage(args: argparse.Namespace) -> None:
 
 def verdicts(found: Iterable[Expected], args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """On the record of every run that artifacts are expected of; of one that is in order only when that was asked."""
-    runs = {(store.root, run_id): store for store, run_id in [*_named(args), *((one.store, one.run) for one in found)]}
+    known = [*_named(args), *((one.directory, one.store) for one in found)]
+    runs = dict(known)
     asked = args.attested_by is not None or args.refold
     if args.all and not asked:
         return  # the logs of all runs of a store may be much to read, and nobody asked
     if args.attestation is not None and len(runs) > 1:
         raise HpcprovError(f"--attestation is of one run, and these are {len(runs)}", hint="name one run")
-    for (_, run_id), store in runs.items():
-        verdict = check(store, run_id, allowed=args.attested_by, envelope=args.attestation, refold=args.refold)
+    for directory, store in runs.items():
+        verdict = check(store, directory, allowed=args.attested_by, envelope=args.attestation, refold=args.refold)
         if asked or verdict["status"] != OK:
             yield verdict
 
 
-def _named(args: argparse.Namespace) -> list[tuple[Store, str]]:
-    """The run that was asked for, and its parts: they may have no artifacts."""
+def _named(args: argparse.Namespace) -> list[tuple[str, Store]]:
+    """The directories of the run that was asked for, and of its parts: they may have no artifacts."""
     if args.all or os.path.lexists(args.target) or "/" in args.target:
         return []
     try:
         store = store_here()
         run = choose(store, args.target)
-        return [(store, run.id), *((store, part.id) for part in parts_of(store, run.record))]
+        return [(one.directory, store) for one in (run, *parts_of(store, run.record))]
     except (NoStore, NoSuchRun):
         return []  # it is a path that is gone
 
 
 def check(
-    store: Store, run_id: str, *, allowed: str | None = None, envelope: str | None = None, refold: bool = False
+    store: Store, directory: str, *, allowed: str | None = None, envelope: str | None = None, refold: bool = False
 ) -> dict[str, Any]:
-    """The verdict on one record. `allowed`: the file of allowed signers, one of whom must vouch for it."""
-    directory = find.find_record(store, run_id)
-    if directory is None:
-        path = os.path.join(store.runs, run_id)
-        status = OK if allowed is None else NOT_ATTESTED
-        return _verdict(path, run_id, status, [] if allowed is None else ["the run has no record yet"])
-    path = os.path.join(directory, layout.RECORD)
+    """The verdict on the record in `directory`. `allowed`: the file of signers, one of whom must vouch for it."""
+    path, run_id = os.path.join(directory, layout.RECORD), os.path.basename(directory)
+    if os.path.dirname(directory) == store.runs:
+        return _verdict(path, run_id, OK if allowed is None else NOT_ATTESTED, ["the run has no record yet"])
     try:
         record, data = intact.read(directory)
         problems = [*intact.problems(directory, record, data), *damaged_tiles(store, record)]
