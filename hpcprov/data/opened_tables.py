@@ -38,6 +38,9 @@ def of_polars(thing: Any) -> Dataset:
     arrow = _arrow()
     if not hasattr(thing, "to_arrow"):
         raise _refusal(thing, "a DataFrame or a Series; a LazyFrame when it has been collected")
+    kinds = thing.dtypes if hasattr(thing, "dtypes") else [thing.dtype]
+    if any("Object" in str(kind) for kind in kinds):
+        raise Unsigned("Python objects have no signature")  # polars would give where they lie in memory
     found = thing.to_arrow()
     return _dataset(found, "polars") if isinstance(found, arrow.Table) else _column(found, "polars")
 
