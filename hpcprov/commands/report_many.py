@@ -9,9 +9,9 @@ import os
 import time
 from itertools import islice
 
-from hpcprov.catalog import open_catalog
 from hpcprov.catalog.graph import Graph
-from hpcprov.commands.choose import listed, store_here, tell
+from hpcprov.commands.choose import listed, tell
+from hpcprov.commands.roots import catalog_of
 from hpcprov.record import layout, model
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.wording import count
@@ -40,10 +40,7 @@ class Chosen:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page of many runs, or the index."""
-    roots = [os.path.abspath(root) for root in args.root] or [store_here().root]
-    with open_catalog(roots) as catalog:
-        if catalog.problems:
-            tell(f"{count(len(catalog.problems), 'record')} could not be read: {listed(catalog.problems)}")
+    with catalog_of(args.root) as catalog:
         if args.index:
             return index(catalog, args)
         chosen = choose(catalog, args)
@@ -96,18 +93,22 @@ def page(catalog: Catalog, chosen: Chosen) -> str:
     """The page. Raises MissingTemplates."""
     from hpcprov.report.many import render_many
 
-    notes = chosen.notes + (
-        [f"{count(len(catalog.problems), 'record')} of this store could not be read."] if catalog.problems else []
+    notes = list(chosen.notes)
+    if catalog.problems:
+        notes.append(f"{count(len(catalog.problems), 'record')} of this store could not be read.")
+    forged = [row.id for row in chosen.rows if row.sealed is False]
+    if forged:
+        notes.append(f"Changed since they were sealed: {listed(forged)}.")
+    return render_many(
+        read(chosen.rows, notes), title=chosen.title, asked=chosen.asked, notes=notes, graph=graph(catalog, chosen.rows)
     )
-    records = read(chosen.rows, notes)
-    return render_many(records, title=chosen.title, asked=chosen.asked, notes=notes, graph=graph(catalog, chosen.rows))
 
 
-def read(rows: list[RunRow], notes: list[str]) -> Iterator[tuple[model.Record, str]]:
+def read(rows: list[RunRow], notes: list[str]) -> Iterator[model.Record]:
     """The records one after the other; of those that cannot be read, a note."""
     for row in rows:
         try:
-            yield record_of(row), row.directory
+            yield record_of(row)
         except (HpcprovError, OSError) as error:
             notes.append(f"{row.id} could not be read: {error}")
 

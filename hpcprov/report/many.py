@@ -1,6 +1,6 @@
 """The page of many runs: how they went, when, what came of what, and each in as much detail as two megabytes allow.
 
-    html = render_many(((record, directory) for ...), title="Runs since 2026-11-01", graph=graph)
+    html = render_many(map(model.load, paths), title="Runs since 2026-11-01", graph=graph)
 
 Records are read one at a time and not kept. What there was no room for is said on the page.
 """
@@ -20,7 +20,7 @@ from hpcprov.report.summary import status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from hpcprov.catalog.graph import Graph
@@ -34,36 +34,23 @@ DETAILS = 450_000  # characters, about
 
 
 def render_many(
-    runs: Iterable[tuple[Record, str | None]],
-    *,
-    title: str,
-    graph: Graph,
-    asked: str = "",
-    links: Mapping[str, str] | None = None,
-    notes: Sequence[str] = (),
+    records: Iterable[Record], *, title: str, graph: Graph, asked: str = "", notes: Sequence[str] = ()
 ) -> str:
-    """The page of these runs (records and their directories), newest first where there is not room for all.
-
-    `graph`: their lineage. `links`: addresses of runs' own reports by id,
-    relative to the page. `notes`: what the reader must know, such as records that could not be read; it may grow while
-    `runs` is read. Raises MissingTemplates."""
+    """The page of these runs, newest first where there is not room for all. `graph`: their lineage. `notes`: what the
+    reader must know, such as records that could not be read; it may grow while `records` is read.
+    Raises MissingTemplates."""
     lines, left = [], DETAILS
-    for record, _ in runs:
+    for record in records:
         line = line_of(record)
         if left > 0:
             line["details"] = details_of(record)
             left -= weight(line["details"])
         lines.append(line)
-    return _page(lines, graph, title, asked, links or {}, notes)
-
-
-def _page(
-    lines: list[Line], graph: Graph, title: str, asked: str, links: Mapping[str, str], notes: Sequence[str]
-) -> str:
     lines.sort(key=lambda line: (line["start"] or "", line["id"]), reverse=True)
     shown = chosen(lines)
     numbers = {line["id"]: k for k, line in enumerate(shown)}
-    here = {run: links.get(run) or f"#run-{k}" for run, k in numbers.items()}
+    # A run's details, else its row.
+    here = {line["id"]: f"#{'run' if line['details'] else 'row'}-{k}" for k, line in enumerate(shown)}
     wholes = [line for line in lines if line["kind"] != "command"]
     small = rules(graph)
     return compose(
@@ -81,7 +68,6 @@ def _page(
         times=gantt(lines),
         picture=picture(graph, links=here) if graph.nodes else None,
         lines=shown,
-        links=links,
         here=here,
         numbers=numbers,
         total=len(lines),

@@ -36,7 +36,7 @@ def rules(lineage: Graph) -> Graph:
 def _makers(lineage: Graph, box_of: dict[str, str]) -> dict[str, set[str]]:
     """Of each run the boxes of the runs that made what it used; data of equal values may lie between."""
     found: dict[str, set[str]] = {name: set() for name in lineage.nodes}
-    waiting = deque()
+    waiting: deque[str] = deque()
     after: dict[str, list[str]] = {}
     for edge in lineage.edges:
         if edge["from"] in box_of and edge["to"] not in box_of and edge["to"] in found:

@@ -88,9 +88,7 @@ def test_of_too_many_the_newest_and_the_failed_stay(records: dict[str, dict[str,
 
 @pytest.mark.parametrize("number", [300, 5000])
 def test_a_page_stays_below_two_megabytes(records: dict[str, dict[str, Any]], number: int) -> None:
-    page = render_many(
-        ((record, None) for record in many(records["flood-1"], number)), title="all", graph=chain(500, window=100)
-    )
+    page = render_many(many(records["flood-1"], number), title="all", graph=chain(500, window=100))
     assert len(page.encode()) < 2_000_000
     assert ("are too many for one page" in page) == (number > 1500)
 

@@ -37,9 +37,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bad = [hostile(model.load(os.path.join(path, "record.json"))) for path in record_directories(store)]
     for k, record in enumerate(bad):
         record["run"]["id"] = f"r{k}"
-    attacked = render_many(
-        ((one, None) for one in bad), title=PAYLOADS[0], graph=attacked_graph(lineage), notes=PAYLOADS
-    )
+    attacked = render_many(bad, title=PAYLOADS[0], graph=attacked_graph(lineage), notes=PAYLOADS)
     (place / "attacked.html").write_text(attacked)
     write_index(lambda **_: map(attacked_row, rows), str(place / "attacked"), title=PAYLOADS[2])
     return place
