@@ -26,7 +26,7 @@ ROLES = ("used", "generated")
 FEWEST = 6  # hex digits that begin a digest
 AFTER = "\U0010ffff"  # comes after every text with the same beginning
 GLOB = re.compile(r"[*?[]")
-CLASS = re.compile(r"\[!?\]?[^\]]*\]")
+CLASS = re.compile(r"\[!?+\]?+[^\]]*\]")
 
 
 class Condition:
