@@ -18,7 +18,6 @@ from hpcprov.commands.attested import sentences
 from hpcprov.commands.choose import HELP, Run, choose, parts_of, store_here, tell
 from hpcprov.commands.roots import add_roots, catalog_of
 from hpcprov.commands.runs import moment
-from hpcprov.commands.show import origin
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.layout import Store
 from hpcprov.record.text import printable
@@ -101,6 +100,7 @@ def notes(found: Run) -> list[str]:
     if "seal" not in found.record:
         return []
     from hpcprov.attest.intact import dropped_output
+    from hpcprov.commands.show import origin
 
     try:
         return [*origin(found.directory), *dropped_output(found.directory, found.record)]

@@ -1,7 +1,7 @@
 """Inputs and outputs: what they are, their fields with types, shapes and signatures, and how the record knows of them.
 
-Those that were declared come first, then those with fields, then the largest. The first ones have an entry with their
-fields, many more a line each, and the rest is counted by directory.
+Those that were declared come first, then those with fields, then the largest; values in memory come last. The first
+ones have an entry with their fields, many more a line each, and the rest is counted by directory.
 
     artifacts(record, "used")["entries"][0]  ->  {"path": "forcing.nc", "format": "hdf5", "digest": "hpcprov1:…", …}
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from hpcprov.record.artifact import is_memory
 from hpcprov.report.assets import utc
 from hpcprov.report.told import bytes_of, ranks
 
@@ -47,8 +48,9 @@ def artifacts(record: Record, role: str) -> dict[str, Any]:
     }
 
 
-def _weight(artifact: Artifact) -> tuple[bool, bool, int, str]:
-    return not artifact["declared"], not _fields(artifact), -(artifact["size"] or 0), artifact["path"]
+def _weight(artifact: Artifact) -> tuple[bool, bool, bool, int, str]:
+    path = artifact["path"]
+    return is_memory(path), not artifact["declared"], not _fields(artifact), -(artifact["size"] or 0), path
 
 
 def told_more(artifact: Artifact) -> bool:

@@ -69,10 +69,10 @@ def totals(values: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Labelled sums over all nodes."""
     sums = {key: sum(number(value.get(key)) or 0.0 for value in values) for key in ("cpu", "read", "write")}
     peak = max((number(value.get("rss")) or 0.0 for value in values), default=0.0)
-    where = "" if len(values) == 1 else " on one node"
+    where = "" if len(values) == 1 else " of a node"
     return [
         ("CPU time", took(sums["cpu"])),
-        (f"Most memory at one time{where}", bytes_of(peak)),
+        (f"Peak memory{where}", bytes_of(peak)),
         ("Read from storage", bytes_of(sums["read"])),
         ("Written to storage", bytes_of(sums["write"])),
     ]

@@ -59,7 +59,7 @@ def _code(values: Values, mark: Mark, plain: Mark) -> str:
             return f"The code was {mark(place['path'])} at commit {mark(told['Commit'])} of {mark(where)}{state}."
     script = next((dict(place["rows"]) for place in values["code"]["places"] if place["label"] == "Script"), {})
     if "SHA-256" in script:
-        return f"The code was {mark(script['Path'])} (SHA-256 {mark(script['SHA-256'])}), under no version control."
+        return f"The code was {mark(script.get('Path', ''))} (SHA-256 {mark(script['SHA-256'])}), under no version control."
     return ""
 
 

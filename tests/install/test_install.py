@@ -91,6 +91,8 @@ def test_wheel_holds_no_sources_of_the_launcher(wheel: Path) -> None:
         and "allowlist.txt" in names
         and "secrets.txt" in names
     )
+    templates = os.listdir(SOURCE / "hpcprov" / "report" / "templates")
+    assert templates and all(f"hpcprov/report/templates/{name}" in names for name in templates)
     assert "snakemake_logger_plugin_hpcprov/__init__.py" in names
     assert "share/hpcprov/workflows/shell/bash" in names and "share/hpcprov/workflows/wrapper/wrapper.py" in names
     assert "data/lib/hpcprov/libhpcprov-observe.so" in names and "lib/hpcprov/python/sitecustomize.py" in names
