@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "hpcprov find out.zarr --module netcdf --since 30d"
 
+ROOM = 50  # characters from which on a digest fits beside a path
 # Option, what it takes, and what it looks for. The catalog's filters have these names.
 REPEATED = (
     ("image", "IMAGE", "runs in this container: a digest or its beginning, a path, a name, or a label KEY=VALUE"),
@@ -167,7 +168,7 @@ def _lines(pairs: list[tuple[RunRow, list[Match]]], screen: sight.Screen, *, sev
 def _fits(one: Match, width: int) -> str:
     """`used /scratch/out.zarr, field u  hpcprov1:cce8105d3f23`: the end of a path that is too long is what tells."""
     digest = one.signature or one.storage or ""
-    end = f"  {digest[: digest.find(':') + 13]}" if digest else ""
+    end = f"  {digest[: digest.find(':') + 13]}" if digest and width >= ROOM else ""
     path = printable(one.path + (f", field {one.field}" if one.field else ""))
     room = width - len(one.role) - 1 - len(end)
     path = path if len(path) <= room else f"…{path[-max(room - 1, 1) :]}"
