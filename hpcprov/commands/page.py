@@ -118,6 +118,8 @@ def what(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
             yield "part of", printable(f"{kind} {run['part_of'][kind]}")
     if run["previous"]:
         yield "before", printable(f"{run['previous']}: this job was started again")
+    if run.get("rerun_of"):
+        yield "rerun of", printable(run["rerun_of"])
 
 
 def part_lines(parts: list[dict[str, Any]], records: Mapping[str, Record], screen: Screen) -> Iterator[str]:
