@@ -1,5 +1,5 @@
-"""Arrays, tables and datasets that a program holds open: objects of numpy, h5py, zarr, xarray, pandas, polars and pyarrow
-behind the readers' interface.
+"""Arrays, tables and datasets that a program holds open: objects of numpy, h5py, zarr, xarray, pandas, polars and
+pyarrow behind the readers' interface.
 
     opened(h5py.File("out.h5")["g/x"]).fields[0].read(((0, 10),))
 

@@ -82,6 +82,7 @@ class Tracked:
         qualified = str(getattr(function, "__qualname__", type(function).__qualname__))
         self.name = name or qualified.rpartition("<locals>.")[2]
         self.function = f"{getattr(function, '__module__', None) or '?'}:{qualified}"[:1000]
+        self.key = f"{self.function} {self.name}"  # functions made in one place may have one name
         self.inputs, self.outputs = inputs, outputs
         try:
             self.signature: inspect.Signature | None = inspect.signature(function)
@@ -147,12 +148,13 @@ class Call:
         recorder = session.active() or session.begin_implicit()
         if recorder is None:
             return
-        nested = steps.nested_in(recorder, self.tracked.function)
-        if not recorder.admit(self.tracked.function, nested):
+        nested = steps.nested_in(recorder, self.tracked.key)
+        if not recorder.admit(self.tracked.key, nested):
             self.began, self.ticked, self.parent = time.time_ns(), time.monotonic_ns(), steps.parent_in(recorder)
             self.recorder = recorder
             return
-        step = steps.begin(recorder, self.tracked.name, function=self.tracked.function, code=self.tracked.code)
+        told = {"function": self.tracked.function, "code": self.tracked.code}
+        step = steps.begin(recorder, self.tracked.name, key=self.tracked.key, **told)
         self.arguments = self.tracked.arguments(args, kwargs)
         self.step = step  # from here on its end is told, whatever becomes of the rest
         others = {}

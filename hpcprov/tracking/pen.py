@@ -38,15 +38,11 @@ class Pen:
     def begin(self) -> None:
         """Start afresh, as a child process does that was forked."""
         self.pid, self.ticks = os.getpid(), starts.own_ticks() or 0
+        self.process = f"{self.ticks}-{self.pid}-{self.rank}"  # as the steps of another process name this one
         self.lock = threading.RLock()
         self.waiting: dict[int, dict[str, Any]] = {}
         self.tokens, self.filled = FREE, time.monotonic()
         self.left, self.closed = BUDGET, False
-
-    @property
-    def process(self) -> str:
-        """The process as the steps of another one name it."""
-        return f"{self.ticks}-{self.pid}-{self.rank}"
 
     def step(self, entry: dict[str, Any]) -> None:
         """What is known of a step by now; it is written when its time has come."""

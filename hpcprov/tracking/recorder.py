@@ -59,20 +59,20 @@ class Recorder:
             self.steps += 1
             return self.steps
 
-    def admit(self, function: str, nested: int) -> bool:
+    def admit(self, key: str, nested: int) -> bool:
         """Is one more call of this function told by itself? `nested`: so many calls of it are going on around it."""
         with self.pen.lock:
-            calls = self.calls.get(function, 0)
+            calls = self.calls.get(key, 0)
             if calls >= OF_ONE or self.told >= OF_ALL or nested >= DEEPEST:
                 return False
-            self.calls[function] = calls + 1
+            self.calls[key] = calls + 1
             self.told += 1
             return True
 
     def count(self, function: str, name: str, parent: int, began: int, duration: int, *, failed: bool) -> None:
         """Count one more call in that is not told by itself."""
         with self.pen.lock:
-            key = (function, parent) if len(self.counts) < OF_ALL else (function, 0)
+            key = (f"{function} {name}", parent if len(self.counts) < OF_ALL else 0)
             entry = self.counts.get(key)
             if entry is None:
                 entry = {"id": self.number(), "name": name, "function": function, "began": began} | self.above(key[1])

@@ -91,21 +91,22 @@ class Step:
         self.recorder.pen.step(self.entry | {"status": status} | paths)
 
 
-def begin(recorder: Recorder, name: str, **told: Any) -> Step:
-    """A new step within the one that is going on. `told`: more of its entry (docs/frames.md, "Steps")."""
+def begin(recorder: Recorder, name: str, *, key: str | None = None, **told: Any) -> Step:
+    """A new step within the one that is going on. `told`: more of its entry (docs/frames.md, "Steps"); `key`: what
+    calls of one function have in common."""
     entry: dict[str, Any] = {"id": recorder.number(), "name": name[:200], "began": time.time_ns()}
     entry |= recorder.above(parent_in(recorder)) | {key: value for key, value in told.items() if value}
-    step, above, function = Step(recorder, name, entry), current.get(), told.get("function")
+    step, above = Step(recorder, name, entry), current.get()
     step.around = dict(above.around) if above is not None and above.recorder is recorder else {}
-    if function:
-        step.around[function] = step.around.get(function, 0) + 1
+    if key:
+        step.around[key] = step.around.get(key, 0) + 1
     return step
 
 
-def nested_in(recorder: Recorder, function: str) -> int:
+def nested_in(recorder: Recorder, key: str) -> int:
     """How many calls of a function are going on here."""
     step = current.get()
-    return step.around.get(function, 0) if step is not None and step.recorder is recorder else 0
+    return step.around.get(key, 0) if step is not None and step.recorder is recorder else 0
 
 
 def parent_in(recorder: Recorder) -> int:
