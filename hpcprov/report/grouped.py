@@ -88,7 +88,7 @@ def _group(name: str, nodes: list[Node]) -> Node:
 
 def title(node: Node) -> str:
     """What a node is called: a run's name or program, the last part of a path."""
-    if node["kind"] == "run":
+    if node["kind"] == "run" or "count" in node:
         return str(node.get("name") or program(node.get("argv")) or node.get("run") or "run")
     return str(
         node.get("field") or os.path.basename(str(node.get("path") or "").rstrip("/")) or node.get("key") or "data"

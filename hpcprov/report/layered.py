@@ -1,10 +1,10 @@
 """Where the nodes of a lineage graph are drawn: layers from left to right, few crossings, straight lines.
 
 The layered drawing of Sugiyama, Tagawa and Toda (IEEE Trans. SMC 11(2), 1981): edges that close a cycle are turned; a
-node's layer is its longest way from a beginning; an edge that spans several layers gets a bend in each; sweeps order
-every layer by the mean place of its neighbours, and the order with the fewest crossings stays; then each layer's places
-are the least squares of what its neighbours want, at their distance from each other (isotonic regression: pool adjacent
-violators). Parts that nothing joins are drawn for themselves and packed in rows.
+node's layer is its longest way from a beginning; an edge that spans several layers gets a bend in each, which the edges
+of one node share; sweeps order every layer by the mean place of its neighbours, and the order with the fewest crossings
+stays; then each layer's places are the least squares of what its neighbours want, at their distance from each other
+(isotonic regression: pool adjacent violators). Parts that nothing joins are drawn for themselves and packed in rows.
 
     drawing = place(["a", "b"], [("a", "b")])
     drawing.at["b"]  ->  (342.0, 33.0)       drawing.lines[0]  ->  [(194.0, 33.0), (250.0, 33.0)]
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Point: TypeAlias = tuple[float, float]
-    #: A node's name, or of a bend the number of its edge and its layer.
-    Stop: TypeAlias = str | tuple[int, int]
+    #: A node's name, or of a bend the node that its edges come from, and its layer.
+    Stop: TypeAlias = str | tuple[str, int]
 
 WIDTH, HEIGHT = 184.0, 46.0
 BETWEEN_LAYERS, BETWEEN_NODES, BETWEEN_PARTS = 56.0, 16.0, 34.0
@@ -158,17 +158,15 @@ def tightened(nodes: list[str], edges: list[tuple[str, str]], given: dict[str, i
 
 
 def _paths(held: list[int], edges: Sequence[tuple[str, str]], layers: dict[str, int]) -> dict[int, list[Stop]]:
-    """Of each edge between layers its stops from left to right: its nodes, and its bends between them."""
+    """Of each edge that goes right its stops: its nodes, and its bends between them."""
     paths: dict[int, list[Stop]] = {}
-    left = MOST_BENDS
-    for number in sorted(held, key=lambda k: abs(layers[edges[k][0]] - layers[edges[k][1]])):
-        first, last = sorted(edges[number], key=lambda name: layers[name])
-        between = layers[last] - layers[first] - 1
-        if between < 0 or between > left:
-            continue
-        left -= between
-        bends: list[Stop] = [(number, layer) for layer in range(layers[first] + 1, layers[last])]
-        paths[number] = [first, *bends, last]
+    bends: set[Stop] = set()
+    for number in sorted(held, key=lambda k: layers[edges[k][1]] - layers[edges[k][0]]):
+        source, target = edges[number]
+        between: list[Stop] = [(source, layer) for layer in range(layers[source] + 1, layers[target])]
+        if layers[source] < layers[target] and len(bends) + len(between) <= MOST_BENDS:
+            bends.update(between)
+            paths[number] = [source, *between, target]
     return paths
 
 
@@ -176,19 +174,17 @@ def _rows(nodes: list[str], paths: dict[int, list[Stop]], layers: dict[str, int]
     rows: list[list[Stop]] = [[] for _ in range(1 + max(layers.values()))]
     for name in nodes:
         rows[layers[name]].append(name)
-    for path in paths.values():
-        for bend in path[1:-1]:
-            rows[int(bend[1])].append(bend)
+    for bend in dict.fromkeys(bend for path in paths.values() for bend in path[1:-1]):
+        rows[int(bend[1])].append(bend)
     return rows
 
 
 def _neighbours(paths: dict[int, list[Stop]]) -> tuple[dict[Stop, list[Stop]], dict[Stop, list[Stop]]]:
     before: dict[Stop, list[Stop]] = {}
     after: dict[Stop, list[Stop]] = {}
-    for path in paths.values():
-        for left, right in pairwise(path):
-            after.setdefault(left, []).append(right)
-            before.setdefault(right, []).append(left)
+    for left, right in dict.fromkeys(pair for path in paths.values() for pair in pairwise(path)):
+        after.setdefault(left, []).append(right)
+        before.setdefault(right, []).append(left)
     return before, after
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1500
 MOST_STATUSES = 12
+MOST_WHOLES = 20
 MOST_BAD = 500  # of them, runs that did not complete, however old
 DETAILS = 450_000  # characters, about
 
@@ -63,7 +64,8 @@ def render_many(
         facts=facts(lines),
         statuses=statuses(lines),
         notes=list(notes),
-        wholes=[line for line in wholes if line["id"] in numbers],
+        wholes=[line for line in wholes if line["id"] in numbers][:MOST_WHOLES],
+        more_wholes=max(0, len(wholes) - MOST_WHOLES),
         rules=picture(small) if _telling(small, lines, wholes) else None,
         times=gantt(lines),
         picture=picture(graph, links=here) if graph.nodes else None,

@@ -115,13 +115,13 @@ def _box(node: Node, number: int, at: Point, asked: bool) -> dict[str, Any]:
 def _tone(node: Node) -> str:
     if node["kind"] != "run":
         return ""
-    return worst(node.get("statuses") or [node.get("status") or "no record"])
+    return together(node.get("statuses") or [node.get("status") or "no record"])
 
 
-def worst(statuses: Iterable[str]) -> str:
-    """How several statuses look together: as the worst of them."""
+def together(statuses: Iterable[str]) -> str:
+    """How several statuses look together: as they do when they agree."""
     looks = {status(str(name))["look"] for name in statuses}
-    return next((look for look in ("bad", "warn", "busy") if look in looks), "good")
+    return looks.pop() if len(looks) == 1 else "busy" if looks == {"good", "busy"} else "warn"
 
 
 def _second_line(node: Node) -> str:
@@ -129,7 +129,8 @@ def _second_line(node: Node) -> str:
         parts = [node.get("format"), _size(node.get("size"))]
         return " · ".join(str(part) for part in parts if part) or str(node.get("directory") or "")
     if "statuses" in node:
-        return ", ".join(f"{number:,} {status}" for status, number in node["statuses"].items())
+        well, all_of_them = node["statuses"].get("completed", 0), sum(node["statuses"].values())
+        return f"{well:,} of {all_of_them:,} completed" if well < all_of_them else f"{well:,} completed"
     return " · ".join(part for part in (str(node.get("status") or "unknown"), _minute(node.get("start"))) if part)
 
 
@@ -230,7 +231,7 @@ def _facts(node: Node) -> list[tuple[str, str]]:
             ("user", node.get("user")),
             ("host", node.get("host")),
             ("image", node.get("image")),
-            ("statuses", _second_line(node) if "statuses" in node else None),
+            ("statuses", ", ".join(f"{number:,} {word}" for word, number in node.get("statuses", {}).items())),
             ("store", node.get("store")),
         ]
     else:

@@ -61,6 +61,8 @@ def test_a_large_graph_is_summarised_and_says_so(names: int) -> None:
     assert "4,000 nodes are too many for a picture" in values["told"][0]
     assert sum(entry["many"] for entry in values["entries"]) == 4000
     assert values["summary"].startswith("2,000 runs")
+    called = {(entry["kind"], entry["name"]) for entry in values["entries"] if entry["many"] > 1}
+    assert ("data", "stepa_#.h5") in called and ("run", "stepa") in called
 
 
 @pytest.mark.parametrize("most", [2, 3, 10, 100])
