@@ -59,6 +59,8 @@ def take(store: Store, package: Package, arrival: Arrival, about: dict[str, Any]
             _copy(package, full, os.path.join(draft, name))
         if layout.RECORD not in arrival.files:  # made here, of what an RO-Crate says
             disk.write_new(os.path.join(draft, layout.RECORD), canonical(arrival.record) + b"\n")
+        if model.load(os.path.join(draft, layout.RECORD)) != arrival.record:
+            raise HpcprovError(f"{package.path!a} changed while it was imported", hint="import it again")
         disk.write_new(os.path.join(draft, layout.IMPORTED), canonical(about | {"doubts": arrival.doubts}) + b"\n")
         disk.sync_directory(draft)
         os.makedirs(os.path.dirname(target), exist_ok=True)

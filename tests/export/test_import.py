@@ -20,7 +20,7 @@ import pytest
 from record_check import read_record
 
 from hpcprov.cli import main
-from hpcprov.export import bundle, package, rocrate
+from hpcprov.export import arrivals, bundle, package, rocrate
 from hpcprov.export.package import BadPackage, check_name, open_package
 from hpcprov.export.place import write
 from hpcprov.merge.find import find_record, run_ids
@@ -323,7 +323,7 @@ def test_damage_anywhere_in_a_zip_file_is_told_without_a_traceback(tmp_path: Pat
     (run,) = runs_of(chain(there(tmp_path)), "broken")
     whole = Path(made(tmp_path, bundle.render([run]))).read_bytes()
     place = tmp_path / "damaged.zip"
-    for k in range(0, len(whole), max(1, len(whole) // 60)):
+    for k in range(0, len(whole), max(1, len(whole) // 30)):
         for data in (whole[:k], whole[:k] + bytes([whole[k] ^ 0xFF]) + whole[k + 1 :]):
             place.write_bytes(data)
             status, out, err = call("import", str(place))
@@ -400,7 +400,7 @@ def test_a_kill_at_any_step_leaves_whole_runs_only(tmp_path: Path, call: Call, h
     place = made(tmp_path, bundle.render(runs))
     number, statuses = 0, set()
     while 0 not in statuses:
-        number += 6
+        number += 10
         done = subprocess.run([sys.executable, "-c", KILLED, str(number), place], capture_output=True, text=True)
         assert done.returncode in (0, -signal.SIGKILL), done.stderr
         statuses.add(done.returncode)
@@ -434,3 +434,21 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, call: Call, here: Store, mon
     status, _, err = call("import", place)
     assert status == 2 and "No space left" in err and os.listdir(here.runs) == []
     assert find_record(here, "solve") is None
+
+
+def test_a_record_that_is_exchanged_after_it_was_checked_is_not_taken(
+    tmp_path: Path, call: Call, here: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = runs_of(chain(there(tmp_path)), "solve")
+    folder = tmp_path / "package/solve"
+    shutil.copytree(run.directory, folder)
+    check = arrivals._compare
+
+    def exchange(package: package.Package, arrival: arrivals.Arrival) -> None:
+        check(package, arrival)
+        text = (folder / "record.json").read_bytes()
+        (folder / "record.json").write_bytes(text.replace(b'"solve"', b'"SOLVE"'))
+
+    monkeypatch.setattr(arrivals, "_compare", exchange)
+    status, out, _ = call("import", str(tmp_path / "package"))
+    assert status == 1 and "changed while it was imported" in out and find_record(here, "solve") is None
