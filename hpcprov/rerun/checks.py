@@ -15,6 +15,7 @@ from hpcprov.capture.program import find_program
 from hpcprov.capture.reading import digest_file, explain
 from hpcprov.catalog.causes.software import plain, used, versions
 from hpcprov.catalog.causes.surroundings import module_names
+from hpcprov.catalog.causes.told import part
 from hpcprov.merge.seal import verify_seal
 from hpcprov.record import model
 from hpcprov.record.errors import HpcprovError
@@ -163,7 +164,7 @@ def _images(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]
         path = image.get("path")
         if type(path) is not str or not path.startswith("/"):
             continue
-        recorded = ((image["known"] or {}).get("identity") or {}).get("digest")
+        recorded = part(image["known"], "identity").get("digest")
         try:
             status = os.stat(path)
             if (status.st_size, status.st_mtime_ns) == (image.get("size"), image.get("mtime")):

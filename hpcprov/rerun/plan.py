@@ -82,11 +82,11 @@ class Plan:
 
     def images(self) -> list[dict[str, Any]]:
         """What the record says of containers: of each `image`, `path` or None, `how`, and the `identity` or None."""
-        known = {one.get("image"): one for one in _objects(model.fact(self.record, "image").get("images"))}
+        read = _objects(model.fact(self.record, "image").get("images"))
+        known = {one["image"]: one for one in read if type(one.get("image")) is str}
         found = _objects(model.fact(self.record, "container").get("containers"))
-        return [
-            one | {"known": known.get(one.get("image"))} for one in found if one.get("image") not in (None, "unknown")
-        ]
+        named = [one for one in found if type(one.get("image")) is str and one["image"] != "unknown"]
+        return [one | {"known": known.get(one["image"])} for one in named]
 
 
 def make(record: Record, directory: str, *, made: Collection[str] = ()) -> Plan:

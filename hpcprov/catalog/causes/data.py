@@ -31,16 +31,19 @@ def pairs(one: Record, other: Record, role: str) -> list[Pair]:
     """Every artifact of both in one role, with its name for people, in order of the first's paths."""
     left, right = ({artifact["path"]: artifact for artifact in record["artifacts"][role]} for record in (one, other))
     found: dict[str, str] = {}
-    for key in (near, _place, _base):
+    taken: set[str] = set()
+    for key in (near, _place(), _base):
         ours = _by(key, one, [path for path in left if path not in found])
-        theirs = _by(key, other, [path for path in right if path not in found.values()])
+        theirs = _by(key, other, [path for path in right if path not in taken])
         found |= {ours[name]: theirs[name] for name in ours.keys() & theirs.keys()}
-    rest = [[path for path in left if path not in found], [path for path in right if path not in found.values()]]
+        taken.update(found.values())
+    rest = [[path for path in left if path not in found], [path for path in right if path not in taken]]
     if len(rest[0]) == len(rest[1]) == 1 and _alike(left[rest[0][0]], right[rest[1][0]]):
         found[rest[0][0]] = rest[1][0]
+        taken.add(rest[1][0])
     together = [(_name(path, one, partner, other), left[path], right[partner]) for path, partner in found.items()]
     alone: list[Pair] = [(near(path, one), left[path], None) for path in left if path not in found]
-    alone += [(near(path, other), None, right[path]) for path in right if path not in found.values()]
+    alone += [(near(path, other), None, right[path]) for path in right if path not in taken]
     return sorted([*together, *alone], key=lambda pair: pair[0])
 
 
@@ -53,13 +56,18 @@ def _by(key: Callable[[str, Record], str | None], record: Record, paths: list[st
     return {name: group[0] for name, group in found.items() if len(group) == 1}
 
 
-def _place(path: str, record: Record) -> str | None:
-    """The place in the command line where a path is named."""
-    cwd = record["run"]["cwd"] or "/"
-    for at, word in enumerate(record["run"]["argv"] or []):
-        if os.path.normpath(os.path.join(cwd, word.rpartition("=")[2])) == path:
-            return str(at)
-    return None
+def _place() -> Callable[[str, Record], str | None]:
+    """A function that gives the place in the command line where a path is named."""
+    words: dict[int, dict[str, str]] = {}
+
+    def place(path: str, record: Record) -> str | None:
+        run = record["run"]
+        if id(record) not in words:
+            full = (os.path.join(run["cwd"] or "/", word.rpartition("=")[2]) for word in run["argv"] or [])
+            words[id(record)] = {os.path.normpath(one): str(at) for at, one in enumerate(full)}
+        return words[id(record)].get(path)
+
+    return place
 
 
 def _base(path: str, record: Record) -> str:
