@@ -105,7 +105,7 @@ def settle_one(store: Store, text: str, *, hashing: bool) -> int:
     done += counted
     places = with_runs(store, record) if record is not None and hashing else []
     signed = [one for place in places for one in later.sign(store, place)]
-    attest_new(store, places or [record] * (record is not None), os.environ)
+    attest_new(store, places or ([record] if record is not None else []), os.environ)
     for path, state in signed:
         print(f"{printable(path)}: {printable(state)}")
     if not done and not signed:

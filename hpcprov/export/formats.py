@@ -79,6 +79,8 @@ FORMATS = {
     "prov-o": Format("prov_o", "runs", ".prov.ttl", "W3C PROV as linked data: PROV-O in Turtle"),
     "openlineage": Format("openlineage", "runs", ".openlineage.jsonl", "OpenLineage 2-0-2 events, one a line"),
     "cyclonedx": Format("cyclonedx", "runs", ".cdx.json", "CycloneDX 1.6: the software that was used"),
+    "in-toto": Format("intoto", "run", ".intoto.json", "an in-toto statement with SLSA's provenance, unsigned"),
+    "dsse": Format("dsse", "run", ".dsse.json", "that statement signed: what `hpcprov attest` has left"),
     "dot": Format("dot", "graph", ".dot", "a lineage for Graphviz"),
     "mermaid": Format("mermaid", "graph", ".mmd", "a lineage as a Mermaid flowchart, for Markdown pages"),
     "graphml": Format("graphml", "graph", ".graphml", "a lineage as GraphML: Gephi, yEd, Cytoscape, networkx"),

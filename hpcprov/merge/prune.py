@@ -193,6 +193,7 @@ def _drop_output(store: Store, output: Output, *, by: dict[str, Any], now: int, 
             left.append(f"{output.run} may still be running: {reason}")
             return Output(directory, [], 0)
     entries = [log for log in record["seal"]["logs"] if log["name"] in output.names]
+    entries = [log for log in entries if os.path.lexists(os.path.join(directory, log["name"]))]  # another call's work
     sound = [log for log in entries if is_as_sealed(log, directory)]
     left += [f"{output.run}: {log['name']} is not what was sealed" for log in entries if log not in sound]
     _list(store, directory, sound, by=by, now=now)

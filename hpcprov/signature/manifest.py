@@ -77,7 +77,9 @@ def keep(folder: str, signed: Signed, *, durable: bool = True) -> None:
     assert signed.shape is not None
     head = HEAD + tree.field_message(signed.type.token, signed.shape, signed.tile)
     place = layout.manifest(folder, signed.root.hex())
-    if not _holds(place, head, signed.leaves):
+    if _holds(place, head, signed.leaves):
+        _touch(place)
+    else:
         _write(folder, place, head, signed.leaves, durable)
 
 
@@ -149,6 +151,14 @@ def _sweep(folder: str) -> None:
         for item in found:
             if item.name.startswith(DRAFT) and item.stat(follow_symlinks=False).st_mtime < time.time() - STALE:
                 _discard(item.path)
+
+
+def _touch(path: str) -> None:
+    """Let a manifest look as young as its latest use: `hpcprov prune` drops old ones."""
+    try:
+        os.utime(path, follow_symlinks=False)
+    except OSError:
+        pass  # another user's
 
 
 def _discard(path: str) -> None:

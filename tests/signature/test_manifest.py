@@ -122,7 +122,8 @@ def test_one_that_is_there_stays_and_a_damaged_one_is_replaced(data: Path, tiles
     place = Path(layout.manifest(tiles, root_of(data)))
     before = place.stat()
     describe(str(data), tiles_dir=tiles)
-    assert (place.stat().st_ino, place.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert place.stat().st_ino == before.st_ino, "it has not been written again"
+    assert place.stat().st_mtime_ns >= before.st_mtime_ns, "it looks as young as its latest use"
     sound = place.read_bytes()
     place.chmod(0o644)
     for damaged in (b"", sound[:-1], sound[:-1] + bytes([sound[-1] ^ 1]), b"x" + sound[1:], sound + b"x"):
