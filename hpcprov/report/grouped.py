@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Key: TypeAlias = tuple[Any, ...]
 
-DIGITS = re.compile(r"[0-9]+")
+DIGITS, ENDING = re.compile(r"[0-9]+"), re.compile(r"[.][A-Za-z][A-Za-z0-9]{0,5}$")
 
 
 def grouped(graph: Graph, *, most: int) -> Graph:
@@ -105,8 +105,10 @@ def program(argv: Any) -> str | None:
 
 
 def pattern(name: str) -> str:
-    """A name with its numbers left open: `out_0042.nc` -> `out_#.nc`."""
-    return DIGITS.sub("#", name)
+    """A name with its numbers left open, but for those of its ending: `out_0042.h5` -> `out_#.h5`."""
+    ending = ENDING.search(name)
+    stem = name[: ending.start()] if ending else name
+    return DIGITS.sub("#", stem) + name[len(stem) :]
 
 
 def _by_name(node: Node, layer: int) -> Key:
