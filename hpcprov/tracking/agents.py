@@ -7,6 +7,7 @@ the same way (docs/agent.md). It captures facts, samples, signs files and merges
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -66,16 +67,31 @@ def join(root: str, run_id: str, log: str, place: Place) -> Agent | None:
     return None
 
 
+def above_stdio(descriptor: int) -> int:
+    """The same file under a number from 3 on: where a program's standard streams are closed, theirs would be the next
+    ones that are free, and what it prints would go into our files."""
+    if descriptor > 2:
+        return descriptor
+    other = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(descriptor)
+    return other
+
+
+def new_socket() -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return socket.socket(fileno=above_stdio(made.detach()))
+
+
 def bind_or_connect(address: str, words: list[str]) -> socket.socket | None:
     """One try at being first on this node, else at finding who was."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+    with new_socket() as listening:
         try:
             listening.bind(address)
             listening.listen(4096)
             start(listening.fileno(), words)
         except OSError:
             pass  # another rank was first
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection = new_socket()
         try:
             connection.connect(address)
             if peer_uid(connection) == os.geteuid():

@@ -133,7 +133,7 @@ class Run:
             self.own = True
             session.active()
         self._id = recorder.run_id
-        said = {} if self.own else {"note": redact.scrub(self.note or "")[:1000], "tags": self.tags}
+        said: dict[str, Any] = {} if self.own else {"note": redact.scrub(self.note or "")[:1000], "tags": self.tags}
         self.step = steps.begin(recorder, self.name or "run", **said)
         recorder.root = recorder.root or (self.step.id if self.own else 0)
         self.token = steps.enter(self.step)

@@ -45,6 +45,7 @@ class Launch:
         self.log = layout.log_name(place.node, place.launch, place.n)
         os.makedirs(store.run(self.id), exist_ok=True)
         self.journal = Journal(store.log(self.id, self.log), place.node)
+        self.journal.fd = agents.above_stdio(self.journal.fd)
         self.began = time.monotonic_ns()
         self.used = usage()
         if not self.journal.write("start", **self._start(declared)):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from hpcprov.agent.journal import Journal
 from hpcprov.tracking import joined, launch, place, steps
+from hpcprov.tracking.agents import above_stdio
 from hpcprov.tracking.recorder import Recorder
 from hpcprov.tracking.trouble import sheltered
 
@@ -69,6 +70,7 @@ def join() -> None:
         found = joined.find(os.environ)
         if found is not None:
             journal = Journal(found.log, found.node)
+            journal.fd = above_stdio(journal.fd)
             state.recorder = Recorder(journal, run_id=found.run_id, rank=found.rank, observed=found.observed)
 
 

@@ -87,6 +87,9 @@ class Step:
         self.tell("completed" if error is None else "failed")
 
     def tell(self, status: str) -> None:
+        """Write what is known by now. A forked child that leaves a block of its parent's has no say in that."""
+        if self.process != self.recorder.pen.process:
+            return
         paths = {role: list(found) for role, found in self.paths.items() if found}
         self.recorder.pen.step(self.entry | {"status": status} | paths)
 

@@ -178,6 +178,50 @@ def test_a_store_that_cannot_be_written_is_one_warning(place: Place) -> None:
     assert not list(place.cwd.glob(".hpcprov"))
 
 
+FORKED = """
+import os, sys, hpcprov
+f = hpcprov.track(lambda k: k, name="f")
+with hpcprov.run("outer") as run:
+    pid = os.fork()
+    if pid == 0:
+        f(1)
+        sys.exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+    f(2)
+"""
+
+
+def test_a_forked_child_that_leaves_the_block_does_not_end_it(place: Place) -> None:
+    place.python(FORKED)
+    (record,) = place.records()
+    assert record["run"]["status"] == "completed"
+    told = [(step["name"], step["status"], step["parent"], step["parameters"]) for step in record["steps"]]
+    assert told == [
+        ("outer", "completed", None, {}),
+        ("f", "completed", 1, {"k": 1}),
+        ("f", "completed", 1, {"k": 2}),
+    ]
+
+
+PRINTS = """
+import hpcprov, os
+with hpcprov.run("closed"):
+    for fd in (0, 1, 2):
+        try:
+            os.write(fd, b"garbage")
+        except OSError:
+            pass
+"""
+
+
+def test_where_the_standard_streams_are_closed_they_stay_so(place: Place) -> None:
+    (place.cwd / "program.py").write_text(PRINTS)
+    place.call("sh", "-c", f"exec {sys.executable} program.py <&- >&- 2>&-")
+    (record,) = place.records()
+    assert (record["run"]["status"], record["problems"]) == ("completed", [])
+    assert [log["skipped"]["lines"] for log in record["seal"]["logs"]] == [0]
+
+
 MPI = """
 import os, time
 import hpcprov
