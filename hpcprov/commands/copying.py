@@ -1,4 +1,4 @@
-"""What an export may take in of data: files and stores whose bytes are still what a record says.
+"""What an export may take in of data: files and stores whose bytes, or at least values, are still what a record says.
 
     as_recorded(runs, most=10**9)  ->  {("/scratch/out.nc", "blake3:..."): {"": Copied("/scratch/out.nc", 4711)}}
 
@@ -39,16 +39,19 @@ def as_recorded(runs: list[Run], *, most: int) -> Copies:
     """The data of runs that is as recorded, together at most `most` bytes; the rest is told."""
     found: Copies = {}
     left: list[str] = []
+    looked_at: dict[str, set[str]] = {}
     with tidy(), reader({"threads": None, "tiles_dir": None, "durable": False}, Bar()) as reading:
-        for path, place, digest, bytes_ in _wanted(runs):
-            if (path, digest) in found:
+        for path, place, artifact in _wanted(runs):
+            if path in looked_at and artifact["storage"]["digest"] in looked_at[path]:
                 continue
+            looked_at.setdefault(path, set()).add(artifact["storage"]["digest"])
+            files = _files(place)
+            bytes_ = sum(one.size for one in files.values())
             if bytes_ > most:
                 left.append(f"{path} ({size(bytes_)}: more than is left of --most)")
                 continue
-            files = _files(place)
-            reason = _doubt(reading, place, digest) if files else "it is gone"
-            if reason is None:
+            digest, reason = _same(reading, place, artifact) if files else (None, "it is gone")
+            if digest is not None:
                 found[path, digest] = files
                 most -= bytes_
             else:
@@ -71,16 +74,16 @@ def snakefiles(runs: list[Run]) -> Copies:
     return found
 
 
-def _wanted(runs: list[Run]) -> Iterator[tuple[str, str, str, int]]:
-    """Path, where it lies now, storage digest and size of what runs made and used, outputs first."""
+def _wanted(runs: list[Run]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, where it lies now and facts of what runs made and used and was hashed, outputs first."""
     for role in ("generated", "used"):
         for run in runs:
             home, cwd = _home(run.directory), run.record["run"]["cwd"] or "/"
             for artifact in run.record["artifacts"][role]:
-                path, storage = artifact["path"], artifact["storage"]
-                if storage is not None and path.startswith("/") and artifact["size"] is not None:
+                path = artifact["path"]
+                if artifact["storage"] is not None and path.startswith("/"):
                     there = path if os.path.lexists(path) else moved(path, cwd, home)
-                    yield path, there or path, storage["digest"], artifact["size"]
+                    yield path, there or path, artifact
 
 
 def _home(directory: str) -> str:
@@ -107,13 +110,20 @@ def _files(place: str) -> dict[str, Copied]:
         return {}
 
 
-def _doubt(reading: Isolated, place: str, digest: str) -> str | None:
-    """Why a place is not what was recorded; None when it is."""
-    reading.configure(cache_dir=None, follow=False, values=False, same_as=None)
-    found: dict[str, Any] = reading.describe(place).result
-    if found["storage"] is None:
-        return str(found["reason"] or "it cannot be read")
-    return None if found["storage"]["digest"] == digest else "its bytes have changed"
+def _same(reading: Isolated, place: str, artifact: dict[str, Any]) -> tuple[str | None, str]:
+    """The recorded digest that a place still has: of its bytes, else of its values, as where a workflow system put a
+    file of its own beside them; or None and the reason."""
+    reason = "it cannot be read"
+    for member in ("storage", "signature"):
+        recorded = artifact[member]
+        if recorded is not None:
+            follow = bool(recorded.get("followed"))
+            reading.configure(cache_dir=None, follow=follow, values=member == "signature", same_as=None)
+            found = reading.describe(place).result
+            if found[member] is not None and found[member]["digest"] == recorded["digest"]:
+                return str(recorded["digest"]), ""
+            reason = str(found["reason"] or reason) if found[member] is None else "it has changed"
+    return None, reason
 
 
 def _script(path: str, digest: Any) -> Copied | None:

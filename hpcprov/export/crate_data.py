@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MOST_FIELDS = 500
 ANY = "application/octet-stream"
+REWRITTEN = "The values are as recorded; the bytes were written anew since."
 #: Python's own table of endings: that of a system would give other bytes elsewhere.
 ENDINGS = mimetypes.MimeTypes(filenames=())
 #: What readers of crates know of formats (https://www.iana.org/assignments/media-types/).
@@ -47,8 +48,9 @@ MEDIA_TYPES = {
 
 
 class Data:
-    """The versions of all artifacts of some records, in a crate. `copies`: by path and storage digest, the files that
-    are taken into the crate, by their names within the artifact (`""`: the artifact is that file)."""
+    """The versions of all artifacts of some records, in a crate. `copies`: by path and digest (of the bytes, or of the
+    values where only these are as recorded), the files that are taken into the crate, by their names within the
+    artifact (`""`: the artifact is that file)."""
 
     def __init__(self, crate: Crate, records: list[Record], copies: Copies) -> None:
         self.crate, self.copies = crate, copies
@@ -60,22 +62,24 @@ class Data:
         """The entity of an artifact of a record."""
         version = self.versions.name(record, role, artifact)
         path, digests = artifact["path"], digests_of(artifact)
+        held = next((digest for digest in reversed(digests) if (path, digest) in self.copies), None)
+        rewritten = held is not None and held != digests[-1]
         facts = {
             "name": os.path.basename(path.rstrip("/")) or path,
             "alternateName": path,
-            "contentSize": None if artifact["size"] is None else str(artifact["size"]),
+            "contentSize": None if artifact["size"] is None or rewritten else str(artifact["size"]),
             "dateModified": _modified(artifact["mtime"]),
             "encodingFormat": MEDIA_TYPES.get(artifact["format"] or "") or ENDINGS.guess_type(path)[0] or ANY,
-            "identifier": digests,
-            "description": artifact["reason"],
+            "identifier": [held] if rewritten else digests,
+            "description": REWRITTEN if rewritten else artifact["reason"],
         }
-        files = self.copies.get((path, digests[-1])) if artifact["storage"] is not None else None
         if not path.startswith("/"):  # a value in a program's memory (record.artifact)
             found = self.crate.add(word("data", version), "CreativeWork", **facts)
-        elif files is None:
+        elif held is None:
             found = self.crate.add(self._place(path, version, artifact), _kind(artifact), data=True, **facts)
         else:
-            found = self.crate.add(self._include(path, version, files), _kind(artifact), data=True, **facts)
+            place = self._include(path, version, self.copies[path, held])
+            found = self.crate.add(place, _kind(artifact), data=True, **facts)
         self._describe_fields(found, version, artifact)
         return found
 

@@ -142,22 +142,41 @@ def test_versions_of_one_path_are_told_apart(tmp_path: Path) -> None:
 def test_data_is_included_only_while_it_is_what_was_recorded(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     good, changed, large = tmp_path / "a name.csv", tmp_path / "changed.csv", tmp_path / "large"
     for file in (good, changed, large):
-        file.write_text(f"{file.name}\n" * 9)
+        file.write_text(f"{file.name}\n" * (9 if file != large else 200))
     store, facts = new_store(tmp_path), []
     for file in (good, changed, large):
         storage = {"digest": f"blake3:{blake3(file.read_bytes()).hexdigest()}", "how": "full"}
         facts.append(data("generated", str(file), "x", 6, storage=storage, signature=None, size=file.stat().st_size))
-    facts[2]["size"] = 10**10
     publish(store, "one", Launch().start().exit(at=5), *facts)
     changed.write_text("something else")
     (run,) = runs_of(store, "one")
     content = render([run], copy=as_recorded([run], most=1000))
     assert [name for name in content if name.startswith("data/")] == [f"data/{name_of(good)}"]
     told = capfd.readouterr().err
-    assert "changed.csv (its bytes have changed)" in told and "large (10 GB: more than is left of --most)" in told
+    assert "changed.csv (it has changed)" in told and "large (1.2 kB: more than is left of --most)" in told
     write(content, str(tmp_path / "crate"), force=False)
     assert (tmp_path / "crate/data" / name_of(good)).read_text() == good.read_text()
     assert violations(tmp_path / "crate", "process-run-crate") == []
+
+
+def test_a_store_whose_values_are_as_recorded_is_included_and_said_to_be_rewritten(tmp_path: Path) -> None:
+    import numpy
+    import zarr
+
+    from hpcprov.signature.artifact import describe
+
+    place = tmp_path / "out.zarr"
+    zarr.save_array(str(place), numpy.arange(20.0).reshape(4, 5))
+    known = describe(str(place))
+    (place / ".snakemake_timestamp").touch()
+    told = {name: known[name] for name in ("storage", "signature", "size", "files", "format")}
+    store = new_store(tmp_path)
+    publish(store, "one", Launch().start().exit(at=5), data("generated", str(place), "x", 6, **told))
+    (run,) = runs_of(store, "one")
+    content = render([run], copy=as_recorded([run], most=10**6))
+    assert "data/out.zarr/zarr.json" in content
+    entity = entities(content)["data/out.zarr/"]
+    assert entity["identifier"] == known["signature"]["digest"] and "written anew" in entity["description"]
 
 
 def name_of(file: Path) -> str:
