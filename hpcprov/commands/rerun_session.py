@@ -21,6 +21,7 @@ from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import Run, open_run
 from hpcprov.commands.reading import comparer
 from hpcprov.merge import find
+from hpcprov.record import layout
 from hpcprov.record.errors import HpcprovError
 from hpcprov.rerun import checks, launch, outcome, place
 from hpcprov.rerun.environment import settings
@@ -38,6 +39,7 @@ PATIENCE = 30.0  # s for the agents of a rerun that has ended to write its recor
 LOOK = 0.1  # s between two looks
 EXIT = {outcome.REPRODUCED: 0, outcome.WITHIN: 0, outcome.DIFFERENT: 1, outcome.UNKNOWN: 1}
 REFUSED = 2
+IMPORTED = "the record was imported: somebody else's command would be run (`hpcprov log` prints it)"
 
 
 class Session:
@@ -64,7 +66,7 @@ class Session:
         one ends otherwise than it did."""
         directory = self._directory(runs[0])
         try:
-            ready = [self._looked_at(plan) for plan in plans(runs, directory)]
+            ready = [self._looked_at(plan, run) for plan, run in zip(plans(runs, directory), runs, strict=True)]
         except BaseException:
             place.discard(directory)
             raise
@@ -82,9 +84,11 @@ class Session:
                 break
         return results
 
-    def _looked_at(self, plan: Plan) -> Ready:
+    def _looked_at(self, plan: Plan, run: Run) -> Ready:
         environ, problems = self._environment(plan)
         differences = checks.differences(plan, environ, self._verdict)
+        if os.path.lexists(os.path.join(run.directory, layout.IMPORTED)):
+            differences.insert(0, {"kind": "record", "text": IMPORTED})
         image = self._image(plan, differences)
         return Ready(plan, environ, image, problems, _result(plan, differences))
 

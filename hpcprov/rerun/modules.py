@@ -41,8 +41,9 @@ class NotLoadable(HpcprovError):
 
 
 def loaded(names: list[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment with these modules, and no others, loaded in order. Raises NotLoadable."""
-    start = next(_starts(environ), None)
+    """The environment with these modules, and no others, loaded in order. `environ` is the recorded one: which module
+    system there is, this machine says. Raises NotLoadable."""
+    start = next(_starts(os.environ), None)
     shell = find_program("bash", environ)
     if start is None or shell is None:
         raise NotLoadable("no module system is found here, neither by MODULESHOME nor in its usual places")
