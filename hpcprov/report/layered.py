@@ -31,6 +31,7 @@ BEND = 6.0  # of the height that a bend takes
 MARGIN = 10.0
 BELOW = 28.0  # where edges against time hang
 ORDERINGS, PLACINGS = 12, 10
+STIFF = 20.0  # how much more than a node a bend counts, which makes long edges straight
 # A few thousand bends are ordered within a second; beyond, long edges go straight.
 MOST_BENDS = 4000
 SHAPE = 1.8  # width over height that packing aims at
@@ -242,6 +243,8 @@ def _placed(rows: list[list[Stop]], before: dict[Stop, list[Stop]], after: dict[
                 near = before.get(stop, []) if forward else after.get(stop, [])
                 if sweep >= PLACINGS - 4 or not near:
                     near = before.get(stop, []) + after.get(stop, [])
+                if not isinstance(stop, str):
+                    near = [other for other in near if not isinstance(other, str)] or near
                 wanted.append(sum(y[other] for other in near) / len(near) if near else y[stop])
             _settle(row, wanted, y)
     return y
@@ -255,7 +258,7 @@ def _settle(row: list[Stop], wanted: list[float], y: dict[Stop, float]) -> None:
         offsets.append(offsets[-1] + (_height(left) + _height(right)) / 2 + BETWEEN_NODES)
     blocks: list[tuple[float, float, int]] = []  # mean, weight, how many
     for stop, want, offset in zip(row, wanted, offsets, strict=True):
-        mean, weight, number = want - offset, 1.0 if isinstance(stop, str) else 4.0, 1
+        mean, weight, number = want - offset, 1.0 if isinstance(stop, str) else STIFF, 1
         while blocks and blocks[-1][0] >= mean:
             other, heavy, more = blocks.pop()
             mean = (mean * weight + other * heavy) / (weight + heavy)

@@ -44,6 +44,7 @@ SAID = {
     "holds": ("lies in", "holds"),
     "changed": ("was before", "became"),
 }
+BACKWARD = {backward for backward, _ in SAID.values()}
 PLAIN = ("used", "generated", "followed", "part of", "holds")
 JOINED = {
     "signature": "by equal values",
@@ -216,7 +217,7 @@ def _ways(found: list[tuple[str, str, Edge]], names: dict[str, str], numbers: di
             ],
             "more": max(0, len(others) - MOST_TOLD),
         }
-        for word, others in said.items()
+        for word, others in sorted(said.items(), key=lambda item: item[0] not in BACKWARD)
     ]
 
 

@@ -54,6 +54,7 @@ for (const graph of document.querySelectorAll(".graph")) {
     // Too large to be read as a whole: begin where the question was.
     view.scale = whole >= 0.6 ? whole : narrow ? 0.9 : 1;
     frame.style.height = Math.max(150, Math.min(most, Math.ceil(height * view.scale) + 4)) + "px";
+    graph.classList.toggle("roomy", frame.clientHeight >= 360);
     const first = whole >= 0.6 ? { x: width / 2, y: height / 2 } : nodes[+graph.dataset.middle] || { x: 0, y: 0 };
     centre(first.x, first.y, 0);
   };
