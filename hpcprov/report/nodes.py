@@ -74,9 +74,8 @@ def names_of(names: list[str]) -> str:
 def host(value: Any) -> Rows:
     """What a node is."""
     cpu, memory, group = part(value, "cpu"), part(value, "memory"), part(value, "cgroup")
-    cores = [f"{word(cpu, key)} {label}" for key, label in (("sockets", "sockets"), ("cores", "cores"))]
-    cores += [f"{word(cpu, 'threads')} threads"]
-    told = [word(cpu, "model"), *(text for text in cores if text[:1].isdigit())]
+    counts = [(cpu.get(f"{noun}s"), noun) for noun in ("socket", "core", "thread")]
+    told = [word(cpu, "model"), *(count(number, noun) for number, noun in counts if type(number) is int)]
     affinity = part(cpu, "affinity")
     links = [word(one, "name") for one in parts(part(value, "interconnect"), "infiniband")]
     links += [word(one, "name") for one in parts(part(value, "interconnect"), "fabric")]

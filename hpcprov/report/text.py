@@ -20,6 +20,7 @@ WIDTH = 80
 LABEL = 34
 LONGEST = 2000
 MOST_PACKAGES = 400
+LAST = 20  # lines that a run printed
 
 
 def render(values: dict[str, Any]) -> str:
@@ -35,6 +36,7 @@ def render(values: dict[str, Any]) -> str:
     parts += section("Inputs", data(values["inputs"]))
     parts += section("Runs", [run(one) for one in values["parts"]["rows"]])
     parts += section("Ranks", ranks(values["timeline"]))
+    parts += section("Printed at the end", printed(values))
     parts += section("Resources", [rows(values["curves"]["totals"])] if values["curves"] else [])
     parts += section("Software", software(values["software"]))
     parts += section("Batch job", [rows(values["job"])] if values["job"] else [])
@@ -106,6 +108,15 @@ def ranks(told: dict[str, Any] | None) -> list[str]:
             f"middle {one['middle']}"
         )
     return [*lines, listed(told["outliers"])]
+
+
+def printed(values: dict[str, Any]) -> list[str]:
+    """The last lines of a run that ended badly: they often say why."""
+    if values["head"]["status"]["look"] != "bad" or not values["output"]:
+        return []
+    lines = values["output"]["lines"]
+    left = [f"… {len(lines) - LAST:,} lines before"] if len(lines) > LAST else []
+    return left + [f"{one['rank']:>6} {one['stream']} | {shown(one['text'])}" for one in lines[-LAST:]]
 
 
 def software(told: dict[str, Any]) -> list[str]:

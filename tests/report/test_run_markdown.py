@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +63,12 @@ def test_nothing_that_is_told_is_markup(told: str) -> None:
     assert READER.render(source).count("<td>") == 2
 
 
+def test_the_text_of_what_failed_ends_with_what_it_printed(tmp_path: Path) -> None:
+    told = text.render(run.values(rich(tmp_path), str(tmp_path), {}))
+    assert "Printed at the end\n------------------\n     0 out | step 1 of rank 0\n" in told
+    assert "     2 err | no convergence\n" in told
+
+
 def test_a_paragraph_for_a_paper(record: dict[str, Any]) -> None:
     told = markdown.render(of(record))
     paragraph = told.split("\n")[6]
@@ -92,4 +99,5 @@ def test_the_text(record: dict[str, Any]) -> None:
     ]
     assert "in.nc  hdf5  4 MB  declared as in.nc" in told and f"      hpcprov1:{DIGEST}" in told
     assert "- The run failed: rank 2 ended with status 7" in told
+    assert run.values(record, None, {})["output"]["lines"] == [] and "Printed at the end" not in told
     assert max(map(len, told)) <= 100  # a digest is not broken
