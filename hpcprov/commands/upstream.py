@@ -15,7 +15,7 @@ from hpcprov.commands import expected
 from hpcprov.commands.choose import Run, tell
 from hpcprov.commands.expected import Expected
 from hpcprov.record import layout, model
-from hpcprov.record.artifact import BLANK
+from hpcprov.record.artifact import BLANK, is_memory
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.text import printable
 
@@ -86,7 +86,7 @@ def _ancestors(catalog: Catalog, graph: Graph) -> list[Ancestor]:
         if run not in runs:
             runs[run] = _run(catalog, node)
         for facts in runs[run].record["artifacts"][role]:
-            if path in (None, facts["path"]):
+            if path in (None, facts["path"]) and not is_memory(facts["path"]):
                 one = Ancestor(layout.Store(node["store"]), runs[run], role, facts)
                 one.generation = generation
                 one.used_by = {"run": node["run"], "name": node.get("name")} if role == "used" else None
