@@ -17,6 +17,7 @@ import sys
 
 from hpcprov.commands.choose import Run as Chosen
 from hpcprov.commands.choose import choose, parts_of, store_here, tell, tell_unread
+from hpcprov.commands.roots import add_roots, catalog_of
 from hpcprov.export.formats import FORMATS, Run, Source, render
 from hpcprov.export.wording import local
 from hpcprov.record.errors import HpcprovError, NoSuchRun
@@ -24,6 +25,7 @@ from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from hpcprov.catalog.graph import Graph
@@ -48,9 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--license", metavar="TEXT", help="rocrate: the licence of what is in it, best its address")
     parser.add_argument("--post", metavar="URL", help="openlineage: send the events there")
-    parser.add_argument(
-        "--root", metavar="DIR", action="append", help="a `.hpcprov` directory; repeatable (default: the one here)"
-    )
+    add_roots(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,17 +76,13 @@ def formats() -> list[str]:
     return [f"{name:<{width}}  {form.text}" for name, form in FORMATS.items()]
 
 
-def found(target: str, roots: list[str] | None = None, *, graph: bool = False) -> Source:
+def found(target: str, roots: Sequence[str] = (), *, graph: bool = False) -> Source:
     """The runs of a target: of a run itself and its parts, of data those of its lineage, the latest first. Raises
     NoSuchRun, AmbiguousRun, NoStore."""
-    from hpcprov.catalog import open_catalog
-
     chosen = _chosen(target, roots)
     if chosen and not graph:
         return Source(chosen[0].id, chosen, None)
-    if roots is None:
-        roots = [store_here().root]
-    with open_catalog(roots) as catalog:
+    with catalog_of(roots) as catalog:
         if chosen:
             return Source(chosen[0].id, chosen, catalog.lineage(chosen[0].id, down=True, depth=1))
         lineage = catalog.lineage(target)
@@ -95,11 +91,11 @@ def found(target: str, roots: list[str] | None = None, *, graph: bool = False) -
     return Source(local(name), runs, lineage)
 
 
-def _chosen(target: str, roots: list[str] | None) -> list[Run]:
+def _chosen(target: str, roots: Sequence[str]) -> list[Run]:
     """The run that a target names, and its parts; none where it names data."""
     if os.path.lexists(target) or "/" in target or ":" in target:
         return []
-    if roots is not None:
+    if roots:
         return _in_catalog(target, roots)
     store = store_here()
     try:
@@ -112,10 +108,8 @@ def _chosen(target: str, roots: list[str] | None) -> list[Run]:
     return [Run(one.record, one.directory) for one in runs]
 
 
-def _in_catalog(target: str, roots: list[str]) -> list[Run]:
-    from hpcprov.catalog import open_catalog
-
-    with open_catalog(roots) as catalog:
+def _in_catalog(target: str, roots: Sequence[str]) -> list[Run]:
+    with catalog_of(roots) as catalog:
         first = catalog.run(target)
         rows = [first, *catalog.parts(first.id)]
         return [Run(catalog.record(row.id), row.directory) for row in rows]
