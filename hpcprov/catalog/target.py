@@ -85,7 +85,8 @@ def _version_at(versions: list[Version], path: str) -> Start:
         )
     elif None not in (mtime, chosen.mtime) and mtime != chosen.mtime:
         notes.append(f"{printable(path)} has another time than when it was recorded: `hpcprov verify` compares it")
-    others = len({version.key for version in versions} - {chosen.key})
+    known = {version.key for version in versions if version.digest is not None or version.role == "generated"}
+    others = len(known - {chosen.key})
     if others:
         number = f"{others} other version{'' if others == 1 else 's'}"
         notes.append(f"{number} of {printable(chosen.path)} {'was' if others == 1 else 'were'} recorded")

@@ -1,0 +1,180 @@
+"""`hpcprov lineage` and `verify --upstream` on real stores: what they print, and what they say when they know nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from merge.build import Launch
+
+from hpcprov.record.layout import Store
+
+from .conftest import Call, day, publish
+
+FIELD = {"path": "t", "type": "f8", "shape": [20, 30], "tile": [20, 30], "bytes": 4800}
+
+
+def digest(letter: str) -> str:
+    return letter * 64
+
+
+def artifact(role: str, path: str, value: str, field: str | None = None, **known: Any) -> dict[str, Any]:
+    fields = [FIELD | {"signature": f"hpcprov1:{digest(field)}"}] if field else []
+    signature = {"digest": f"hpcprov1:{digest(value)}", "how": "full", "kind": "tree", "fields": fields}
+    return {"role": role, "path": path, "declared": ["x"], "state": "ok", "format": "hdf5", "size": 5000} | {
+        "storage": {"digest": f"blake3:{digest(value)}", "how": "full"},
+        "signature": signature,
+    } | known  # fmt: skip
+
+
+def ran(store: Store, run_id: str, at: float, *artifacts: dict[str, Any], **start: Any) -> str:
+    launch = Launch(launch=f"{int(at)}-1").start(at=at, **({"name": run_id, "cwd": "/data"} | start)).exit(at=at + 1)
+    for one in artifacts:
+        launch.add("artifact", at + 1, **one)
+    return publish(store, run_id, launch)
+
+
+@pytest.fixture
+def history(store: Store) -> Store:
+    """raw -> grid (twice) -> model -> figure; model reads the grid that the first run made."""
+    ran(store, "prepare", day(1), artifact("used", "/data/raw", "1"), artifact("generated", "/data/grid", "2", "a"))
+    ran(store, "again", day(2), artifact("used", "/data/raw", "1"), artifact("generated", "/data/grid2", "2", "a"))
+    ran(store, "model", day(3), artifact("used", "/data/grid", "2", "a"), artifact("generated", "/data/out", "3", "b"))
+    ran(store, "figure", day(4), artifact("used", "/data/out", "3", "b"), artifact("generated", "/data/f.png", "4"))
+    return store
+
+
+def test_a_path_leads_to_the_raw_input(history: Store, call: Call) -> None:
+    status, out, _ = call("lineage", "/data/f.png")
+    assert status == 0
+    heads = [line.split("  ")[0] for line in out.splitlines()]
+    assert heads[0] == "/data/f.png" and "  no run is known to have made it" in out.splitlines()[-1:]
+    made = [head.removeprefix("│ made by ") for head in heads if "made by" in head]
+    assert made == ["figure", "model", "prepare"]
+    assert "1 other run made the same" in out and "again" not in out
+
+
+def test_both_ways_from_a_run_and_what_came_of_a_path(history: Store, call: Call) -> None:
+    _, out, _ = call("lineage", "model")
+    assert out.index("what it used") < out.index("made by prepare") < out.index("what it generated")
+    assert out.index("what it generated") < out.index("used by figure")
+    _, out, _ = call("lineage", "/data/raw", "--down")
+    assert [word for word in ("prepare", "again", "model", "figure") if f"used by {word}" in out] == [
+        "prepare", "again", "model", "figure",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ["/data/out/t", "hpcprov1:" + digest("b"), "bbbbbb"])
+def test_a_field_by_its_path_or_its_digest(history: Store, call: Call, target: str) -> None:
+    status, out, _ = call("lineage", target)
+    assert status == 0 and out.startswith("/data/out/t  hdf5") and "made by model" in out
+
+
+def test_depth_and_limit_are_said(history: Store, call: Call) -> None:
+    _, out, _ = call("lineage", "/data/f.png", "--depth", "1")
+    assert "made by model" not in out and "not followed further than 1 run away" in out
+    _, out, _ = call("lineage", "/data/f.png", "--limit", "3", "--format", "json")
+    graph = json.loads(out)
+    assert len(graph["nodes"]) == 3 and graph["cut"] > 0 and "cut at 3 nodes" in graph["notes"][-1]
+    assert call("lineage", "/data/f.png", "--limit", "0")[0] == 2
+
+
+@pytest.mark.parametrize(("form", "begin"), [("dot", "digraph"), ("mermaid", "flowchart"), ("json", "{")])
+def test_other_forms(history: Store, call: Call, form: str, begin: str) -> None:
+    status, out, _ = call("lineage", "/data/f.png", "--format", form)
+    assert status == 0 and out.startswith(begin) and "prepare" in out
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("/data/grids", ("no record knows '/data/grids', and it does not exist", "(4 runs)", "/data/grid")),
+        ("nothing", ("no record knows", "looked in")),
+        ("/data/out/u", ("has no field 'u'", "its fields are t")),
+        ("hpcprov1:" + digest("f"), ("no record knows the digest", "looked in")),
+        ("222222", ("beginning of several digests", "blake3:2", "hpcprov1:2")),
+        ("hpcprov1:12", ("is not the beginning of a digest",)),
+    ],
+)
+def test_an_empty_answer_says_what_was_searched(history: Store, call: Call, target: str, told: tuple[str, ...]) -> None:
+    status, out, err = call("lineage", target)
+    assert (status, out) == (2, "") and all(text in err for text in told)
+
+
+def test_an_ambiguous_run(store: Store, call: Call) -> None:
+    ran(store, "case-1", day(1))
+    ran(store, "case-2", day(2))
+    status, _, err = call("lineage", "case")
+    assert status == 2 and "case-1" in err and "case-2" in err
+
+
+def test_several_stores_are_joined_by_values(store: Store, call: Call, tmp_path: Path) -> None:
+    other = Store(str(tmp_path / "elsewhere" / ".hpcprov"))
+    os.makedirs(other.runs)
+    ran(other, "maker", day(1), artifact("generated", "/cluster/x", "5"))
+    ran(store, "user", day(2), artifact("used", "/laptop/copy of x", "5"), artifact("generated", "/laptop/y", "6"))
+    assert "maker" not in call("lineage", "/laptop/y")[1]
+    _, out, _ = call("lineage", "/laptop/y", "--root", store.root, "--root", str(tmp_path / "elsewhere"))
+    assert "made by maker" in out and "as /cluster/x" in out
+    twice = call("lineage", "/laptop/y", "--root", store.root, "--root", other.root, "--root", store.root)[1]
+    assert twice == out
+
+
+def test_a_copy_of_a_store_tells_of_runs_once(history: Store, call: Call, tmp_path: Path) -> None:
+    shutil.copytree(history.root, tmp_path / "copy" / ".hpcprov")
+    once = call("lineage", "/data/f.png", "--root", history.root, "--format", "json")[1]
+    both = call("lineage", "/data/f.png", "--root", history.root, "--root", str(tmp_path / "copy"), "--format", "json")[
+        1
+    ]
+    assert json.loads(once) == json.loads(both)
+
+
+def test_hostile_text_is_shown_and_not_obeyed(store: Store, call: Call) -> None:
+    name = "x\x1b[31m\n\u202e\udcff"
+    argv = ["sh", "-c", "\x1b]0;title\x07"]
+    ran(store, "r1", day(1), artifact("generated", f"/data/{name}", "1", reason=name), name=name, argv=argv)
+    for form in ("text", "dot", "mermaid"):
+        status, out, _ = call("lineage", "r1", "--format", form)
+        assert status == 0 and not set("\x1b\x07\u202e\udcff") & set(out)
+
+
+def test_an_in_place_update_is_two_versions(store: Store, call: Call) -> None:
+    ran(store, "first", day(1), artifact("generated", "/data/s", "1"))
+    unsigned = artifact("used", "/data/s", "1") | {"state": "not hashed", "storage": None, "signature": None}
+    ran(store, "second", day(2), unsigned, artifact("generated", "/data/s", "2"))
+    status, out, _ = call("lineage", "/data/s")
+    assert status == 0 and out.index("made by second") < out.index("by path and time") < out.index("made by first")
+    assert "1 other version of /data/s was recorded" in out
+
+
+def test_upstream_says_of_each_generation_what_is_as_it_was(store: Store, call: Call, tmp_path: Path) -> None:
+    import blake3
+
+    facts = {}
+    for name in ("raw", "mid", "end"):
+        (tmp_path / name).write_text(name * 100)
+        storage = f"blake3:{blake3.blake3((name * 100).encode()).hexdigest()}"
+        facts[name] = {"path": str(tmp_path / name), "format": "file", "size": len(name) * 100} | {
+            "storage": {"digest": storage, "how": "full"}, "signature": None, "declared": ["x"], "state": "ok",
+        }  # fmt: skip
+    ran(store, "one", day(1), facts["raw"] | {"role": "used"}, facts["mid"] | {"role": "generated"}, cwd=str(tmp_path))
+    ran(store, "two", day(2), facts["mid"] | {"role": "used"}, facts["end"] | {"role": "generated"}, cwd=str(tmp_path))
+
+    def told(*words: str) -> tuple[int, list[tuple[str, str]]]:
+        status, out, _ = call("verify", str(tmp_path / "end"), "--upstream", *words)
+        lines = [line.split() for line in out.splitlines() if str(tmp_path) in line]
+        return status, [(line[0], os.path.basename(line[1])) for line in lines]
+
+    assert told() == (0, [("OK", "end"), ("OK", "mid"), ("OK", "raw")])
+    status, out, _ = call("verify", str(tmp_path / "end"), "--upstream", "--json")
+    assert [(one["generation"], (one["used_by"] or {}).get("run")) for one in json.loads(out)] == [
+        (0, None), (1, "two"), (2, "one"),
+    ]  # fmt: skip
+    (tmp_path / "raw").write_text("other")
+    (tmp_path / "mid").unlink()
+    assert told() == (1, [("OK", "end"), ("MISSING", "mid"), ("CHANGED", "raw")])
+    assert call("verify", "--all", "--upstream")[0] == 2
