@@ -1,4 +1,4 @@
-"""`hpcprov lineage` and `verify --upstream` on real stores: what they print, and what they say when they know nothing."""
+"""`hpcprov lineage` and `verify --upstream` on real stores: what they print, also when they know nothing."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_upstream_says_of_each_generation_what_is_as_it_was(store: Store, call: 
         return status, [(line[0], os.path.basename(line[1])) for line in lines]
 
     assert told() == (0, [("OK", "end"), ("OK", "mid"), ("OK", "raw")])
-    status, out, _ = call("verify", str(tmp_path / "end"), "--upstream", "--json")
+    _, out, _ = call("verify", str(tmp_path / "end"), "--upstream", "--json")
     assert [(one["generation"], (one["used_by"] or {}).get("run")) for one in json.loads(out)] == [
         (0, None), (1, "two"), (2, "one"),
     ]  # fmt: skip
