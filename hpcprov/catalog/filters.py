@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SIGNATURE, STORAGE = "hpcprov1:", ("blake3:", "sha256:")
 DIGEST = re.compile(r"(?:(?P<algorithm>[a-z][a-z0-9]*):)?(?P<hex>[0-9a-fA-F]{1,128})")
 ROLES = ("used", "generated")
+UNION = " UNION ALL "
 FEWEST = 6  # hex digits that begin a digest
 AFTER = "\U0010ffff"  # comes after every text with the same beginning
 GLOB = re.compile(r"[*?[]")
@@ -45,9 +46,10 @@ class Condition:
         self.parts.append(text)
         self.parameters += parameters
 
-    def facet(self, kind: str, text: str, *parameters: Any) -> None:
-        """A run has a facet of this kind for which `text` holds."""
-        self.add(f"r.number IN (SELECT run FROM facets WHERE kind = '{kind}' AND ({text}))", *parameters)
+    def facets(self, *wanted: tuple[str, str, list[Any]]) -> None:
+        """A run has a facet of a kind for which a text holds: any of those `wanted`, each looked up by itself."""
+        texts = [f"SELECT run FROM facets WHERE kind = '{kind}' AND {text}" for kind, text, _ in wanted]
+        self.add(f"r.number IN ({UNION.join(texts)})", *[one for _, _, parameters in wanted for one in parameters])
 
 
 def condition(filters: Mapping[str, Any]) -> Condition:
@@ -115,22 +117,21 @@ def _wanted_roles(filters: Mapping[str, Any]) -> list[str]:
     return [role for role in ROLES if filters.get(role)] or list(ROLES)
 
 
+# Each with its own range, so that each is looked up in an index.
+WITH_DIGEST = (
+    "SELECT a.run FROM artifacts a WHERE a.signature >= ? AND a.signature < ?",
+    "SELECT a.run FROM artifacts a WHERE a.storage >= ? AND a.storage < ?",
+    "SELECT a.run FROM fields f JOIN artifacts a ON a.number = f.artifact WHERE f.signature >= ? AND f.signature < ?",
+)
+WITH_IMAGE = "SELECT run FROM facets WHERE kind = 'image' AND name >= ? AND name < ?"
+
+
 def _digest(found: Condition, value: Any, filters: Mapping[str, Any]) -> None:
-    texts, parameters = [], []
     role = roles(filters, "a.role")
-    for text in several(value):
-        ranges = digest_ranges(text)
-        for column in ("a.signature", "a.storage"):
-            condition, ends = in_ranges(column, ranges)
-            texts.append(f"SELECT a.run FROM artifacts a WHERE {condition}{role}")
-            parameters += ends
-        condition, ends = in_ranges("f.signature", ranges)
-        texts.append(f"SELECT a.run FROM fields f JOIN artifacts a ON a.number = f.artifact WHERE {condition}{role}")
-        parameters += ends
-        condition, ends = in_ranges("name", ranges)
-        texts.append(f"SELECT run FROM facets WHERE kind = 'image' AND {condition}" if not role else "SELECT -1")
-        parameters += ends if not role else []
-    found.add(f"r.number IN ({' UNION '.join(texts)})", *parameters)
+    asked = [one + role for one in WITH_DIGEST] + ([] if role else [WITH_IMAGE])
+    ranges = [one for text in several(value) for one in digest_ranges(text)]
+    texts = [text for _ in ranges for text in asked]
+    found.add(f"r.number IN ({UNION.join(texts)})", *[end for one in ranges for _ in asked for end in one])
 
 
 def path_condition(pattern: str, column: str = "a.path") -> tuple[str, list[str]]:
@@ -178,33 +179,25 @@ def _has_path(artifacts: list[Any], patterns: list[str], wanted: list[str]) -> b
     return any(fnmatchcase(one.path, glob) for one in artifacts if one.role in wanted for glob in patterns)
 
 
-def _image(found: Condition, value: Any, __: Mapping[str, Any]) -> None:
-    text, parameters = [], []
+def _image(found: Condition, value: Any, _: Mapping[str, Any]) -> None:
+    wanted = []
     for image in several(value):
-        exact, ends = like("name", image)
-        within, more = like("name", f"*/{image}")
-        text += [exact, within]
-        parameters += [*ends, *more]
+        wanted += [("image", *like("name", image)), ("image", *like("name", f"*/{image}"))]
         if (match := DIGEST.fullmatch(image)) is not None and len(match["hex"]) >= FEWEST:
-            condition, ends = in_ranges("name", digest_ranges(image))
-            text.append(condition)
-            parameters += ends
-    labels = [image.partition("=") for image in several(value) if "=" in image]
-    inner = f"SELECT run FROM facets WHERE kind = 'image' AND ({' OR '.join(text)})"
-    for key, _, wanted in labels:
-        inner += " UNION SELECT run FROM facets WHERE kind = 'label' AND name = ? AND value = ?"
-        parameters += [stored(key), stored(wanted)]
-    found.add(f"r.number IN ({inner})", *parameters)
+            wanted += [("image", "name >= ? AND name < ?", [*ends]) for ends in digest_ranges(image)]
+        key, equals, label = image.partition("=")
+        if equals:
+            wanted.append(("label", "name = ? AND value = ?", [stored(key), stored(label)]))
+    found.facets(*wanted)
 
 
 def _module(found: Condition, value: Any, _: Mapping[str, Any]) -> None:
-    conditions = [one for name in several(value) for one in (like("name", name), like("name", f"{name}/*"))]
-    found.facet("module", " OR ".join(text for text, _ in conditions), *[p for _, ones in conditions for p in ones])
+    found.facets(*[("module", *like("name", form)) for name in several(value) for form in (name, f"{name}/*")])
 
 
 def _commit(found: Condition, value: Any, _: Mapping[str, Any]) -> None:
     begin = [stored(text.lower()) for text in several(value)]
-    found.facet("commit", *_flat(in_ranges("name", [(text, text + AFTER) for text in begin])))
+    found.facets(*[("commit", "name >= ? AND name < ?", [text, text + AFTER]) for text in begin])
 
 
 def _user(found: Condition, value: Any, _: Mapping[str, Any]) -> None:
@@ -215,8 +208,7 @@ def _user(found: Condition, value: Any, _: Mapping[str, Any]) -> None:
 
 
 def _node(found: Condition, value: Any, _: Mapping[str, Any]) -> None:
-    conditions = [one for name in several(value) for one in (like("name", name), like("name", f"{name}.*"))]
-    found.facet("node", " OR ".join(text for text, _ in conditions), *[p for _, ones in conditions for p in ones])
+    found.facets(*[("node", *like("name", form)) for name in several(value) for form in (name, f"{name}.*")])
 
 
 def _tag(found: Condition, value: Any, _: Mapping[str, Any]) -> None:
@@ -224,9 +216,9 @@ def _tag(found: Condition, value: Any, _: Mapping[str, Any]) -> None:
     for wanted in tags:
         key, equals, text = wanted.partition("=")
         if equals:
-            found.facet("tag", "name = ? AND value = ?", stored(key), stored(text))
+            found.facets(("tag", "name = ? AND value = ?", [stored(key), stored(text)]))
         else:
-            found.facet("tag", "name = ?", stored(key))
+            found.facets(("tag", "name = ?", [stored(key)]))
 
 
 def _since(found: Condition, value: Any, _: Mapping[str, Any]) -> None:
@@ -291,10 +283,6 @@ def _nothing(_: Condition, __: Any, ___: Mapping[str, Any]) -> None:
 
 def marks(values: Iterable[Any]) -> str:
     return ", ".join("?" for _ in values)
-
-
-def _flat(pair: tuple[str, list[str]]) -> list[Any]:
-    return [pair[0], *pair[1]]
 
 
 FILTERS: dict[str, Callable[[Condition, Any, Mapping[str, Any]], None]] = {
