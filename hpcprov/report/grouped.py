@@ -1,9 +1,10 @@
-"""A lineage graph too large for a picture, summarised: nodes of one kind, name and layer become one with a count.
+"""A lineage graph as a picture has room for it: what is alike becomes one node with a count.
 
     small = grouped(graph, most=500)
     small.nodes["group:3"]  ->  {"kind": "run", "name": "simulate", "count": 1200, "statuses": {"completed": 1199, ...}}
 
-Each step of HOW groups more than the one before it; the first that is small enough is taken.
+Files that differ in numbers of their names only, and that the same runs made and used, are always one node: a file for
+each time step. Where that is not enough, each step of HOW groups more than the one before it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections import Counter
 from hpcprov.catalog.graph import Graph
 from hpcprov.record.wording import count
 from hpcprov.report.layered import layers_of
+from hpcprov.report.told import number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,19 +27,41 @@ if TYPE_CHECKING:
 
     Key: TypeAlias = tuple[Any, ...]
 
+ALIKE = 4
+MOST_NAMES = 24
 DIGITS, ENDING = re.compile(r"[0-9]+"), re.compile(r"[.][A-Za-z][A-Za-z0-9]{0,5}$")
 
 
 def grouped(graph: Graph, *, most: int) -> Graph:
-    """The graph itself when it has at most `most` nodes, else one of groups, whose `notes` say what was done."""
-    if len(graph.nodes) <= most:
+    """A graph of at most `most` nodes, whose `notes` say what was grouped; the same one when nothing was."""
+    keys = _siblings(graph)
+    groups = len(set(keys.values()))
+    if groups == len(graph.nodes) <= most:
         return graph
-    said, keys = _small_enough(graph, most)
+    if groups <= most:
+        told = "Files of one name but for numbers, which the same runs made and used, are drawn as one"
+    else:
+        said, keys = _small_enough(graph, most)
+        told = f"{count(len(graph.nodes), 'node')} are too many for a picture: {said}"
     small = _joined(graph, keys)
-    told = f"{count(len(graph.nodes), 'node')} are too many for a picture: {said}"
     small.notes = [told, *graph.notes]
     small.cut = graph.cut
     return small
+
+
+def _siblings(graph: Graph) -> dict[str, Key]:
+    """Of each node its group: what is alike and has the same neighbours, when there are at least ALIKE of them."""
+    near: dict[str, set[Key]] = {name: set() for name in graph.nodes}
+    for edge in graph.edges:
+        near[edge["from"]].add(("to", edge["to"], edge["role"], edge["join"]))
+        near[edge["to"]].add(("from", edge["from"], edge["role"], edge["join"]))
+    asked = set(graph.start)
+    keys: dict[str, Key] = {name: (name,) for name in graph.nodes}
+    for name, node in graph.nodes.items():
+        if node["kind"] == "data" and "count" not in node and name not in asked:
+            keys[name] = (pattern(title(node)), os.path.dirname(str(node.get("path") or "")), frozenset(near[name]))
+    numbers = Counter(keys.values())
+    return {name: key if numbers[key] >= ALIKE else (name,) for name, key in keys.items()}
 
 
 def _small_enough(graph: Graph, most: int) -> tuple[str, dict[str, Key]]:
@@ -73,13 +97,16 @@ def _group(name: str, nodes: list[Node]) -> Node:
     kind = nodes[0]["kind"]
     called = Counter(title(node) for node in nodes).most_common(1)[0][0]
     places = {os.path.dirname(str(node.get("path") or "")) for node in nodes}
+    formats, sizes = {node.get("format") for node in nodes}, [number(node.get("size")) for node in nodes]
     return {
         "id": name,
         "kind": kind,
         "count": len(nodes),
         "name": called if kind == "run" else pattern(called),
-        "names": sorted({title(node) for node in nodes})[:12],
+        "names": sorted({title(node) for node in nodes})[:MOST_NAMES],
         "statuses": dict(Counter(str(node.get("status") or "unknown") for node in nodes)) if kind == "run" else {},
+        "format": next(iter(formats)) if len(formats) == 1 else None,
+        "size": sum(size or 0 for size in sizes) if any(sizes) else None,
         "directory": next(iter(places)) if len(places) == 1 else None,
         "start": min((str(node["start"]) for node in nodes if node.get("start")), default=None),
         "end": max((str(node["end"]) for node in nodes if node.get("end")), default=None),

@@ -77,6 +77,25 @@ def test_every_graph_can_be_summarised(most: int) -> None:
     assert len(small.nodes) <= most and sum(node.get("count", 1) for node in small.nodes.values()) == 800
 
 
+def test_a_file_for_each_time_step_is_one_box() -> None:
+    graph = Graph()
+    run, plot = (
+        graph.add_run("r1", name="model", status="completed"),
+        graph.add_run("r2", name="plot", status="completed"),
+    )
+    for k in range(300):
+        made = graph.add_artifact(f"d{k}", path=f"/data/out_{k:04d}.nc", size=1000, format="netcdf3")
+        graph.link(run, made, role="generated", join="record")
+        graph.link(made, plot, role="used", join="record") if k != 7 else None
+    values = picture(graph)
+    assert sorted(entry["name"] for entry in values["entries"]) == ["model", "out_#.nc", "out_0007.nc", "plot"]
+    (box,) = [node for node in values["nodes"] if node["many"]]
+    assert (box["many"], box["below"]) == ("×299", "netcdf3 · 299 kB")
+    assert values["told"][0].startswith("Files of one name but for numbers")
+    graph.start = ["data:d12"]
+    assert len(picture(graph)["nodes"]) == 5, "what was asked for stays by itself"
+
+
 def test_what_was_cut_is_told() -> None:
     graph = chain(10)
     graph.cut = 1234
