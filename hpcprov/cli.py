@@ -76,7 +76,7 @@ def main(words: list[str]) -> int:
         return complain(verb, error.message, error.hint, error.exit_code)
     except OSError as error:
         _flush_or_drop()
-        where = f"{printable(os.fsdecode(error.filename))}: " if error.filename else ""
+        where = f"{printable(os.fsdecode(error.filename))}: " if isinstance(error.filename, (str, bytes)) else ""
         return complain(verb, f"{where}{error.strerror or error}", None, USAGE_ERROR)
     except Exception as error:
         if os.environ.get("HPCPROV_DEBUG"):

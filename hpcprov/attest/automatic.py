@@ -39,13 +39,15 @@ def _attest(store: Store, directory: str, key: str) -> None:
         is_new = not os.path.lexists(os.path.join(directory, layout.SIGNATURE))
         if is_new or not (beside.state(directory, *intact.read(directory)) or {}).get("fits"):
             beside.vouch(store, directory, key, ask=False, patience=PATIENCE)
-    except (HpcprovError, OSError) as error:
-        try:
-            disk.put(
-                store, os.path.join(directory, layout.UNATTESTED), f"{error}\n".encode("utf-8", "backslashreplace")
-            )
-        except OSError:
-            pass  # nobody can be told
+    except (HpcprovError, OSError, ValueError) as error:
+        _tell(store, directory, beside.reason(error))
+
+
+def _tell(store: Store, directory: str, reason: str) -> None:
+    try:
+        disk.put(store, os.path.join(directory, layout.UNATTESTED), f"{reason}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass  # nobody can be told
 
 
 def why_not(directory: str) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 from contextlib import contextmanager
 
 from hpcprov.attest import envelope as dsse
@@ -62,10 +63,8 @@ def _others(store: Store, directory: str, payload: bytes, text: str) -> list[tup
     path = os.path.join(directory, layout.SIGNATURE)
     try:
         before = load(path)
-    except FileNotFoundError:
-        return []
-    except BadEnvelope:
-        return []
+    except (OSError, BadEnvelope):
+        return []  # there is none, or none that could be added to: it is replaced
     if before.payload != payload:
         disk.keep(store, path, layout.old_signature(revision_of(before)))
         return []
@@ -88,7 +87,11 @@ def _alone(directory: str) -> Iterator[None]:
 
 def load(path: str) -> Envelope:
     """The envelope in a file. Raises OSError, BadEnvelope."""
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise BadEnvelope("it is no file")
+    with open(fd, "rb") as file:
         data = file.read(dsse.SIZE_LIMIT)
     found = dsse.parse(data)
     if found.encoded() != data:
@@ -105,9 +108,14 @@ def state(directory: str, record: Record, data: bytes) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, HpcprovError) as error:
-        return {"keys": [], "fits": False, "reason": f"{layout.SIGNATURE}: {error}"}
-    reason = misfit(found, record, data)
-    return {"keys": keys, "fits": reason is None, "reason": reason}
+        return {"keys": [], "fits": False, "reason": f"{layout.SIGNATURE}: {reason(error)}"}
+    wrong = misfit(found, record, data)
+    return {"keys": keys, "fits": wrong is None, "reason": wrong}
+
+
+def reason(error: Exception) -> str:
+    """An error in the words of a sentence."""
+    return str(error.strerror or error) if isinstance(error, OSError) else str(error)
 
 
 def misfit(found: Envelope, record: Record, data: bytes) -> str | None:

@@ -26,7 +26,7 @@ def sentences(record: Record, directory: str) -> list[str]:
     try:
         found = beside.state(directory, *intact.read(directory))
     except (HpcprovError, OSError) as error:
-        return [f"not known: {error}"]
+        return [f"not known: {beside.reason(error)}"]
     why_not = automatic.why_not(directory)
     told = [] if found is None else [_told(found, record)]
     return told + ([f"not by itself: {why_not}"] if why_not is not None and found is None else [])

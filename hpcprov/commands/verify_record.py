@@ -31,6 +31,8 @@ OK, CHANGED, NOT_ATTESTED = "OK", "CHANGED", "NOT ATTESTED"
 #: What verification fails for, beside what it fails for in data.
 BAD = (CHANGED, NOT_ATTESTED)
 MOST_PROBLEMS = 20
+#: Logs of more bytes than this are read only for --attested-by and --refold; else their lengths are compared.
+CHEAP = 1 << 30
 BLANK = {"storage": {"recorded": None, "found": None}, "signature": {"recorded": None, "found": None}, "fields": []}
 
 
@@ -89,10 +91,11 @@ def check(
         return _verdict(path, run_id, OK if allowed is None else NOT_ATTESTED, ["the run has no record yet"])
     try:
         record, data = intact.read(directory)
-        problems = [*intact.problems(directory, record, data), *damaged_tiles(store, record)]
+        most = None if allowed is not None or refold else CHEAP
+        problems = [*intact.problems(directory, record, data, most=most), *damaged_tiles(store, record)]
         notes = intact.dropped_output(directory, record)
     except (HpcprovError, OSError) as error:
-        return _verdict(path, run_id, CHANGED, [str(error)])
+        return _verdict(path, run_id, CHANGED, [beside.reason(error)])
     if refold and (names := intact.folded_otherwise(directory, record)):
         problems.append(f"its logs do not give this record: {', '.join(names)} would be others")
     by, doubts, unknown = (
@@ -119,7 +122,7 @@ def _attested(place: str, record: Record, data: bytes, allowed: str) -> tuple[li
     except FileNotFoundError:
         return [], [f"it is not attested: there is no {path}"], []
     except (HpcprovError, OSError) as error:
-        return [], [f"{os.path.basename(path)}: {error}"], []
+        return [], [f"{os.path.basename(path)}: {beside.reason(error)}"], []
     if (misfit := beside.misfit(found, record, data)) is not None:
         return [], [misfit], []
     names, wrong, unknown = beside.signers(found, allowed)
