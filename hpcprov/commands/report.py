@@ -16,7 +16,7 @@ import sys
 
 from hpcprov.commands.attested import sentences
 from hpcprov.commands.choose import HELP, Run, choose, parts_of, store_here, tell
-from hpcprov.commands.roots import add_roots, catalog_of
+from hpcprov.commands.roots import add_roots, catalog_of, root_of
 from hpcprov.commands.runs import moment
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.layout import Store
@@ -27,12 +27,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hpcprov.catalog.graph import Graph
+
 EXAMPLE = "hpcprov report last -o figure3.html"
 
 FORMATS = ("html", "md", "text")
 #: What a file of ours has in its first bytes, whatever its format.
 MARKS = (b'<meta name="generator" content="hpcprov ', b"<!-- hpcprov report -->", b"hpcprov report: ")
 HEAD = 4096
+MOST_NODES = 200  # of a run's lineage
 MOST_PARTS = 1000  # of a job or workflow, looked into for how they ended
 
 
@@ -59,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
         return report_many.run(args)
     found = one(args.run[0], args.root)
-    put(text_of(found, args.format), args, f"report-{found.id}.html")
+    put(text_of(found, args), args, f"report-{found.id}.html")
     return 0
 
 
@@ -82,17 +85,35 @@ def one(name: str, roots: Sequence[str]) -> Run:
         return Run(row.directory, catalog.record(row.id))
 
 
-def text_of(found: Run, form: str) -> str:
+def text_of(found: Run, args: argparse.Namespace) -> str:
     """The report of one run. Raises MissingTemplates."""
     from hpcprov.report import markdown, text
     from hpcprov.report import run as page
 
     known = {part.id: part.record for part in known_parts(found)}
     beside = {"attested": sentences(found.record, found.directory), "notes": notes(found)}
-    if form == "html":
-        return page.render(found.record, directory=found.directory, known=known, **beside)
+    if args.format == "html":
+        graph = lineage(found, args.root)
+        return page.render(found.record, directory=found.directory, known=known, graph=graph, **beside)
     values = page.values(found.record, found.directory, known, **beside)
-    return text.render(values) if form == "text" else markdown.render(values)
+    return text.render(values) if args.format == "text" else markdown.render(values)
+
+
+def lineage(found: Run, roots: Sequence[str]) -> Graph | None:
+    """What the run came of, as far back as is known, and what came of it next; None when the catalog cannot tell."""
+    from hpcprov.catalog import open_catalog
+
+    try:
+        with open_catalog([*map(root_of, roots)] or [root(found)]) as catalog:
+            return catalog.lineage([found.id], up=True, down=True, most=MOST_NODES)
+    except HpcprovError as error:
+        tell(f"no lineage: {error.message}")
+        return None
+
+
+def root(found: Run) -> str:
+    """The store that a run lies in."""
+    return found.directory.rpartition("/records/")[0] or os.path.dirname(os.path.dirname(found.directory))
 
 
 def notes(found: Run) -> list[str]:
@@ -112,8 +133,7 @@ def known_parts(found: Run) -> list[Run]:
     """The runs of a job or workflow that lie in the same store, as far as they can be read."""
     if not found.record["parts"]:
         return []
-    root = found.directory.rpartition("/records/")[0] or os.path.dirname(os.path.dirname(found.directory))
-    return list(parts_of(Store(root), found.record, MOST_PARTS))
+    return list(parts_of(Store(root(found)), found.record, MOST_PARTS))
 
 
 def put(text: str, args: argparse.Namespace, usual: str) -> None:

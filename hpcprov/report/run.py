@@ -9,6 +9,7 @@ from hpcprov.report import artifacts, ask, code, nodes, parts, programs, sealing
 from hpcprov.report.curves import curves
 from hpcprov.report.output import output
 from hpcprov.report.page import compose
+from hpcprov.report.picture import picture
 from hpcprov.report.steps import steps
 from hpcprov.report.timeline import timeline
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from hpcprov.catalog.graph import Graph
     from hpcprov.record.model import Record
 
 
@@ -27,12 +29,15 @@ def render(
     known: Mapping[str, Record] | None = None,
     attested: Sequence[str] = (),
     notes: Sequence[str] = (),
+    graph: Graph | None = None,
 ) -> str:
     """The page. `directory` holds the run's logs (None: they are not at hand); `known` are records of a job's or
     workflow's parts by id; `attested` tells in words who vouches for the record, `notes` what else there is to know of
-    it: where it was imported from, what was dropped. Raises MissingTemplates."""
+    it: where it was imported from, what was dropped; `graph` is its lineage. Raises MissingTemplates."""
     told = values(record, directory, known or {}, attested=attested, notes=notes)
-    return compose("run.html", scripts=["run.js"], **told)
+    drawn = picture(graph) if graph is not None and len(graph.nodes) > 1 else None
+    styles, scripts = (["graph.css"], ["run.js", "graph.js"]) if drawn else ([], ["run.js"])
+    return compose("run.html", styles=styles, scripts=scripts, lineage=drawn, **told)
 
 
 def values(

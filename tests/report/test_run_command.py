@@ -40,7 +40,8 @@ def call(capfdbinary: pytest.CaptureFixture[bytes], *words: str) -> tuple[int, s
 def test_a_page_is_written_here(store: Store, capfdbinary: Any, tmp_path: Path) -> None:
     status, out, err = call(capfdbinary, "last")
     assert (status, out) == (0, "") and err.startswith("hpcprov: written: ./report-r1.html (")
-    assert OURS in (tmp_path / "report-r1.html").read_text()
+    page = (tmp_path / "report-r1.html").read_text()
+    assert OURS in page and '<section id="lineage"' in page and page.count('class="node data') == 2
     assert sorted(os.listdir(tmp_path)) == [".hpcprov", "report-r1.html"]
     assert call(capfdbinary, "r1")[0] == 0  # a report of ours may be replaced
 
