@@ -94,7 +94,8 @@ def _outputs(found: dict[str, Any], screen: sight.Screen) -> Iterator[str]:
     if outputs:
         yield f"outputs {len(alike)} of {len(outputs)} are the same"
     for output in other[:MOST_OUTPUTS]:
-        yield f"     {printable(output['name'])}: {screen.paint(output['status'], 'yellow')}"
+        bytes_only = " (other bytes)" if output["status"] == "changed" and not output["fields"] else ""
+        yield f"     {printable(output['name'])}: {screen.paint(output['status'], 'yellow')}{bytes_only}"
         yield from (f"       {printable(line)}" for line in field_lines(output["fields"]))
     if len(other) > MOST_OUTPUTS:
         yield f"     and {len(other) - MOST_OUTPUTS} more (--json names all)"

@@ -8,6 +8,7 @@ Each stands in the way of a rerun that means something, so it is refused, unless
 from __future__ import annotations
 
 import os
+import re
 
 from hpcprov.capture import git, python_packages
 from hpcprov.capture.container import content
@@ -15,7 +16,7 @@ from hpcprov.capture.program import find_program
 from hpcprov.capture.reading import digest_file, explain
 from hpcprov.catalog.causes.software import plain, used, versions
 from hpcprov.catalog.causes.surroundings import module_names
-from hpcprov.catalog.causes.told import part
+from hpcprov.catalog.causes.told import part, short
 from hpcprov.merge.seal import verify_seal
 from hpcprov.record import model
 from hpcprov.record.errors import HpcprovError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST_FILES = 500
 LARGEST = 1 << 30  # bytes of a program that is read
+HEX = re.compile(r"[0-9a-f]{64}")
 OVERWRITTEN = "this run overwrote it"
 
 
@@ -95,14 +97,14 @@ def _verdict(verdict: dict[str, Any]) -> str:
 def _programs(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for path, digest in list(plan.programs.items())[:MOST_FILES]:
         if path not in plan.made and (now := _digest(path)) != digest:
-            yield "program", f"program {path} is not the one that ran: {now}"
+            yield "program", f"program {path} is not the one that ran: {_change(digest, now)}"
 
 
 def _code(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     changed = []
     for path, digest in list(plan.code.items())[:MOST_FILES]:
         if path not in plan.programs and path not in plan.made and (now := _digest(path)) != digest:
-            changed.append(f"script {path} is not the one that ran: {now}")
+            changed.append(f"script {path} is not the one that ran: {_change(digest, now)}")
     yield from (("code", text) for text in changed)
     seen = plan.record.get("observation")
     # Of a run that was seen completely the files of code are known: a commit that touched none of them is no matter.
@@ -132,7 +134,10 @@ def _modules(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[str, str]
         known = module if type(module) is dict else {}
         path, digest = known.get("file"), known.get("sha256")
         if type(path) is str and type(digest) is str and (now := _digest(path)) != digest:
-            yield "module", f"module {known.get('name')}: its file {path} is not the one that was loaded: {now}"
+            yield (
+                "module",
+                f"module {known.get('name')}: its file {path} is not the one that was loaded: {_change(digest, now)}",
+            )
     names = module_names(plan.record)
     if names:
         try:
@@ -175,7 +180,16 @@ def _images(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]
             continue
         now = found.get("digest") if type(found) is dict else None
         if now is None or now != recorded:
-            yield "image", f"image {path} was {recorded or 'another file'}, is {now or 'one without identity'}"
+            yield "image", f"image {path} was {_named(recorded, 'another file')}, is {_named(now, 'without identity')}"
+
+
+def _named(digest: Any, otherwise: str) -> str:
+    return short(digest) if type(digest) is str else otherwise
+
+
+def _change(before: str, now: str) -> str:
+    """Two digests by their beginnings; or why there is none."""
+    return f"sha256:{short(before)} -> {short(now)}" if HEX.fullmatch(now) else now
 
 
 def _digest(path: str) -> str:

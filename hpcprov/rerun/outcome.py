@@ -63,7 +63,13 @@ def _by_fields(plan: Plan, path: str, right: Artifact, mine: Artifact, values: V
     compared = values(mine, right)
     if compared is None:
         named = list(_named(right, mine))
-        return _entry(plan, path, DIFFERENT, "other values; how far they are apart is not known", named)
+        return _entry(
+            plan,
+            path,
+            DIFFERENT,
+            "other values; the original cannot be read as it was, so how far apart is not known",
+            named,
+        )
     off = [one for one in compared if one["status"] not in ("same", "new")]
     if any(one["status"] in ("different", "missing") for one in off):
         return _entry(plan, path, DIFFERENT, "other values", off)
