@@ -34,7 +34,9 @@ class Chosen:
     """The runs of a report, its `title`, how they were `asked` for, the `name` of its file, and `notes` on it."""
 
     def __init__(self, rows: list[RunRow], title: str, asked: str, name: str) -> None:
-        self.rows, self.title, self.asked, self.name = rows, title, asked, name
+        # A store and its copy may be asked together.
+        self.rows = list({row.id: row for row in reversed(rows)}.values())[::-1]
+        self.title, self.asked, self.name = title, asked, name
         self.notes: list[str] = []
 
 
@@ -57,8 +59,10 @@ def choose(catalog: Catalog, args: argparse.Namespace) -> Chosen:
         return _of_workflow(catalog, args.workflow)
     if args.since is not None:
         return _since(catalog, args.since, args.until)
-    rows = list({row.id: row for row in map(catalog.run, args.run)}.values())
-    return Chosen(rows, count(len(rows), "run"), " ".join(args.run[:6]), f"report-of-{len(rows)}-runs.html")
+    chosen = Chosen([catalog.run(name) for name in args.run], "", " ".join(args.run[:6]), "")
+    chosen.title = count(len(chosen.rows), "run")
+    chosen.name = f"report-of-{len(chosen.rows)}-runs.html"
+    return chosen
 
 
 def _of_workflow(catalog: Catalog, name: str) -> Chosen:
