@@ -35,7 +35,9 @@ def label(node: Node) -> list[str]:
         return [line(str(text)) for text in (node.get("name") or node["run"], ended, command) if text]
     place = str(node.get("path") or node["key"]) + (f"/{node['field']}" if node.get("field") else "")
     known = [str(node.get("format") or ""), size(node["size"]) if type(node.get("size")) is int else "", digest(node)]
-    return [end(place), line("  ".join(part for part in known if part))]
+    copies = [str(path) for path in node.get("paths") or () if path != node.get("path")]
+    more = f" and {len(copies) - 1} more" if len(copies) > 1 else ""
+    return [end(place), *(end(f"also {one}{more}") for one in copies[:1]), line("  ".join(filter(None, known)))]
 
 
 def edge_label(edge: Edge) -> str:
