@@ -8,6 +8,7 @@
     field                        entity data:<signature>, a member of every collection that holds these values
     read, written                used, wasGeneratedBy, with the first read and the last write where they were observed
     part of, started again       wasInformedBy; an exec within an exec: wasStartedBy
+    step of a Python program     activity run:<id>.step.<number>, which the run started, with what it used and made
     equal values made again      alternateOf
 
 That an output was derived from an input is not said: a run that used one and made the other may have had it from
@@ -38,6 +39,7 @@ NAMESPACES = {
     "agent": "urn:hpcprov:agent:",
     "hpcprov": "urn:hpcprov:terms:",
 }
+MOST_STEPS = 1000
 SCRIPT = {"script": "path", "sha256": "sha256"}
 
 
@@ -86,6 +88,7 @@ def _fill(bundle: ProvBundle, record: Record, versions: Versions) -> None:
         bundle.entity(f"data:{image}", _told(facts))
         bundle.used(name, f"data:{image}", None, f"{name}.{image}")
     _join(bundle, name, record)
+    _add_steps(bundle, name, record, versions)
 
 
 def activity(record: Record) -> dict[str, Any]:
@@ -117,6 +120,26 @@ def images(record: Record) -> Iterator[tuple[str, dict[str, Any]]]:
             told_once.add(name)
             facts = {"prov:label": image.get("image"), "prov:atLocation": image.get("path"), "hpcprov:digest": digest}
             yield name, {"prov:type": "hpcprov:image", "hpcprov:format": image.get("format")} | facts
+
+
+def _add_steps(bundle: ProvBundle, run: str, record: Record, versions: Versions) -> None:
+    """Steps of a Python program: activities that their run, or the step around them, started."""
+    artifacts = record["artifacts"]
+    known = {(role, one["path"]): one for role in ("used", "generated") for one in artifacts[role]}
+    for step in (record.get("steps") or [])[:MOST_STEPS]:
+        name, began = f"{run}.step.{step['id']}", seconds(step["began"])
+        facts = {f"hpcprov:{member}": step.get(member) for member in ("function", "code", "status", "error", "count")}
+        kind = {"prov:type": "hpcprov:step", "prov:label": step["name"]}
+        bundle.activity(name, began, seconds(step["ended"]), _told(kind | facts))
+        around = run if step["parent"] is None else f"{run}.step.{step['parent']}"
+        bundle.wasStartedBy(name, None, around, began)
+        mentioned = {(role, path) for role in ("used", "generated") for path in step[role]}
+        for role, path in sorted(mentioned & known.keys()):
+            version = f"data:{versions.name(record, role, known[role, path])}"
+            if role == "used":
+                bundle.used(name, version)
+            else:
+                bundle.wasGeneratedBy(version, name)
 
 
 def _associate(bundle: ProvBundle, name: str, record: Record) -> None:

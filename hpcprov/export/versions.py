@@ -5,7 +5,7 @@
 
 The name is the signature of the values, else the storage digest, else path and run; so files that were exported apart
 still meet. Equal values that came twice are two versions: the first to have them bears the plain name, what was made
-again `<name>.<run id>`. Who read equal values has those that were there when it began: at the same path rather than
+again `<name>.<run id>`; of one run they are one. Who read equal values has those that were there when it began: at the same path rather than
 elsewhere, the latest rather than an earlier one. What was read without a digest is what was left at that path last.
 """
 
@@ -33,8 +33,9 @@ class Versions:
         known: set[str] = set()
         for record in sorted(records, key=_start):
             known.update(name for artifact in record["artifacts"]["used"] for name in _names(artifact))
+            own: dict[str, str] = {}
             for artifact in record["artifacts"]["generated"]:
-                self._add(record, artifact, known)
+                self._add(record, artifact, known, own)
 
     def name(self, record: Record, role: str, artifact: dict[str, Any]) -> str:
         """The name of an artifact of one of the records; a plain word."""
@@ -49,12 +50,13 @@ class Versions:
         names = _names(artifact)
         return left[-1][2] if left and not names else (names or [local(path)])[0]
 
-    def _add(self, record: Record, artifact: dict[str, Any], known: set[str]) -> None:
+    def _add(self, record: Record, artifact: dict[str, Any], known: set[str], own: dict[str, str]) -> None:
         run, path, names = record["run"]["id"], artifact["path"], _names(artifact)
-        name = names[0] if names else local(f"{path}@{run}")
-        if name in known:
-            self.equals.append((f"{name}.{local(run)}", name))
-            name = f"{name}.{local(run)}"
+        plain = names[0] if names else local(f"{path}@{run}")
+        name = own.get(plain) or (f"{plain}.{local(run)}" if plain in known else plain)
+        if plain != name and plain not in own:
+            self.equals.append((name, plain))
+        own[plain] = name
         known.update((name, *names))
         self._made[run, path] = name
         entry = (_start(record)[0], path, name)

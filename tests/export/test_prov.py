@@ -81,6 +81,21 @@ def test_parts_and_restarts_inform(tmp_path: Path) -> None:
     assert "wasStartedBy(run:inner, -, run:outer, " in text
 
 
+def test_steps_of_python_programs_are_activities(tmp_path: Path) -> None:
+    (run,) = runs_of(chain(tmp_path), "prepare")
+    step = {"name": "clean", "function": "m:clean", "code": "e" * 64, "count": 1, "status": "completed", "error": None}
+    step |= {"id": 1, "parent": None, "began": run.record["run"]["start"], "ended": None}
+    run.record["steps"] = [
+        step | {"used": ["/data/raw.nc", "gone"], "generated": ["/data/clean.nc"]},
+        step | {"id": 2, "parent": 1, "name": "inner", "used": [], "generated": []},
+    ]
+    text = prov_n.render([run])
+    assert "wasStartedBy(run:prepare.step.1, -, run:prepare, " in text
+    assert "wasStartedBy(run:prepare.step.2, -, run:prepare.step.1, " in text
+    assert "used(run:prepare.step.1, data:hpcprov1-" in text and 'hpcprov:function="m:clean"' in text
+    assert re.search(r"wasGeneratedBy\(data:\S+, run:prepare.step.1, -\)", text)
+
+
 def test_equal_values_made_again_are_versions_of_their_own(tmp_path: Path) -> None:
     """A copy has the values of what it was copied from: who made it is not who made that."""
     store = new_store(tmp_path)
@@ -94,6 +109,15 @@ def test_equal_values_made_again_are_versions_of_their_own(tmp_path: Path) -> No
     assert f"wasGeneratedBy(run:copy.generated.0; {version[1]}.copy, run:copy" in text
     assert f"used(run:use.used.0; run:use, {version[1]}.copy," in text
     assert f"alternateOf({version[1]}.copy, {version[1]})" in text
+
+
+def test_equal_values_of_one_run_are_one_version(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    made = [data("generated", f"/data/{name}", "x", 6) for name in "abc"]
+    publish(store, "one", Launch().start().exit(at=5), data("used", "/data/raw", "x", 6), *made)
+    text = document(runs_of(store, "one")).get_provn()
+    assert len(set(re.findall(r"wasGeneratedBy\(\S+ (\S+),", text))) == 1 == text.count("alternateOf(")
+    assert all(f'prov:atLocation="/data/{name}"' in text for name in "abc")
 
 
 def test_what_was_not_hashed_is_what_was_left_at_its_path(tmp_path: Path) -> None:
