@@ -6,6 +6,9 @@ sentences(record, "…/records/2026/11/21/x")
 
 from __future__ import annotations
 
+import os
+
+from hpcprov.record import layout
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -23,8 +26,9 @@ def sentences(record: Record, directory: str) -> list[str]:
         return []
     from hpcprov.attest import automatic, beside, intact
 
+    is_there = os.path.lexists(os.path.join(directory, layout.SIGNATURE))
     try:
-        found = beside.state(directory, *intact.read(directory))
+        found = beside.state(directory, *intact.read(directory)) if is_there else None
     except (HpcprovError, OSError) as error:
         return [f"not known: {beside.reason(error)}"]
     why_not = automatic.why_not(directory)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from merge.build import BEGAN, DEAD_PID, SECOND, encoded
 from require import require
 
 from attest.conftest import Call, Key, edit, made
+from hpcprov.attest import beside
 from hpcprov.merge.publish import revise
 from hpcprov.record import model
 from hpcprov.record.layout import Store
@@ -56,6 +58,14 @@ def test_two_people_vouch(call: Call, place: str, keys: dict[str, Key], signers:
     with signers.open("a") as file:
         file.write(f"ben@example.org {keys['ben'].public}\n")
     assert "attested by ben@example.org, ada@example.org)" in call("verify", "r1", "--attested-by", str(signers))[1]
+
+
+def test_people_who_sign_at_once(store: Store, place: str, keys: dict[str, Key], tmp_path: Path) -> None:
+    many = [Key(tmp_path / f"key{k}", f"{k}@example.org") for k in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda key: beside.vouch(store, place, str(key.path)), many))
+    found = beside.load(os.path.join(place, "record.sig"))
+    assert len({keyid for keyid, _ in found.signatures}) == 6 and not os.listdir(store.runs)
 
 
 def test_a_later_revision_is_not_attested(
