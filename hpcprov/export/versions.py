@@ -4,9 +4,10 @@
     versions.name(record, "used", artifact)      ->  "hpcprov1-cce8105d..."
 
 The name is the signature of the values, else the storage digest, else path and run; so files that were exported apart
-still meet. Equal values that came twice are two versions: the first to have them bears the plain name, what was made
-again `<name>.<run id>`; of one run they are one. Who read equal values has those that were there when it began: at the same path rather than
-elsewhere, the latest rather than an earlier one. What was read without a digest is what was left at that path last.
+still meet. Equal values that came twice are two versions: the first to have them bears the plain name, what another run
+made again `<name>.<run id>`; of one run they are one. Who read equal values has those that were there when it began: at
+the same path rather than elsewhere, the latest rather than an earlier one. What was read without a digest is what was
+left at that path last.
 """
 
 from __future__ import annotations
