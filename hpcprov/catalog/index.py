@@ -39,7 +39,8 @@ class Index:
     def __init__(self, place: Store, tell: Callable[[str], None] | None = None) -> None:
         """`tell` hears what takes long."""
         self.store, self.tell = place, tell
-        self.connection, note = store.opened(place)
+        self.path = store.place_of(place, os.environ)
+        self.connection, note = store.opened(self.path)
         self.notes = [note] if note is not None else []
 
     def close(self) -> None:
@@ -68,11 +69,11 @@ class Index:
         return [told(row[0]) for row in self.connection.execute("SELECT problem FROM unread ORDER BY place DESC")]
 
     def _replace(self, error: sqlite3.DatabaseError) -> None:
-        path = self.store.catalog
+        path = self.path
         self.connection.close()
         if store.is_corrupt(error):
             store.discard(path)
-            self.connection, note = store.opened(self.store)
+            self.connection, note = store.opened(path)
             self.notes.append(note or f"{path} was damaged, and is made again from the records")
         else:
             self.connection = store.private(path)

@@ -28,8 +28,9 @@ from hpcprov.catalog.found import ArtifactRow, Match, RunRow
 from hpcprov.catalog.index import Index
 from hpcprov.catalog.reading import stamp_of
 from hpcprov.catalog.schema import maybe_told, stored, told
+from hpcprov.catalog.store import discard
 from hpcprov.record import layout, model
-from hpcprov.record.errors import AmbiguousRun, NoStore, NoSuchRun
+from hpcprov.record.errors import AmbiguousRun, HpcprovError, NoStore, NoSuchRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,8 +79,17 @@ class Catalog:
     def __enter__(self) -> Catalog:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Close; damage that showed only in a query is told, and the file removed. Raises HpcprovError."""
+        paths = [index.path for index in self._indexes]
         self.close()
+        if isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
+            for path in paths:
+                discard(path)
+            hint = "ask again: it is then made anew from the records"
+            raise HpcprovError(
+                f"the catalog {' or '.join(paths)} was damaged, and has been removed", hint=hint
+            ) from error
 
     def __repr__(self) -> str:
         return f"<Catalog of {', '.join(self.roots)}>"

@@ -1,22 +1,29 @@
 """The catalog's file: `.hpcprov/catalog.sqlite`, which can be deleted at any time and is then made again.
 
-    connection, note = opened(Store("/scratch/ada/.hpcprov"))
+    connection, note = opened(place_of(Store("/scratch/ada/.hpcprov"), os.environ))
 
-Where it cannot be written (another user's store, a full disk), a private copy that goes with the process takes its
-place, and `note` says so. SQLite's write-ahead log needs memory that all its users share, which a network file system
-has not (https://sqlite.org/wal.html): it is used on local file systems only.
+Of another user's store, and of one that may not be written to, the index is a file of the asking user:
+`~/.cache/hpcprov/<digest of the store's path>.sqlite`. Where neither can be written, a private copy that goes with the
+process takes its place, and `note` says so.
+
+SQLite's write-ahead log needs memory that all its users share, which a network file system has not
+(https://sqlite.org/wal.html): it is used on local file systems only.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from hashlib import sha256
 from urllib.parse import quote
 
 from hpcprov.catalog.schema import INDEXES, TABLES, VERSION
+from hpcprov.record.layout import is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hpcprov.record.layout import Store
 
 #: File systems of one machine, as mountinfo names them; on any other one, and on unknown ones, no write-ahead log.
@@ -36,9 +43,25 @@ class Newer(Exception):
     """The file was made by a newer hpcprov, which goes on using it."""
 
 
-def opened(store: Store) -> tuple[sqlite3.Connection, str | None]:
-    """A connection to the catalog of a store, and what is to be told when that is not its file."""
-    path = store.catalog
+def place_of(store: Store, environ: Mapping[str, str]) -> str:
+    """Where the index of a store is: in it, when it is ours. What another user has put there is not believed, and a
+    file of ours would be in the way of its owner's."""
+    ours = is_ours(store.root) or environ.get("HPCPROV_TRUST_STORE", "0") not in ("", "0")
+    if ours and os.access(store.root, os.W_OK):
+        return store.catalog
+    caches = environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    name = sha256(os.fsencode(os.path.realpath(store.root))).hexdigest()[:32]
+    return os.path.join(caches, "hpcprov", f"{name}.sqlite")
+
+
+def opened(path: str) -> tuple[sqlite3.Connection, str | None]:
+    """A connection to the catalog at `path`, and what is to be told when it is another one."""
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        if os.path.islink(path):
+            raise OSError(None, "it is a link")
+    except OSError as error:
+        return private(None), f"{path} cannot be written ({error.strerror}): an index is kept in memory instead"
     try:
         return _open(path), None
     except Newer:

@@ -316,3 +316,45 @@ def test_a_catalog_is_closed_when_a_store_is_missing(three: Store, tmp_path: Pat
 
     with pytest.raises(NoStore, match="is not a directory"):
         Catalog([three.root, str(tmp_path / "nothing")])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_the_index_of_another_users_store_is_a_file_of_ours(
+    three: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    os.chown(three.root, 12345, 12345)
+    for _ in range(2):
+        with open_catalog([three.root]) as catalog:
+            assert [row.id for row in catalog.runs()] == ["c", "b", "a"] and catalog.notes == []
+    (ours,) = (tmp_path / "cache" / "hpcprov").iterdir()
+    assert ours.stat().st_size > 0 and not os.path.exists(three.catalog)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nothing")
+    with open_catalog([three.root]) as catalog:
+        assert catalog.count() == 3 and "in memory" in catalog.notes[0]
+    monkeypatch.setenv("HPCPROV_TRUST_STORE", "1")
+    assert ids(three) == ["c", "b", "a"] and os.path.exists(three.catalog)
+
+
+def test_a_link_is_not_followed(three: Store, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.sqlite"
+    execute(mine, "CREATE TABLE diary (entry TEXT)")
+    before = mine.read_bytes()
+    os.symlink(mine, three.catalog)
+    with open_catalog([three.root]) as catalog:
+        assert catalog.count() == 3 and "it is a link" in catalog.notes[0]
+    assert mine.read_bytes() == before and os.path.islink(three.catalog)
+
+
+def test_damage_that_shows_only_in_a_query(three: Store) -> None:
+    from hpcprov.record.errors import HpcprovError
+
+    with open_catalog([three.root]) as catalog:
+        (page,) = [row[0] for _, row in catalog.select("SELECT rootpage FROM sqlite_schema WHERE name = 'fields'")]
+    with open(three.catalog, "r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(os.urandom(4096))
+    with pytest.raises(HpcprovError, match="was damaged, and has been removed"), open_catalog([three.root]) as catalog:
+        catalog.versions(path="/data/x.zarr")[0].fields()
+    with open_catalog([three.root]) as catalog:
+        assert len(catalog.versions(path="/data/x.zarr")[0].fields()) == 2
