@@ -59,7 +59,10 @@ def join(root: str, run_id: str, log: str, place: Place) -> Agent | None:
     address = f"\0hpcprov/{os.geteuid()}/{sha256(os.fsencode(log)).hexdigest()[:32]}"
     words = ["--root", root, "--run", run_id, "--log", log, "--node", place.node]
     for _ in range(TRIES):
-        connection = bind_or_connect(address, words)
+        try:
+            connection = bind_or_connect(address, words)
+        except (OSError, subprocess.SubprocessError):
+            return None
         if connection is not None:
             say_hello(connection, place)
             return Agent(connection)
@@ -83,14 +86,16 @@ def new_socket() -> socket.socket:
 
 
 def bind_or_connect(address: str, words: list[str]) -> socket.socket | None:
-    """One try at being first on this node, else at finding who was."""
+    """One try at being first on this node, else at finding who was; None: again later. Raises OSError and
+    SubprocessError where no agent can be started."""
     with new_socket() as listening:
         try:
             listening.bind(address)
-            listening.listen(4096)
-            start(listening.fileno(), words)
         except OSError:
             pass  # another rank was first
+        else:
+            listening.listen(4096)
+            start(listening.fileno(), words)
         connection = new_socket()
         try:
             connection.connect(address)

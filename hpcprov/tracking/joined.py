@@ -4,7 +4,8 @@
 processes cannot be seen (containers), it is looked for in the store. Nothing is made here: a log that is not there, is
 not ours, or is of another node is not written to.
 
-    joined = find(os.environ)    ->  Joined(log=".../runs/x/n1.812-4711.0.log", run_id="x", rank=3, observed=True)
+    joined = find(os.environ)
+    joined.log, joined.rank    ->  ".../runs/x/n1.812-4711.0.log", 3
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ MOST_LOGS = 64
 
 @dataclass(frozen=True)
 class Joined:
-    """A run that goes on, and whether its agent sees by itself which files are read and written."""
+    """A run that goes on; `local_size`: its ranks on this node; `observed`: its agent sees by itself which files are
+    read and written."""
 
     log: str
     run_id: str
     node: str
     rank: int
+    local_size: int
     observed: bool
 
 
@@ -50,7 +53,9 @@ def find(environ: Mapping[str, str]) -> Joined | None:
             observed = start.get("observe") in ("preload", "notify") and start.get("agent") is True
             match = layout.LOG_NAME.fullmatch(os.path.basename(log))
             node = match["node"] if match else node_name(environ)
-            return Joined(log, named["run"], node, named["rank"], observed)
+            size = start.get("local_size")
+            local_size = size if type(size) is int and size > 0 else 1
+            return Joined(log, named["run"], node, named["rank"], local_size, observed)
     return None
 
 

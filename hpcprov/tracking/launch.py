@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hpcprov.tracking.place import Place
 
 SUMS = ("utime", "stime", "minflt", "majflt", "inblock", "oublock", "nvcsw", "nivcsw")  # of getrusage(2)
+NO_AGENT = "no agent on this node could be started: there are no facts, and files are not signed"
 # How long the end of a run waits for its files to be signed: as long as the agent takes at most, and some seconds more.
 SIGNING, PART, SLACK = 60.0, 0.1, 15.0
 
@@ -53,6 +54,8 @@ class Launch:
             raise OSError(self.journal.reason)
         self.journal.write("env", rank=place.rank, pid=self.pid, env=redact.environment(os.environ))
         self.agent = agents.join(store.root, self.id, self.journal.path, place)
+        if self.agent is None:
+            self.journal.write("problem", rank=place.rank, text=NO_AGENT)
 
     def end(self, *, code: int | None, signal: int | None = None) -> None:
         """Tell the end and, if this is the last rank here and ended well, wait for the record. Raises OSError,

@@ -29,10 +29,11 @@ LONGEST_NAME = 200
 
 
 class Recorder:
-    """What one process knows of the run that it records. `observed`: an agent sees by itself what becomes of files."""
+    """What one process knows of the run that it records. `local_size`: ranks that share this node's cores; `observed`:
+    an agent sees by itself what becomes of files."""
 
-    def __init__(self, journal: Journal, *, run_id: str, rank: int, observed: bool) -> None:
-        self.run_id, self.rank, self.observed = run_id, rank, observed
+    def __init__(self, journal: Journal, *, run_id: str, rank: int, local_size: int = 1, observed: bool) -> None:
+        self.run_id, self.rank, self.local_size, self.observed = run_id, rank, local_size, observed
         self.journal = journal
         self.pen = Pen(journal, rank)
         self.inherited: tuple[str, int] | None = None  # of a forked child: the step that it was forked in
@@ -94,11 +95,14 @@ class Recorder:
         """Tell of values in memory; the path of the artifact, which equal values share unless their name was `given` by
         the user. What this process made itself is not told as used again."""
         from hpcprov.signature.artifact import describe_values
+        from hpcprov.signature.cpus import thread_count
 
         if len(self.listed) >= MOST_VALUES:
             return None
         try:
-            facts = describe_values(thing)
+            # Ranks, and the children of a process, have others beside them that sign at the same time.
+            threads = 1 if self.inherited else max(1, thread_count() // max(1, self.local_size))
+            facts = describe_values(thing, threads=threads)
         except (HpcprovError, TypeError) as error:
             facts = BLANK | {"reason": str(error)[:300]}
         return self.tell_values(role, name, facts, given=given)

@@ -71,7 +71,9 @@ def join() -> None:
         if found is not None:
             journal = Journal(found.log, found.node)
             journal.fd = above_stdio(journal.fd)
-            state.recorder = Recorder(journal, run_id=found.run_id, rank=found.rank, observed=found.observed)
+            state.recorder = Recorder(
+                journal, run_id=found.run_id, rank=found.rank, local_size=found.local_size, observed=found.observed
+            )
 
 
 def begin_own(**declared: Any) -> Recorder:
@@ -81,7 +83,9 @@ def begin_own(**declared: Any) -> Recorder:
         store = launch.store_of(os.environ, os.getcwd())
         state.launch = launch.Launch(store, where, **declared)
         state.made += 1
-        state.recorder = Recorder(state.launch.journal, run_id=where.run_id, rank=where.rank, observed=False)
+        state.recorder = Recorder(
+            state.launch.journal, run_id=where.run_id, rank=where.rank, local_size=where.local_size, observed=False
+        )
         state.outer = os.environ.get(RUN)
         os.environ[RUN] = f"{where.run_id}/{where.rank}"
         return state.recorder

@@ -203,6 +203,16 @@ def test_a_forked_child_that_leaves_the_block_does_not_end_it(place: Place) -> N
     ]
 
 
+def test_without_an_agent_there_is_a_record_all_the_same(place: Place) -> None:
+    place.python("import sys, hpcprov\nsys.executable = ''\nwith hpcprov.run('x', outputs=['program.py']): pass\n")
+    (record,) = place.records()
+    assert record["run"]["status"] == "completed"
+    assert any("no agent" in problem["text"] for problem in record["problems"])
+    place.call("hpcprov", "settle", record["run"]["id"])
+    (record,) = place.records()
+    assert [one["state"] for one in record["artifacts"]["generated"]] == ["ok"]
+
+
 PRINTS = """
 import hpcprov, os
 with hpcprov.run("closed"):
