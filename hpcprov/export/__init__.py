@@ -1,1 +1,1 @@
-"""Records and lineage in other people's formats."""
+"""Records and lineage in other people's formats, and runs that come from elsewhere."""
