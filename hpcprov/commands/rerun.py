@@ -1,4 +1,4 @@
-"""Run a recorded command again with what it was run with, and say whether it makes the same.
+"""Run a recorded command again, and say whether it makes the same.
 
 Inputs, programs, code, modules, packages and image are checked first; when something is not as it was the rerun is
 refused, with the list, unless --anyway. It runs in a fresh directory beside the original one (or --in DIR): inputs are

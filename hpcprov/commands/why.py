@@ -1,4 +1,4 @@
-"""Say how two runs, or two artifacts, differ: what was changed first, then what came of it.
+"""Say how two runs, or the data that they made, differ: causes first, then outputs.
 
 A and B are runs (an id or the beginning of one, `last`, a batch job's id), or paths or digests of data, which stand for
 the runs that made them. Causes come in the order in which one looks for them: code, arguments, environment, modules,

@@ -18,10 +18,8 @@ SECONDS = 60.0
 # Where the module systems leave what a shell reads to know them: (variable, path below it), then fixed places.
 BELOW = (("MODULESHOME", "init/bash"), ("LMOD_PKG", "init/bash"))
 FIXED = (
-    "/etc/profile.d/lmod.sh",
-    "/etc/profile.d/modules.sh",
-    "/usr/share/modules/init/bash",
-    "/usr/share/lmod/lmod/init/bash",
+    *("/usr/share/modules/init/bash", "/usr/share/Modules/init/bash", "/usr/share/lmod/lmod/init/bash"),
+    *("/etc/profile.d/lmod.sh", "/etc/profile.d/modules.sh"),
 )
 #: The names of the modules are arguments: nothing in them is read by the shell.
 SCRIPT = """

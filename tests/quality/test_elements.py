@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -15,6 +15,7 @@ FLOATS = arrays.arrays("f8", 20, elements=st.floats(width=64) | st.sampled_from(
 TOLERANCES = st.sampled_from([0.0, 1e-9, 1e-3, 1.0])
 
 
+@settings(deadline=None)
 @given(FLOATS, FLOATS, TOLERANCES, TOLERANCES)
 def test_floats_are_close_as_numpy_says(one: np.ndarray, other: np.ndarray, rtol: float, atol: float) -> None:
     found = compared(one, plain("f8"), other, plain("f8"), 20, rtol=rtol, atol=atol)
@@ -24,6 +25,7 @@ def test_floats_are_close_as_numpy_says(one: np.ndarray, other: np.ndarray, rtol
     assert (found.differs == ~((one == other) | (np.isnan(one) & np.isnan(other)))).all()
 
 
+@settings(deadline=None)
 @given(arrays.arrays("i8", 9), arrays.arrays("i8", 9))
 def test_integers_are_subtracted_exactly(one: np.ndarray, other: np.ndarray) -> None:
     found = compared(one, plain("i8"), other, plain("i8"), 9, rtol=0.0, atol=0.0)
