@@ -83,8 +83,6 @@ def _version_at(versions: list[Version], path: str) -> Start:
         notes.append(
             f"{printable(path)} is not as it was recorded last: {size:,} bytes now, {chosen.size:,} then (--now)"
         )
-    elif None not in (mtime, chosen.mtime) and mtime != chosen.mtime:
-        notes.append(f"{printable(path)} has another time than when it was recorded: `hpcprov verify` compares it")
     known = {version.key for version in versions if version.digest is not None or version.role == "generated"}
     others = len(known - {chosen.key})
     if others:

@@ -54,21 +54,27 @@ def run(args: argparse.Namespace) -> int:
         up, down = args.up, args.down
         if not up and not down:
             up, down = True, not start.versions
-        here = _here(start, args.target)
         graph = catalog.lineage(start, up=up, down=down, depth=args.depth, most=args.limit)
+    here = _here(graph, args.target) if args.format == "text" else ""
     sys.stdout.writelines(_written(graph, args.format, here, up=up, down=down))
     return 0
 
 
-def _here(start: Start, target: str) -> str:
-    """The working directory, as it was called when the target was recorded; a moved store's is called otherwise now."""
-    place, inner = os.path.abspath(target), os.path.relpath(target)
-    for version in start.versions:
-        if version.path != place and not inner.startswith(os.pardir) and version.path.endswith(f"/{inner}"):
-            home = version.path[: -len(inner) - 1]
-            start.notes.append(f"recorded in {home}: paths are told from there")
+def _here(graph: Graph, target: str) -> str:
+    """The directory that paths are told from: the working directory, as it was called when the target was recorded; a
+    moved store's is called otherwise now. Of a run that did not work below here, its own."""
+    here = os.getcwd()
+    if any(str(node.get("path")).startswith(f"{here}/") for node in graph.nodes.values()):
+        return here
+    for node in (graph.nodes[start] for start in graph.start):
+        inner = os.path.relpath(target).removesuffix("/" + str(node.get("field") or "").strip("/"))
+        if node["kind"] == "run":
+            return str(node.get("cwd") or here)
+        if not inner.startswith(os.pardir) and node["path"].endswith(f"/{inner}"):
+            home = str(node["path"])[: -len(inner) - 1]
+            graph.notes.append(f"recorded in {home}: paths are told from there")
             return home
-    return os.getcwd()
+    return here
 
 
 def _written(graph: Graph, form: str, here: str, *, up: bool, down: bool) -> list[str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hpcprov.commands.screen import Screen
 
 MOST_BRANCHES = 12
+BAR = "│ "  # before a run from which the tree goes on
 NARROWEST = 32  # columns that are left to a line, however far right it begins
 #: What is said of data that stands in another relation to what is above it than being used or made.
 RELATIONS = {
@@ -95,7 +96,7 @@ class _Page:
             node, edge, first, rest = waiting.pop()
             branches = self._next(node, edge, way) if node["id"] not in self.seen else []
             lines = [*self._lines(node, edge, way, bool(branches), len(rest))]
-            yield f"{first}{lines[0]}"
+            yield f"{first}{lines[0] if first == rest else lines[0].removeprefix(BAR)}"
             yield from (f"{rest}{line}" for line in lines[1:])
             self.seen.setdefault(node["id"], self._path(node, edge))
             if len(branches) == 1:
@@ -149,7 +150,7 @@ class _Page:
         if node["kind"] == "more":
             yield self.screen.paint(f"... and {node['number']:,} more (--format json has all)", "dim")
         elif node["kind"] == "run":
-            bar = "│ " if goes_on else "  "
+            bar = BAR if goes_on else " " * len(BAR)
             known = node["id"] in self.seen
             yield from (f"{bar}{line}" for line in self._run(node, via, way, known, width - 2))
         else:
