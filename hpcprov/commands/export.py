@@ -165,6 +165,8 @@ def put(content: Content, place: str, *, force: bool) -> None:
     from hpcprov.export import place as places
 
     if place == "-":
+        if not isinstance(content, str) and sys.stdout.isatty():
+            raise HpcprovError("this is nothing for a terminal", hint="-o FILE writes it to a file")
         places.to_stream(content, sys.stdout.buffer)
         return
     places.write(content, place, force=force)
