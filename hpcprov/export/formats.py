@@ -80,6 +80,9 @@ FORMATS = {
     "openlineage": Format("openlineage", "runs", ".openlineage.jsonl", "OpenLineage 2-0-2 events, one a line"),
     "cyclonedx": Format("cyclonedx", "runs", ".cdx.json", "CycloneDX 1.6: the software that was used"),
     "in-toto": Format("intoto", "run", ".intoto.json", "an in-toto statement with SLSA's provenance, unsigned"),
+    "in-toto-trace": Format(
+        "intoto_trace", "run", ".trace.intoto.json", "an in-toto statement of what was seen of it, unsigned"
+    ),
     "dsse": Format("dsse", "run", ".dsse.json", "that statement signed: what `hpcprov attest` has left"),
     "dot": Format("dot", "graph", ".dot", "a lineage for Graphviz"),
     "mermaid": Format("mermaid", "graph", ".mmd", "a lineage as a Mermaid flowchart, for Markdown pages"),

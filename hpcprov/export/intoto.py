@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 def render(run: Run) -> str:
     """The statement, as one line of JSON. Raises HpcprovError for a run that has no record yet."""
+    return encoded(run.record, bytes_of(run)).decode("utf-8") + "\n"
+
+
+def bytes_of(run: Run) -> bytes:
+    """The bytes of record.json; of a record that lies in no file those that it would have. Raises HpcprovError for a
+    run that has no record yet."""
     if "seal" not in run.record:
         hint = "hpcprov settle makes the record of a run that is over"
         raise HpcprovError(f"{run.id} has no record yet that a statement could be about", hint=hint)
-    return encoded(run.record, _file(run)).decode("utf-8") + "\n"
-
-
-def _file(run: Run) -> bytes:
-    """The bytes of record.json; of a record that lies in no file those that it would have."""
     path = os.path.join(run.directory, layout.RECORD)
     try:
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
