@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Event = dict[str, Any]
     Line = dict[str, Any]
 
-MOST_READ = 6_000_000  # bytes of all files
+MOST_READ = 3_000_000  # bytes of all files
 MOST_FILES = 400
 MOST_SHOWN = 400_000  # characters of all lines, each counted with what a page needs beside it
 LEAST_SHOWN = 3_000  # of a rank; of more ranks than that leaves room for, some have nothing
