@@ -68,12 +68,11 @@ class Session:
         try:
             ready = [self._looked_at(plan, run) for plan, run in zip(plans(runs, directory), runs, strict=True)]
         except BaseException:
-            place.discard(directory)
+            self._discard(directory)
             raise
         refused = [one.result for one in ready if one.result["differences"]]
         if self.args.check or (refused and not self.args.anyway):
-            if not self.args.check:
-                place.discard(directory)
+            self._discard(directory)
             results = [one.result | {"directory": None, **_refusal(one.result)} for one in ready]
             self.say(rerun_page.checked(results, refused=not self.args.check))
             return results
@@ -125,6 +124,11 @@ class Session:
         if not cwd:
             raise HpcprovError(f"the working directory of {first.id} is not known", hint="--in DIR names one")
         return place.fresh(cwd)
+
+    def _discard(self, directory: str) -> None:
+        """Remove the directory that was made here and not used."""
+        if self.args.place is None and not self.args.check:
+            place.discard(directory)
 
     def _environment(self, plan: Plan) -> tuple[dict[str, str], list[str]]:
         """The recorded environment over this one, with the recorded modules; why these could not be loaded."""

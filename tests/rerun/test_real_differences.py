@@ -105,6 +105,7 @@ def test_a_module_is_named_in_one_line(site: Site, tmp_path: Path) -> None:
     assert "module gcc/12.2: its file" in refused and "modules cannot be loaded" in refused
 
 
+@pytest.mark.slow
 def test_a_commit_is_told_with_what_it_changed(site: Site) -> None:
     require("git", shutil.which("git"))
     runs = []

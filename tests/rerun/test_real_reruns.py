@@ -92,6 +92,7 @@ def test_a_directory_can_be_given_and_must_be_empty(site: Site, made: dict[str, 
     assert "is not empty" in done.stderr
 
 
+@pytest.mark.slow
 def test_results_outside_of_the_directory_are_not_overwritten(site: Site, tmp_path: Path) -> None:
     other = tmp_path / "results"
     other.mkdir()
@@ -102,6 +103,7 @@ def test_results_outside_of_the_directory_are_not_overwritten(site: Site, tmp_pa
     assert (other / "out.dat").read_text() == before
 
 
+@pytest.mark.slow
 def test_an_input_that_the_run_changed_is_said_to_be_gone(site: Site) -> None:
     np.save(site.cwd / "state.npy", np.zeros(50))
     site.run("--", sys.executable, "-c", "import numpy; a = numpy.load('state.npy'); numpy.save('state.npy', a + 1)")
@@ -109,6 +111,7 @@ def test_an_input_that_the_run_changed_is_said_to_be_gone(site: Site) -> None:
     assert f"input {site.cwd}/state.npy is not there as it was" in done.stdout
 
 
+@pytest.mark.slow
 def test_standard_streams_are_the_files_that_they_were(site: Site) -> None:
     (site.cwd / "in.nml").write_text("3\n1\n2\n")
     command = f"'{site.launcher}' exec -- sort < in.nml > sorted.dat"
@@ -139,6 +142,7 @@ def test_the_rerun_of_a_rerun_and_a_moved_original(site: Site, made: dict[str, A
     assert f"input {site.cwd}/forcing.npy: the array MISSING" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_script_is_the_one_of_log(site: Site, made: dict[str, Any]) -> None:
     assert rerun(site, "last", "--script").stdout == site.call(site.launcher, "log", "last").stdout
 
