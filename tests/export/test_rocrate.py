@@ -50,6 +50,7 @@ def test_a_workflow_keeps_provenance_run_crate(tmp_path: Path) -> None:
     assert violations(tmp_path / "crate.zip", "provenance-run-crate") == []
 
 
+@pytest.mark.slow
 def test_hostile_texts_leave_a_crate_valid(tmp_path: Path) -> None:
     runs = runs_of(workflow(tmp_path), "flow", "prepare", "solve", "plot")
     for run in runs:
