@@ -31,7 +31,7 @@ BAD = (DIFFERENT, MISSING)
 
 def compare(plan: Plan, again: Record, values: Values) -> list[dict[str, Any]]:
     """Every output of the original in order of its path, then what only the rerun made."""
-    made = {one["path"]: one for one in again["artifacts"]["generated"]}
+    made = {one["path"]: one for one in again["artifacts"]["generated"] if one["path"].startswith("/")}
     found = []
     for path in sorted(plan.expected):
         found.append(_compared(plan, path, plan.expected[path], made.pop(path, None), values))

@@ -45,7 +45,7 @@ class Plan:
             raise NotRunnable(f"{run['id']} has no recorded {'directory' if run['argv'] else 'command'}")
         self.record, self.old, self.directory, self.made = record, str(run["cwd"]), directory, frozenset(made)
         self.inputs = [one for one in record["artifacts"]["used"] if one["path"].startswith("/")]
-        generated = record["artifacts"]["generated"]
+        generated = [one for one in record["artifacts"]["generated"] if one["path"].startswith("/")]
         self.code, self.programs = _code(record), _programs(record)
         written = {one["path"] for one in generated} | self.made
         self.software = _software(record)
