@@ -166,7 +166,7 @@ def _sign(words: list[str], *, ask: bool, patience: float | None) -> CompletedPr
     except FileNotFoundError as error:
         raise CannotSign("there is no ssh-keygen", hint=NO_PROGRAM) from error
     except subprocess.TimeoutExpired as error:
-        raise CannotSign(f"no signature within {patience:.0f} s") from error
+        raise CannotSign(f"no signature within {patience:g} s") from error
     finally:
         if terminal is not None:
             os.close(terminal)

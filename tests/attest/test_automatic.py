@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,23 @@ def test_it_is_off_unless_it_is_wanted(call: Call, store: Store) -> None:
 def test_nothing_stops_it(store: Store, keys: dict[str, Key], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HPCPROV_ATTEST", str(keys["ada"].path))
     automatic.attest_new(store, ["/nowhere", store.root], os.environ)
+
+
+def test_an_ssh_agent_that_does_not_answer(
+    store: Store, place: str, keys: dict[str, Key], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = os.path.join(os.environ["HOME"], "agent")
+    monkeypatch.setenv("HPCPROV_ATTEST", str(keys["ada"].path))
+    monkeypatch.setattr(automatic, "PATIENCE", 0.3)
+    with socket.socket(socket.AF_UNIX) as silent:
+        monkeypatch.chdir(os.environ["HOME"])
+        silent.bind("agent")  # a path of this length may be too long for a socket's name
+        silent.listen()
+        monkeypatch.setenv("SSH_AUTH_SOCK", "agent" if len(path) > 100 else path)
+        automatic.attest_new(store, [place], os.environ)
+    assert automatic.why_not(place) == "no signature within 0.3 s" and not os.path.exists(
+        os.path.join(place, "record.sig")
+    )
 
 
 def test_by_the_agent(site: Site, keys: dict[str, Key], signers: Path) -> None:
