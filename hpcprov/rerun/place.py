@@ -10,6 +10,7 @@ directories of the original in which something was written are there, too: a pro
 from __future__ import annotations
 
 import os
+import re
 import shutil
 
 from hpcprov.record import moment
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from hpcprov.rerun.plan import Plan
 
 MOST_TRIES = 10_000
+#: What a rerun's directory has at its end; that of its own rerun has the next number.
+NUMBER = re.compile(r"\.rerun-[0-9]+$")
 #: Directories of the original that are made again.
 MOST_DIRECTORIES = 2_000
 DEEPEST = 8
@@ -33,8 +36,9 @@ STORES = frozenset(("zarr.json", ".zgroup", ".zarray", ".zattrs", ".zmetadata"))
 
 def fresh(cwd: str) -> str:
     """A new directory beside the original one. Raises HpcprovError when none can be made there."""
+    beside = NUMBER.sub("", cwd.rstrip("/"))
     for number in range(1, MOST_TRIES):
-        place = f"{cwd.rstrip('/')}.rerun-{number}"
+        place = f"{beside}.rerun-{number}"
         try:
             os.mkdir(place)
             return place

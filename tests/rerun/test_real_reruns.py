@@ -135,7 +135,7 @@ def test_a_run_that_failed_fails_again(site: Site) -> None:
 def test_the_rerun_of_a_rerun_and_a_moved_original(site: Site, made: dict[str, Any]) -> None:
     rerun(site, "last")
     rerun(site, "last")
-    assert site.record()["run"]["cwd"] == f"{site.cwd}.rerun-1.rerun-1"
+    assert site.record()["run"]["cwd"] == f"{site.cwd}.rerun-2"
     shutil.rmtree(f"{site.cwd}.rerun-1")
     (site.cwd / "forcing.npy").unlink()
     done = rerun(site, "last", check=2)
