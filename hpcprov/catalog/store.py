@@ -57,7 +57,8 @@ def place_of(store: Store, environ: Mapping[str, str]) -> str:
 def opened(path: str) -> tuple[sqlite3.Connection, str | None]:
     """A connection to the catalog at `path`, and what is to be told when it is another one."""
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        _make(os.path.dirname(os.path.dirname(path)))
+        _make(os.path.dirname(path))
         if os.path.islink(path):
             raise OSError(None, "it is a link")
     except OSError as error:
@@ -74,6 +75,12 @@ def opened(path: str) -> tuple[sqlite3.Connection, str | None]:
         return _open(path), f"{path} was damaged, and is made again from the records"
     except (sqlite3.DatabaseError, Newer) as error:
         return private(None), f"{path} cannot be written ({error}): an index is kept in memory instead"
+
+
+def _make(directory: str) -> None:
+    """Make a directory in one that is there. Raises OSError."""
+    if not os.path.isdir(directory):
+        os.mkdir(directory, mode=0o700)
 
 
 def private(path: str | None) -> sqlite3.Connection:
