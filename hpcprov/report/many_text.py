@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HEADS = ("Run", "Name", "Status", "Start (UTC)", "Took", "Ranks", "Command")
 WIDEST = (44, 24, 13, 19, 12, 7, 80)
-LONGEST = 400
+LONGEST, LONGEST_NAME = 400, 80
 
 
 def render(summaries: Sequence[dict[str, Any]], *, title: str, form: str) -> str:
@@ -39,8 +39,8 @@ def _cells(told: dict[str, Any]) -> tuple[str, ...]:
     seconds = number(told["duration_s"])
     return (
         str(told["id"]),
-        str(told["name"] or ""),
-        str(told["status"]),
+        brief(str(told["name"] or ""), LONGEST_NAME),
+        brief(str(told["status"]), LONGEST_NAME),
         utc(told["start"]).removesuffix(" UTC") if told["start"] else "",
         took(seconds) if seconds is not None else "",
         str(told["ranks"]) if told["kind"] == "command" else "",
