@@ -55,6 +55,7 @@ def compare(catalog: Catalog, args: argparse.Namespace) -> dict[str, Any]:
     from hpcprov.commands.why_found import Looking, side
 
     one, other = side(catalog, args.first), side(catalog, args.second)
-    if one.run == other.run and one.artifact is None and other.artifact is None:
-        raise HpcprovError(f"{args.first!a} and {args.second!a} are one run: {one.run}", hint="name two runs")
+    if one.run == other.run:
+        hint = "name two runs; `hpcprov hash` compares the values of any data"
+        raise HpcprovError(f"{args.first!a} and {args.second!a} are of one run: {one.run}", hint=hint)
     return Looking(catalog, depth=args.depth, reads=not args.records_only).compare(one, other)

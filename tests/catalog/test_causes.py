@@ -141,6 +141,11 @@ CASES: dict[str, tuple[Launch, Launch, list[str]]] = {
         observed(launch(), code=[{"path": "/runs/one/a.py", "sha256": B}]),
         [f"script a.py: sha256:{A[:12]} -> {B[:12]}"],
     ),
+    "snakefile": (
+        launch().fact("workflow", {"snakefile": {"path": "/runs/one/Snakefile", "sha256": A}}),
+        launch().fact("workflow", {"snakefile": {"path": "/runs/one/Snakefile", "sha256": B}}),
+        [f"script Snakefile: sha256:{A[:12]} -> {B[:12]}"],
+    ),
     "library": (
         software(libraries=[{"path": "/l/libm.so.6", "build_id": "aa"}]),
         software(libraries=[{"path": "/k/libm.so.6", "build_id": "bb"}]), ["library libm.so: build id aa -> bb"],

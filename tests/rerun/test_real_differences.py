@@ -160,7 +160,7 @@ def test_an_image_is_named_in_one_line(site: Site) -> None:
 
 def test_answers_that_are_no_comparison(site: Site) -> None:
     first = site.run("--", "true")["run"]["id"]
-    assert "are one run" in site.call(site.launcher, "why", first, "last", check=2).stderr
+    assert "are of one run" in site.call(site.launcher, "why", first, "last", check=2).stderr
     assert "no run" in site.call(site.launcher, "why", "nonesuch", "last", check=2).stderr
     assert "no run is known to have made" in site.call(site.launcher, "why", "./x", "last", check=2).stderr
     second = site.run("--", "true")["run"]["id"]

@@ -84,13 +84,18 @@ def _changes(git: dict[str, Any]) -> str:
 
 
 def scripts(record: Record) -> dict[str, str]:
-    """Digests of the files of code, by their paths as seen from the working directory."""
+    """Digests of the files of code, and of a workflow's own, by their paths as seen from the working directory."""
     found: dict[str, str] = {}
     for fact in values(record, "code"):
         script = part(fact, "script")
         path, digest = text(script, "path"), text(script, "sha256")
         if path and digest and digest not in _programs(record):
             found[near(path, record)] = digest
+    for fact in values(record, "workflow"):
+        for one in (part(fact, "snakefile"), *items(fact, "included"), *items(part(fact, "config"), "files")):
+            path, digest = text(one, "path"), text(one, "sha256")
+            if path and digest:
+                found[near(path, record)] = digest
     seen = record.get("observation")
     found |= {near(row["path"], record): row["sha256"] for row in (seen["code"] if seen else []) if row["sha256"]}
     return found
