@@ -84,10 +84,16 @@ class Run:
 
     @property
     def record(self) -> Record | None:
-        """The record, when the block has ended and was a run of its own."""
+        """The record of the run that the block is; what is known of it by now as long as that goes on, and where the
+        block is only a part of it. None where nothing is recorded."""
         from hpcprov.tracking.record import Record
 
-        found = self.launch.record() if self.launch is not None else None
+        found = None
+        with sheltered("the record of a run"):
+            if self.launch is not None:
+                found = self.launch.record()
+            elif self.step is not None:
+                found = self.step.recorder.record()
         return None if found is None else Record(found)
 
     def input(self, thing: Any, name: str | None = None) -> None:

@@ -21,7 +21,7 @@ from hpcprov.agent.journal import Journal
 from hpcprov.capture import redact
 from hpcprov.merge import publish
 from hpcprov.record import layout
-from hpcprov.record.errors import HpcprovError, NoStore
+from hpcprov.record.errors import NoStore, NoSuchRun
 from hpcprov.tracking import agents
 
 if TYPE_CHECKING:
@@ -71,15 +71,20 @@ class Launch:
         elif self.place.size == 1:
             publish.merge_run(self.store, self.id, log=self.log)
 
-    def record(self) -> dict[str, Any] | None:
-        """The record, when it has been made."""
+    def record(self) -> dict[str, Any]:
+        """The record; as long as it has not been made, since other ranks go on, what is known by now. Raises OSError,
+        HpcprovError."""
         from hpcprov.merge.find import find_record
 
-        try:
+        for _ in range(2):  # it may be made right now
             directory = find_record(self.store, self.id)
-            return None if directory is None else publish.refresh(self.store, directory)
-        except (OSError, HpcprovError):
-            return None
+            if directory is not None:
+                return publish.refresh(self.store, directory)
+            try:
+                return known(self.store.run(self.id), self.id)
+            except FileNotFoundError:
+                continue
+        raise NoSuchRun(f"{self.id} has neither a record nor logs")
 
     def _start(self, declared: dict[str, Any]) -> dict[str, Any]:
         place = self.place
@@ -98,6 +103,14 @@ class Launch:
         words = {"argv": redact.scrub_argv(sys.orig_argv or sys.argv), "cwd": os.getcwd(), "hpcprov": __version__}
         nodes = {"nodes": place.nodes, "clock": "CLOCK_REALTIME"}
         return process | where | sizes | options | who | words | nodes | declared
+
+
+def known(directory: str, run_id: str) -> dict[str, Any]:
+    """What the logs tell by now of a run that goes on, as a record. Raises OSError."""
+    from hpcprov.merge.groups import Group
+    from hpcprov.merge.read import read_run
+
+    return publish.compose(Group(read_run(directory)), run_id=run_id, over=False)
 
 
 def store_of(environ: Mapping[str, str], cwd: str) -> Store:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hpcprov.record.artifact import BLANK, MEMORY
 from hpcprov.record.errors import HpcprovError
 from hpcprov.tracking.files import GENERATED, Touched
+from hpcprov.tracking.launch import known
 from hpcprov.tracking.pen import Pen
 
 if TYPE_CHECKING:
@@ -150,6 +151,11 @@ class Recorder:
 
     def flush(self) -> None:
         self.pen.flush()
+
+    def record(self) -> dict[str, Any]:
+        """What is known of the run by now, as a record. Raises OSError."""
+        self.flush()
+        return known(os.path.dirname(self.journal.path), self.run_id)
 
     def end(self) -> None:
         """Write what waits, and how the files are by now that were written."""

@@ -28,7 +28,9 @@ def test_a_block_within_a_run_is_a_step_of_it(going: Going) -> None:
     assert inner["parent"] == step["id"]
     assert [path.partition("#")[0] for path in step["used"]] == [os.path.abspath("in.txt"), "memory:weights"]
     assert [path.partition("#")[0] for path in step["generated"]] == ["memory:result", os.path.abspath("out.npy")]
-    assert (run.id, run.record) == ("r1", None)
+    assert run.id == "r1"
+    assert run.record is not None
+    assert (run.record.status, run.record.steps[0].name) == ("running", "calibrate")
     declared = {
         role: [p for one in going.artifacts(role).values() for p in one["declared"]] for role in ("used", "generated")
     }

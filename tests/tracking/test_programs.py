@@ -240,6 +240,7 @@ with hpcprov.run("ranks") as run:
     hpcprov.track(lambda rank: None, name="own")(os.environ["PMI_RANK"])
 with hpcprov.run("again") as again:
     pass
+assert run.record.id == run.id and run.record.status in ("running", "completed")
 print(run.id, again.id)
 """
 
