@@ -18,6 +18,7 @@ import os
 from hpcprov.record import ranges, wording
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.text import printable
+from hpcprov.report.told import bytes_of, took
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ FILTERS: dict[str, Any] = {
     "utc": utc,
     "short": short,
     "cut": cut,
-    "duration": wording.duration,
-    "size": wording.size,
+    "duration": took,
+    "size": bytes_of,
     "count": wording.count,
     "words": wording.words,
     "ranks": ranges.text,

@@ -6,6 +6,7 @@ html = render(record, directory="/scratch/ada/.hpcprov/records/2026/11/21/x", pa
 from __future__ import annotations
 
 from hpcprov.report import artifacts, ask, code, nodes, parts, programs, sealing, software, summary, trouble
+from hpcprov.report.counted import logs
 from hpcprov.report.curves import curves
 from hpcprov.report.output import output
 from hpcprov.report.page import compose
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from hpcprov.catalog.graph import Graph
     from hpcprov.record.model import Record
+
+MOST_LOGS = 50  # of Darshan's
 
 
 def render(
@@ -59,6 +62,7 @@ def values(
         "timeline": timeline(record),
         "steps": steps(record),
         "curves": curves(record),
+        "darshan": logs(record)[:MOST_LOGS],
         "outputs": artifacts.artifacts(record, "generated"),
         "inputs": artifacts.artifacts(record, "used"),
         "parts": parts.runs(record, known),

@@ -85,6 +85,17 @@ FACTS: dict[str, Any] = {
             }
         ],
     },
+    "darshan": {
+        "logs": [
+            {
+                "log": "/logs/ada_solve.darshan",
+                "processes": 3,
+                "files": [
+                    {"modules": {"POSIX": {"bytes_read": 4_200_000, "bytes_written": 7}, "MPI-IO": {"bytes_read": 1}}}
+                ],
+            }
+        ]
+    },
     "resources": {"cpu": 4.9, "read": 5_000_000, "write": 7_000_000, "rss": 3_000_000, "series": SERIES},
 }
 

@@ -8,7 +8,20 @@ from typing import Any
 
 import pytest
 
-from hpcprov.report import artifacts, ask, code, nodes, programs, sealing, software, steps, summary, told, trouble
+from hpcprov.report import (
+    artifacts,
+    ask,
+    code,
+    counted,
+    nodes,
+    programs,
+    sealing,
+    software,
+    steps,
+    summary,
+    told,
+    trouble,
+)
 from hpcprov.report.curves import curves
 from hpcprov.report.timeline import timeline
 from report.rich import DIGEST, rich
@@ -148,6 +161,18 @@ def test_curves_of_few_nodes(record: dict[str, Any]) -> None:
     # The first amount came up before there was a sample: the curve begins at that sample, as a step.
     assert cores["lines"][0].split()[0] == f"{0.1 / 4.1 * 600:.1f},36.0"
     assert dict(found["totals"])["CPU time"] == "9.8 s"
+
+
+def test_what_darshan_counted(record: dict[str, Any]) -> None:
+    (log,) = counted.logs(record)
+    assert log == {
+        "log": "ada_solve.darshan",
+        "files": 1,
+        "read": 4_200_000,
+        "written": 7,
+        "processes": 3,
+        "other": False,
+    }
 
 
 def test_curves_of_many_nodes_are_a_band() -> None:
