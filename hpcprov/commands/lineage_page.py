@@ -55,7 +55,8 @@ class _Page:
     def __init__(self, graph: Graph, screen: Screen, cwd: str) -> None:
         self.graph, self.screen = graph, screen
         self.cwd = cwd.rstrip("/") + "/"
-        self.seen: dict[str, str] = {}  # nodes by id, with the path that they were shown with
+        self.seen: set[tuple[str, str]] = set()  # nodes by id and path: equal values at another path have other makers
+        self.first: dict[str, str] = {}  # the path that a node was shown with first
 
     def from_start(self, node: Node, up: bool, down: bool) -> Iterator[str]:
         """What led to a node, and what came of it."""
@@ -85,35 +86,37 @@ class _Page:
             yield from self.tree(self.graph.nodes[edge["to"]], edge, "up")
         onwards = [edge for edge in made if uses[edge["to"]] - parts] if down else []
         for edge in onwards:
-            self.seen.pop(edge["to"])
+            self.seen.discard((edge["to"], self._path(self.graph.nodes[edge["to"]], edge)))
             yield ""
             yield from self.tree(self.graph.nodes[edge["to"]], edge, "down")
 
     def tree(self, start: Node, via: Edge | None, way: str) -> Iterator[str]:
         """A node and everything on one way from it. `via`: the edge by which it was reached."""
-        waiting = [(start, via, "", "")]
+        waiting = [(start, via, "", "", "")]
         while waiting:
-            node, edge, first, rest = waiting.pop()
-            branches = self._next(node, edge, way) if node["id"] not in self.seen else []
-            lines = [*self._lines(node, edge, way, bool(branches), len(rest))]
+            node, edge, first, rest, beside = waiting.pop()
+            here = (node["id"], self._path(node, edge))
+            branches = self._next(node, edge, way) if here not in self.seen else []
+            lines = [*self._lines(node, edge, way, bool(branches), len(rest), beside)]
             yield f"{first}{lines[0] if first == rest else lines[0].removeprefix(BAR)}"
             yield from (f"{rest}{line}" for line in lines[1:])
-            self.seen.setdefault(node["id"], self._path(node, edge))
+            self.seen.add(here)
+            self.first.setdefault(*here)
             if len(branches) == 1:
-                waiting.append((self._other(branches[0], way), branches[0], rest, rest))
+                waiting.append((self._other(branches[0], way), branches[0], rest, rest, here[1]))
                 continue
             shown = self._chosen(branches, way)
             for number, one in reversed([*enumerate(shown)]):
                 ends = number == len(branches) - 1
                 marks = ("└─ ", "   ") if ends else ("├─ ", "│  ")
-                waiting.append((self._other(one, way), one, rest + marks[0], rest + marks[1]))
+                waiting.append((self._other(one, way), one, rest + marks[0], rest + marks[1], here[1]))
             if len(shown) < len(branches):
                 more = {"id": "", "kind": "more", "number": len(branches) - len(shown)}
-                waiting.insert(len(waiting) - len(shown), (more, None, f"{rest}└─ ", rest))
+                waiting.insert(len(waiting) - len(shown), (more, None, f"{rest}└─ ", rest, ""))
 
     def _branches(self, node: Node, way: str) -> Iterator[str]:
         """The trees of all that is next to a start."""
-        self.seen[node["id"]] = self._path(node, None)
+        self.seen.add((node["id"], self._path(node, None)))
         branches = self._next(node, None, way)
         for edge in branches:
             yield from (f"  {line}" for line in self.tree(self._other(edge, way), edge, way))
@@ -129,7 +132,19 @@ class _Page:
             return [edge for edge in edges if edge["role"] == ("used" if way == "up" else "generated")]
         if way == "up" and via is not None and via["role"] == "used" and via["join"] == "record":
             edges = [edge for edge in edges if edge["role"] != "generated"]  # equal values that others made later
-        return [edge for edge in edges if self._other(edge, way)["id"] != (via or {}).get(ENDS[way])]
+        edges = [edge for edge in edges if self._other(edge, way)["id"] != (via or {}).get(ENDS[way])]
+        return self._here(edges, self._path(node, via), way)
+
+    def _here(self, edges: list[Edge], path: str, way: str) -> list[Edge]:
+        """Of equal values at several paths what concerns this one: its makers, unless they made it elsewhere only; its
+        users, and those of a path where no run has made it."""
+        made = {edge["path"] for edge in edges if edge["role"] == "generated"}
+        if way == "up":
+            return [edge for edge in edges if edge["role"] != "generated" or path not in made or edge["path"] == path]
+        made = {
+            edge["path"] for user in edges for edge in self.graph.above(user["from"]) if edge["role"] == "generated"
+        }
+        return [edge for edge in edges if edge["role"] != "used" or edge["path"] == path or edge["path"] not in made]
 
     def _chosen(self, branches: list[Edge], way: str) -> list[Edge]:
         """Of many branches those that lead further; those that end soon are shown first."""
@@ -145,25 +160,26 @@ class _Page:
     def _users(self, data: str) -> set[str]:
         return {edge["to"] for edge in self.graph.below(data) if edge["role"] == "used"}
 
-    def _lines(self, node: Node, via: Edge | None, way: str, goes_on: bool, column: int) -> Iterator[str]:
+    def _lines(self, node: Node, via: Edge | None, way: str, goes_on: bool, column: int, beside: str) -> Iterator[str]:
         width = max(NARROWEST, self.screen.width - column)
         if node["kind"] == "more":
             yield self.screen.paint(f"... and {node['number']:,} more (--format json has all)", "dim")
         elif node["kind"] == "run":
             bar = BAR if goes_on else " " * len(BAR)
-            known = node["id"] in self.seen
-            yield from (f"{bar}{line}" for line in self._run(node, via, way, known, width - 2))
+            known = (node["id"], self._path(node, via)) in self.seen
+            yield from (f"{bar}{line}" for line in self._run(node, via, way, known, width - 2, beside))
         else:
             yield from self._data(node, via, way, width)
 
     def _head(self, node: Node) -> Iterator[str]:
         if node["kind"] == "run":
-            yield from self._run(node, None, "", False, self.screen.width)
+            yield from self._run(node, None, "", False, self.screen.width, "")
         else:
             yield self._artifact(node, node["path"], "", self.screen.width)
 
-    def _run(self, node: Node, via: Edge | None, way: str, known: bool, width: int) -> Iterator[str]:
-        """`made by stats  20261121T142202Z-fbc23895  completed  2026-11-21 14:22:02`, and its command below."""
+    def _run(self, node: Node, via: Edge | None, way: str, known: bool, width: int, beside: str) -> Iterator[str]:
+        """`made by stats  20261121T142202Z-fbc23895  completed  2026-11-21 14:22:02`, and its command below.
+        `beside`: the path of the data that it stands beside."""
         name = cut(node["name"], 24) if node.get("name") else ""
         verb = {"up": "made by ", "down": "used by ", "": ""}[way]
         told = [verb + name if name else f"{verb}{printable(node['run'])}", printable(node["run"]) if name else ""]
@@ -173,8 +189,7 @@ class _Page:
         told += [self.screen.status(printable(str(node.get("status") or "?"))), when(node.get("start"))]
         yield "  ".join(filter(None, told))
         path = (via or {}).get("path")
-        data = self.graph.nodes.get((via or {}).get("to" if way == "up" else "from", ""), {})
-        if way and path is not None and data and path != data.get("path"):
+        if path is not None and beside not in ("", path):
             yield self.screen.paint(f"  as {end_of(self._below(path), width - 5)}", "dim")
         yield self.screen.paint(f"  {cut(words(node.get('argv') or None), width - 2)}", "dim")
         if node.get("image"):
@@ -185,14 +200,13 @@ class _Page:
         relation = RELATIONS.get(((via or {}).get("role", ""), way))
         if relation is not None:
             yield self.screen.paint(f"{relation}{_fields(via or {}, way)}", "dim")
-        shown = self.seen.get(node["id"])
+        known, first = (node["id"], path) in self.seen, self.first.get(node["id"], path)
         tail = JOINED.get((via or {}).get("join", ""), "") if (via or {}).get("role") == "used" else ""
-        if shown is not None:
-            yield self._artifact(node, path, "(above)", width)
-            if shown != path:
-                yield self.screen.paint(f"  the same values as {end_of(self._below(shown), width - 21)}", "dim")
+        yield self._artifact(node, path, "(above)" if known else tail, width)
+        if known:
             return
-        yield self._artifact(node, path, tail, width)
+        if first != path:
+            yield self.screen.paint(f"  the same values as {end_of(self._below(first), width - 21)}", "dim")
         if node.get("others"):
             yield self.screen.paint(f"  {count(node['others'], 'other run')} made the same", "dim")
         if not self._next(node, via, way):
@@ -209,7 +223,8 @@ class _Page:
         return f"{self.screen.paint(name, 'bold')}  {self.screen.paint(told, 'dim')}"
 
     def _path(self, node: Node, via: Edge | None) -> str:
-        return str((via or {}).get("path") or node.get("path") or "")
+        """Where data lies that was reached by an edge; a run has none."""
+        return "" if node["kind"] != "data" else str((via or {}).get("path") or node.get("path") or "")
 
     def _below(self, path: str) -> str:
         return path.removeprefix(self.cwd) or path

@@ -56,8 +56,11 @@ def test_equal_values_elsewhere_say_where() -> None:
         World().run("copy", 1).used("/raw", "1").made("/d/mine", "1").run("b", 2).used("/d/mine", "1").made("/d/y", "2")
     )
     found = lines(world, "b", "generated", "/d/y")
-    assert found[-2].startswith("/raw") and found[-2].endswith("(above)")
-    assert found[-1] == "  the same values as mine"
+    assert found[-3].startswith("/raw  ") and "made by copy" in found[4]
+    assert found[-2:] == ["  the same values as mine", "  no run is known to have made it"]
+    start = Start(versions=[world.of_run("b", "used", "/d/mine")])
+    below = render(lineage(world, start, up=False, down=True), PLAIN, "/d", up=False, down=True)
+    assert "as /raw" in "\n".join(below)
 
 
 @pytest.mark.parametrize(
