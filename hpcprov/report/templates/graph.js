@@ -15,7 +15,9 @@ for (const graph of document.querySelectorAll(".graph")) {
 
   // Moving: the view box is what is seen.
   const size = () => [frame.clientWidth, frame.clientHeight];
+  let printing = false;
   const show = (loose = 400) => {
+    if (printing) return;
     const [w, h] = size(), seen = [w / view.scale, h / view.scale];
     for (const [axis, all, part] of [["x", width, seen[0]], ["y", height, seen[1]]]) {
       const slack = Math.min(part * 0.6, loose / view.scale);
@@ -212,7 +214,7 @@ for (const graph of document.querySelectorAll(".graph")) {
   });
 
   addEventListener("resize", () => show());
-  addEventListener("beforeprint", () => { close(); frame.style.height = ""; svg.setAttribute("viewBox", "0 0 " + width + " " + height); });
-  addEventListener("afterprint", begin);
+  addEventListener("beforeprint", () => { close(); printing = true; frame.style.height = ""; svg.setAttribute("viewBox", "0 0 " + width + " " + height); });
+  addEventListener("afterprint", () => { printing = false; begin(); });
   begin();
 }
