@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import time
 
-from hpcprov.catalog.reading import stamp_of
 from hpcprov.merge import find
 from hpcprov.record import layout
 
@@ -40,12 +39,11 @@ def settled(changed: int, *, local: bool) -> int:
     return changed if time.time_ns() - changed > TICK[local] else 0
 
 
-def places(store: Store, day: str) -> dict[str, str]:
-    """The stamps of the records of a day, by their places in the store."""
-    directory = os.path.join(store.records, day)
+def places(store: Store, day: str) -> list[str]:
+    """The places in the store of the records of a day."""
     try:
-        with os.scandir(directory) as entries:
+        with os.scandir(os.path.join(store.records, day)) as entries:
             names = sorted(e.name for e in entries if layout.is_run_id(e.name) and e.is_dir(follow_symlinks=False))
     except OSError:
-        return {}
-    return {f"records/{day}/{name}": stamp_of(os.path.join(directory, name)) for name in names}
+        return []
+    return [f"records/{day}/{name}" for name in names]

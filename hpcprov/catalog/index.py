@@ -128,7 +128,11 @@ class Index:
     def _changes_of(self, day: str) -> tuple[dict[str, None], list[str]]:
         """Places to be read, and places that are gone."""
         known, now = self._places(day), days.places(self.store, day)
-        return dict.fromkeys(place for place in now if known.get(place) != now[place]), [*known.keys() - now.keys()]
+        changed = (place for place in now if place not in known or known[place] != self._stamp(place))
+        return dict.fromkeys(changed), [*known.keys() - set(now)]
+
+    def _stamp(self, place: str) -> str:
+        return stamp_of(os.path.join(self.store.root, place))
 
     def _changed(self, listed: Iterable[str]) -> Iterator[str]:
         """Places of days that have not changed, and whose records have: those that are looked at all the same."""
@@ -136,7 +140,7 @@ class Index:
         newest = f"SELECT place, stamp, day FROM runs ORDER BY began DESC, id DESC LIMIT {NEWEST}"
         unread = "SELECT place, stamp, day FROM unread"
         for place, stamp, day in [row for asked in (newest, unread) for row in self.connection.execute(asked)]:
-            if day not in done and stamp_of(os.path.join(self.store.root, place)) != stamp:
+            if day not in done and self._stamp(place) != stamp:
                 yield place
         young = "SELECT place, logs FROM runs, summaries WHERE run = number AND made > ? ORDER BY made DESC LIMIT ?"
         for place, logs in self.connection.execute(young, (int(time.time()) - YOUNG, NEWEST)).fetchall():

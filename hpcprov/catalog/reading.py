@@ -104,11 +104,14 @@ def has_late_frames(directory: str, sealed: Mapping[str, int]) -> bool:
 
 
 def _content(path: str) -> tuple[bytes, str, int]:
-    with open(os.open(path, FLAGS), "rb") as file:
-        facts = os.fstat(file.fileno())
+    fd = os.open(path, FLAGS)
+    try:
+        facts = os.fstat(fd)
         if not stat.S_ISREG(facts.st_mode):
             raise OSError(None, "is no regular file")
-        return file.read(model.SIZE_LIMIT), _stamp(facts), int(facts.st_mtime)
+        return os.read(fd, min(facts.st_size, model.SIZE_LIMIT)), _stamp(facts), int(facts.st_mtime)
+    finally:
+        os.close(fd)
 
 
 def _stamp(facts: os.stat_result) -> str:
