@@ -14,7 +14,8 @@ import argparse
 import json
 
 from hpcprov.commands import why_page
-from hpcprov.commands.choose import HELP, tell
+from hpcprov.commands.choose import HELP
+from hpcprov.commands.roots import add_roots, catalog_of
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -32,19 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("second", metavar="B", help="the same")
     parser.add_argument("--depth", metavar="N", type=int, default=5, help="follow at most N runs upwards (default: 5)")
     parser.add_argument("--records-only", action="store_true", help="read no data, only what was recorded")
-    parser.add_argument("--root", metavar="DIR", action="append", help="a .hpcprov directory to look in; repeatable")
+    add_roots(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare two runs; the exit status."""
-    from hpcprov.catalog import open_catalog
-    from hpcprov.commands.choose import store_here
-
-    roots = args.root or [store_here().root]
-    with open_catalog(roots) as catalog:
-        for problem in catalog.problems:
-            tell(problem)
+    with catalog_of(args.root) as catalog:
         found = compare(catalog, args)
     print(json.dumps(found, indent=1) if args.json else "\n".join(why_page.render(found)))
     return 0 if found["same"] else 1
