@@ -44,7 +44,7 @@ REPEATED = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hpcprov find`."""
-    parser.add_argument("what", metavar="WHAT", nargs="*", help="a digest, a path or a glob: any of them will do")
+    parser.add_argument("what", metavar="WHAT", nargs="*", help="digests, any of them, and paths or globs, any of them")
     parser.add_argument(
         "--digest", metavar="DIGEST", action="append", default=[], help="as WHAT, never taken for a path"
     )
