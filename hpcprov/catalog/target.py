@@ -178,13 +178,14 @@ def _of_digest(look: TableLookups, text: str) -> Start:
 
 
 def _with_digest(look: TableLookups, digest: str, by: str) -> Start:
-    """The newest that was generated with a digest, else the first that was used."""
+    """The newest version that was generated with a digest, and the first that was used: values are older than copies."""
     versions = look.latest(by, digest, "") if by != "field" else []
     versions = versions or [version for _, version in look.found(by, [digest], "generated", MOST_VERSIONS)]
-    versions = sorted(versions, key=lambda version: version.began, reverse=True)
-    used = [] if versions else [version for _, version in look.found(by, [digest], "used", MOST_VERSIONS)]
-    chosen = [*versions, *sorted(used, key=lambda version: version.began)][0]
+    made = sorted(versions, key=lambda version: version.began, reverse=True)[:1]
+    used = [version for _, version in look.found(by, [digest], "used", MOST_VERSIONS)]
+    first = sorted(used, key=lambda version: version.began)[:1]
     if by != "field":
-        return Start(versions=[chosen])
+        return Start(versions=[*made, *first])
+    chosen = [*made, *first][0]
     path = next(one.path for one in look.fields([chosen])[chosen.number] if one.signature == digest)
     return Start(versions=[chosen], field=(path, digest))

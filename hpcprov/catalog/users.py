@@ -22,8 +22,8 @@ def find_users(look: Lookups, made: list[Version], most: int) -> tuple[list[Made
     found, more = _candidates(look, made, most)
     began: dict[str, str] = {}
     for version in made:
-        if version.role == "generated":
-            began[version.key] = min(began.get(version.key, version.began), version.began)
+        since = version.began if version.role == "generated" else ""  # values that were used were there before
+        began[version.key] = min(began.get(version.key, since), since)
     keys = {version.key for version in made}
 
     def is_later(version: Version, key: str) -> bool:

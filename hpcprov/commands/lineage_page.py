@@ -12,6 +12,7 @@ already is named again, and not followed again.
 from __future__ import annotations
 
 from hpcprov.commands.artifact_page import end_of, short
+from hpcprov.commands.lineage_words import ENDS, JOINED, NOTHING, OPEN, RELATIONS, TITLES, fields_of
 from hpcprov.commands.screen import count, cut, size, when, words
 from hpcprov.record.text import printable
 
@@ -25,18 +26,6 @@ if TYPE_CHECKING:
 MOST_BRANCHES = 12
 BAR = "│ "  # before a run from which the tree goes on
 NARROWEST = 32  # columns that are left to a line, however far right it begins
-#: What is said of data that stands in another relation to what is above it than being used or made.
-RELATIONS = {
-    ("same values", "up"): "the same values, in",
-    ("same values", "down"): "the same values, in",
-    ("changed", "up"): "before it was changed outside of any recorded run:",
-    ("changed", "down"): "as it was changed outside of any recorded run:",
-    ("holds", "up"): "made as a part of",
-    ("holds", "down"): "a part of it:",
-    ("part of", "up"): "a part of it:",
-    ("part of", "down"): "used as a part of",
-}
-JOINED = {"bytes": "by equal bytes", "path": "by path and time"}
 
 
 def render(graph: Graph, screen: Screen, cwd: str, *, up: bool, down: bool) -> list[str]:
@@ -199,7 +188,7 @@ class _Page:
         path = self._path(node, via)
         relation = RELATIONS.get(((via or {}).get("role", ""), way))
         if relation is not None:
-            yield self.screen.paint(f"{relation}{_fields(via or {}, way)}", "dim")
+            yield self.screen.paint(f"{relation}{fields_of(via or {}, way)}", "dim")
         known, first = (node["id"], path) in self.seen, self.first.get(node["id"], path)
         tail = JOINED.get((via or {}).get("join", ""), "") if (via or {}).get("role") == "used" else ""
         yield self._artifact(node, path, "(above)" if known else tail, width)
@@ -228,27 +217,3 @@ class _Page:
 
     def _below(self, path: str) -> str:
         return path.removeprefix(self.cwd) or path
-
-
-ENDS = {"up": "to", "down": "from"}
-OPEN = "not followed further"
-NOTHING = {
-    ("data", "up"): "no run is known to have made it",
-    ("data", "down"): "no run is known to have used it",
-    ("run", "up"): "it is not known to have used anything",
-    ("run", "down"): "it is not known to have generated anything",
-}
-TITLES = {
-    ("data", "up"): "where it came from",
-    ("data", "down"): "what came of it",
-    ("run", "up"): "what it used",
-    ("run", "down"): "what it generated",
-}
-
-
-def _fields(via: Edge, way: str) -> str:
-    """` field max_depth of`: which fields are equal."""
-    pairs = via.get("fields") or []
-    names = [printable(pair[0 if way == "up" else 1]) or "the array" for pair in pairs[:3]]
-    more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
-    return f" field{'s' if len(pairs) > 1 else ''} {', '.join(names)}{more} of" if names else ""

@@ -178,3 +178,13 @@ def test_upstream_says_of_each_generation_what_is_as_it_was(store: Store, call: 
     (tmp_path / "mid").unlink()
     assert told() == (1, [("OK", "end"), ("MISSING", "mid"), ("CHANGED", "raw")])
     assert call("verify", "--all", "--upstream")[0] == 2
+
+
+def test_of_values_all_users_are_told_also_those_before_the_last_copy(store: Store, call: Call) -> None:
+    ran(store, "early", day(1), artifact("used", "/data/raw", "1"))
+    ran(store, "copy", day(2), artifact("used", "/data/raw", "1"), artifact("generated", "/data/mine", "1"))
+    ran(store, "late", day(3), artifact("used", "/data/mine", "1"))
+    _, out, _ = call("lineage", "hpcprov1:" + digest("1"), "--down")
+    assert [f"used by {name}" in out for name in ("early", "copy", "late")] == [True] * 3
+    _, out, _ = call("lineage", "/data/mine", "--down")
+    assert [f"used by {name}" in out for name in ("early", "late")] == [False, True]
