@@ -15,7 +15,7 @@ from collections import Counter
 
 from hpcprov.catalog.graph import Graph
 from hpcprov.record.wording import count
-from hpcprov.report.layered import layers_of
+from hpcprov.report.layers import layers_of
 from hpcprov.report.told import number
 
 TYPE_CHECKING = False

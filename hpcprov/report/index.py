@@ -9,18 +9,15 @@ when they are complete. Only pages of ours are replaced, and nothing is written 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import re
 from calendar import timegm
 from itertools import islice
-from urllib.parse import quote
 
 from hpcprov import __version__
-from hpcprov.record.errors import HpcprovError
 from hpcprov.record.wording import count
 from hpcprov.report import assets
+from hpcprov.report.index_place import Place
 from hpcprov.report.page import SCRIPT, STYLE, compose
 from hpcprov.report.sessions import days_of, entry_of
 from hpcprov.report.summary import status
@@ -36,10 +33,6 @@ if TYPE_CHECKING:
     from hpcprov.report.sessions import Entry
 
 FIRST, UNDATED = "index.html", "undated"
-PAGE = re.compile(r"[0-9]{4}-[0-9]{2}\.html|undated\.html")
-MARK = b'<meta name="generator" content="hpcprov '
-MADE_FROM = re.compile(rb'data-made-from="([0-9a-f]{64})"')
-HEAD = 65_536
 MOST_LATEST = 10
 MOST_OF_A_MONTH = 4000
 
@@ -186,77 +179,3 @@ def _year(year: str, names: list[str], months: dict[str, Month]) -> dict[str, An
             for name in names
         ],
     }
-
-
-class Place:
-    """The directory of an index: only names in it are read and written, and no link is followed."""
-
-    def __init__(self, directory: str, *, force: bool) -> None:
-        self.directory, self.force = directory, force
-        self.names = set(os.listdir(directory))
-
-    def report(self, run_id: str) -> str | None:
-        """The address of a run's own report, if it lies here."""
-        name = f"report-{run_id}.html"
-        return quote(name) if name in self.names else None
-
-    def made_from(self, name: str) -> str | None:
-        """The digest that a page bears."""
-        found = MADE_FROM.search(self._head(name))
-        return found[1].decode() if found else None
-
-    def put(self, name: str, text: str) -> bool:
-        """Give a page its content, by one rename; is it another one than before? Raises HpcprovError when the name is
-        taken by what is no page of ours."""
-        data = text.encode("utf-8", "backslashreplace")
-        if self._same(name, data):
-            return False
-        if name in self.names and not self.force and MARK not in self._head(name):
-            raise HpcprovError(
-                f"{os.path.join(self.directory, name)!a} is no page of an index", hint="--force overwrites it"
-            )
-        draft = os.path.join(self.directory, f".draft-{os.getpid()}-{os.urandom(6).hex()}")
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            with open(os.open(draft, flags, 0o666), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, os.path.join(self.directory, name))
-        except BaseException:
-            _forget(draft)
-            raise
-        return True
-
-    def remove_others(self, kept: set[str]) -> int:
-        """Remove pages of months that have no run any more; how many."""
-        old = [name for name in self.names if PAGE.fullmatch(name) and name not in kept and MARK in self._head(name)]
-        for name in old:
-            _forget(os.path.join(self.directory, name))
-        return len(old)
-
-    def _head(self, name: str) -> bytes:
-        return self._read(name, HEAD) or b""
-
-    def _same(self, name: str, data: bytes) -> bool:
-        return self._read(name, len(data) + 1) == data
-
-    def _read(self, name: str, most: int) -> bytes | None:
-        """The beginning of a regular file here; of a link, a pipe or nothing at all None."""
-        if name not in self.names:
-            return None
-        try:
-            fd = os.open(os.path.join(self.directory, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(fd, "rb") as file:
-                return file.read(most)
-        except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.EACCES):
-                return None
-            raise
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass

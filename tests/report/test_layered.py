@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hpcprov.report.layered import HEIGHT, WIDTH, Drawing, layers_of, place
+from hpcprov.report.layered import HEIGHT, WIDTH, Drawing, place
+from hpcprov.report.layers import layers_of
 from report.made import chain
 
 NAMES = [f"n{k}" for k in range(12)]
