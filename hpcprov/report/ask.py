@@ -5,6 +5,8 @@ ask(record)[0]  ->  ("hpcprov show 20261121T093000Z-1f2e3d4c", "the run on one s
 
 from __future__ import annotations
 
+from hpcprov.record.artifact import is_memory
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hpcprov.record.model import Record
@@ -16,8 +18,7 @@ def ask(record: Record) -> list[tuple[str, str]]:
 
     run = record["run"]
     name = run["id"]
-    made = next((one["path"] for one in record["artifacts"]["generated"] if one["state"] == "ok"), None)
-    used = next((one["path"] for one in record["artifacts"]["used"] if one["state"] == "ok"), None)
+    made, used = _signed(record, "generated"), _signed(record, "used")
     asks = [
         (f"hpcprov verify {name}", "is the data still what was recorded?", True),
         (f"hpcprov lineage {quote(made or '')}", "where an output comes from", made),
@@ -29,3 +30,9 @@ def ask(record: Record) -> list[tuple[str, str]]:
         (f"hpcprov show {name} --json", "the record itself", True),
     ]
     return [(command, text) for command, text, wanted in asks if wanted]
+
+
+def _signed(record: Record, role: str) -> str | None:
+    """The path of an input or output that was signed and lies in a file."""
+    paths = (one["path"] for one in record["artifacts"][role] if one["state"] == "ok")
+    return next((path for path in paths if not is_memory(path)), None)
