@@ -59,7 +59,8 @@ def _code(values: Values, mark: Mark, plain: Mark) -> str:
             return f"The code was {mark(place['path'])} at commit {mark(told['Commit'])} of {mark(where)}{state}."
     script = next((dict(place["rows"]) for place in values["code"]["places"] if place["label"] == "Script"), {})
     if "SHA-256" in script:
-        return f"The code was {mark(script.get('Path', ''))} (SHA-256 {mark(script['SHA-256'])}), under no version control."
+        path, digest = mark(script.get("Path", "")), mark(script["SHA-256"])
+        return f"The code was {path} (SHA-256 {digest}), in no repository that is known."
     return ""
 
 
