@@ -13,8 +13,8 @@ from hpcprov.record.shape import misfit
 from hpcprov.report import markdown, run, text
 from report.rich import rich
 
-ODD: list[Any] = [None, True, 0, -1, 10**30, 10**400, 1e308, float("nan"), float("inf"), "", "x", "\udcff", [], {}, [None]]
-ODD += [[[0, 0]], {"a": None}, [1, "a", {}], [[]], {"x": [{}]}]
+ODD: list[Any] = [None, True, 0, -1, 10**30, 10**400, 1e308, float("nan"), float("inf"), ""]
+ODD += ["x", "\udcff", [], {}, [None], [[0, 0]], {"a": None}, [1, "a", {}], [[]], {"x": [{}]}]
 FACTS: dict[str, Any] = {
     "workflow": {"engine": "snakemake", "counts": {"completed": 1}, "jobs": [{"rule": "a", "wildcards": {"x": "1"}}]},
     "job": {"job_name": "solve", "time_limit_s": 3600, "node_list": "n[0-1]"},
