@@ -24,6 +24,7 @@ HOT = 64
 COMMON = 16
 MOST_FIELDS = 64  # of one version, compared
 MOST_BELOW = 1000
+MOST_AROUND = 64
 
 
 class Made:
@@ -145,9 +146,9 @@ def _by_directory(look: Lookups, used: list[Version]) -> list[Made]:
 
 
 def above(path: str) -> list[str]:
-    """The directories around a path, the nearest first; not the root."""
-    found = []
-    while (cut := path.rfind("/")) > 0:
+    """The directories around a path, the nearest first, no more than anybody nests; not the root."""
+    found: list[str] = []
+    while (cut := path.rfind("/")) > 0 and len(found) < MOST_AROUND:
         path = path[:cut]
         found.append(path)
     return found

@@ -15,6 +15,7 @@ import stat
 
 from hpcprov.catalog.filters import DIGEST, FEWEST, digest_ranges, in_ranges
 from hpcprov.catalog.lineage import Start
+from hpcprov.catalog.makers import above
 from hpcprov.catalog.near import not_found
 from hpcprov.catalog.schema import told
 from hpcprov.record.errors import HpcprovError, NoSuchRun
@@ -148,10 +149,7 @@ CWDS = "SELECT DISTINCT directory FROM runs LIMIT ?"
 
 
 def _around(directory: str) -> list[str]:
-    found = [directory]
-    while (upper := os.path.dirname(found[-1])) != found[-1]:
-        found.append(upper)
-    return found
+    return [directory, *above(directory), "/"]
 
 
 def _of_digest(look: TableLookups, text: str) -> Start:
@@ -178,7 +176,7 @@ def _of_digest(look: TableLookups, text: str) -> Start:
 
 
 def _with_digest(look: TableLookups, digest: str, by: str) -> Start:
-    """The newest version that was generated with a digest, and the first that was used: values are older than copies."""
+    """The newest version that was generated with a digest, and the first that was used, which may be older."""
     versions = look.latest(by, digest, "") if by != "field" else []
     versions = versions or [version for _, version in look.found(by, [digest], "generated", MOST_VERSIONS)]
     made = sorted(versions, key=lambda version: version.began, reverse=True)[:1]

@@ -170,6 +170,11 @@ def test_a_run_that_began_after_the_user_had_ended_made_nothing_of_his() -> None
     assert ran(up(world, "b")) == {"b"} and ran(down(world, "a")) == {"a"}
 
 
+def test_a_path_with_a_million_directories_costs_little() -> None:
+    world = World().run("a", 1).made("/x", "1").run("b", 2).used("/d" * 500_000, "2").made("/y", "3")
+    assert ran(up(world, "b")) == {"b"} and ran(down(world, "a")) == {"a"}
+
+
 def test_depth_counts_runs() -> None:
     world = chain(6)
     assert ran(up(world, "r5", depth=2)) == {"r5", "r4", "r3"}
@@ -309,7 +314,7 @@ def makers_by_hand(world: World, used: Version) -> set[str]:
     return {max((g for g in made if g.path == path), key=lambda g: g.began).run for path in inside}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(histories())
 def test_every_ancestor_is_found_and_nothing_else(world: World) -> None:
     for run in world.known:
@@ -321,7 +326,7 @@ def test_every_ancestor_is_found_and_nothing_else(world: World) -> None:
         assert ran(up(world, run)) == wanted
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(histories())
 def test_downwards_are_the_same_links(world: World) -> None:
     """Who is found below a run is who would name one of its versions as what it used."""

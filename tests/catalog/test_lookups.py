@@ -63,7 +63,7 @@ def shape(look: object, start: Start) -> tuple[set[str], set[tuple[object, ...]]
     return set(graph.nodes), {(edge["from"], edge["to"], edge["role"], edge["join"]) for edge in graph.edges}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(histories())
 def test_tables_and_memory_agree(world: World) -> None:
     look = tables(world)
