@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from hpcprov.commands import expected
-from hpcprov.commands.choose import Run, tell
+from hpcprov.commands.choose import Run, tell, tell_unread
 from hpcprov.commands.expected import Expected
 from hpcprov.record import layout, model
 from hpcprov.record.artifact import BLANK, is_memory
@@ -65,6 +65,7 @@ def chain(target: str) -> list[Expected]:
     if not stores:
         raise HpcprovError(f"no .hpcprov of yours is here, above, or above {path!a}")
     with open_catalog([store.root for store in stores]) as catalog:
+        tell_unread(catalog.problems)
         start = catalog.start(target)
         start.notes = []  # what lies there is compared, not guessed from size and time
         graph = catalog.lineage(start)
@@ -110,11 +111,10 @@ def _links(graph: Graph) -> Iterator[tuple[int, str, str, str | None]]:
     seen = {*data}
     generation = 0
     while data or runs:
-        makers = [
-            edge for node in _same(graph, data, seen) for edge in graph.above(node) if edge["role"] == "generated"
-        ]
-        if generation == 0:
-            yield from ((0, edge["from"], "generated", edge["path"]) for edge in makers)
+        linked = _same(graph, data, seen)
+        makers = [edge for node in linked for edge in graph.above(node) if edge["role"] == "generated"]
+        told = linked if generation == 0 else linked[len(data) :]  # the others are told as what a run used
+        yield from ((generation, edge["from"], "generated", edge["path"]) for edge in makers if edge["to"] in told)
         runs = [run for run in dict.fromkeys([*runs, *(edge["from"] for edge in makers)]) if run not in seen]
         seen |= {*runs}
         generation += 1
