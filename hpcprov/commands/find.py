@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from itertools import chain
 
 from hpcprov.commands import screen as sight
 from hpcprov.commands.roots import add_roots, catalog_of
-from hpcprov.commands.runs import FEW, KINDS, NEWEST, limit, marked, moment, print_json, table, tell_forged
+from hpcprov.commands.runs import KINDS, NEWEST, Forged, limit, looked_at, marked, moment, print_json, table
 from hpcprov.merge.status import STATES
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.text import printable
@@ -77,21 +78,22 @@ def run(args: argparse.Namespace) -> int:
         raise HpcprovError("nothing to look for", hint="a digest, a path or an option; `hpcprov runs` lists all runs")
     most = args.limit or (None if args.json or not sys.stdout.isatty() else NEWEST)
     with catalog_of(args.root) as catalog:
-        found = catalog.runs(**filters, limit=most)
-        found = catalog.checked(found) if len(found) <= FEW else found
-        if not found:
+        found, forged = looked_at(catalog, most, filters), Forged()
+        first = next(found, None)
+        if first is None:
             return nothing(catalog, filters, json=args.json)
-        pairs = ((row, list(_matches(catalog, row, filters))) for row in found)
+        rows = forged.seen(chain([first], found))
+        pairs = ((row, list(_matches(catalog, row, filters))) for row in rows)
         if args.json:
             print_json(
                 row.summary | {"store": row.root, "matches": [one.as_json() for one in fit]} for row, fit in pairs
             )
         else:
             print("\n".join(_lines(list(pairs), screen, several=len(catalog.roots) > 1)))
-        more = catalog.count(**filters) - len(found) if most == len(found) and not args.limit else 0
-    tell_forged([row.id for row in found if row.sealed is False])
+        more = catalog.count(**filters) - most if most is not None and not args.limit else 0
     if more > 0:
         print(screen.paint(f"... and {sight.count(more, 'earlier run')}: --limit N", "dim"))
+    forged.tell()
     return 0
 
 

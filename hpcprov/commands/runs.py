@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from calendar import timegm
+from itertools import chain, islice
 
 from hpcprov.catalog import rows
 from hpcprov.commands import screen as sight
@@ -23,9 +24,11 @@ from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from hpcprov.catalog.found import RunRow
+    from hpcprov.catalog.query import Catalog
     from hpcprov.commands.choose import Run
 
 EXAMPLE = "hpcprov runs --since 7d --status failed --tag case=b1"
@@ -35,6 +38,7 @@ DATES = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %
 COLUMNS = ("RUN", "NAME", "STATUS", "START", "TOOK", "RANKS", "COMMAND")
 KINDS = ("command", *WHOLES)
 NEWEST = 50  # runs on a terminal when nothing is said
+LONGEST = 1000  # characters of a command that are looked at
 FEW = 1000  # runs whose records are looked at again before they are shown
 WIDEST = (44, 20, 13, 19, 12, 13)
 
@@ -66,17 +70,41 @@ def run(args: argparse.Namespace) -> int:
     screen, filters = sight.screen(os.environ), filters_of(args)
     most = args.limit or (None if args.all or args.json or not sys.stdout.isatty() else NEWEST)
     with catalog_of() as catalog:
-        found = catalog.runs(**filters, limit=most)
-        found = catalog.checked(found) if len(found) <= FEW else found
-        more = catalog.count(**filters) - most if most is not None and not args.limit and len(found) == most else 0
-    tell_forged([row.id for row in found if row.sealed is False])
-    if args.json:
-        print_json(row.summary for row in found)
-    else:
-        print("\n".join(table([marked(row.summary, row.sealed is False) for row in found], screen)))
+        found, forged = looked_at(catalog, most, filters), Forged()
+        if args.json:
+            print_json(row.summary for row in forged.seen(found))
+        else:
+            lines = table((marked(row.summary, row.sealed is False) for row in forged.seen(found)), screen)
+            print("\n".join(lines))
+        more = catalog.count(**filters) - most if most is not None and not args.limit else 0
     if more > 0:
         print(screen.paint(f"... and {sight.count(more, 'earlier run')}: --all, or --limit N", "dim"))
+    forged.tell()
     return 0
+
+
+def looked_at(catalog: Catalog, most: int | None, filters: dict[str, Any]) -> Iterator[RunRow]:
+    """The runs that fit, one after the other; the records of the first ones are looked at once more."""
+    rows = islice(catalog.each_run(**filters, limit=most), most)
+    first = list(islice(rows, FEW))
+    return chain(catalog.checked(first), rows)
+
+
+class Forged:
+    """The ids of runs whose records were changed since they were sealed, as they pass."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def seen(self, rows: Iterable[RunRow]) -> Iterator[RunRow]:
+        for row in rows:
+            if row.sealed is False:
+                self.ids.append(row.id)
+            yield row
+
+    def tell(self) -> None:
+        if self.ids:
+            tell(f"marked with `!`: changed since they were sealed: {listed(sorted(self.ids))}")
 
 
 def filters_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -90,11 +118,6 @@ def filters_of(args: argparse.Namespace) -> dict[str, Any]:
         "since": args.since,
         "until": args.until,
     }
-
-
-def tell_forged(ids: list[str]) -> None:
-    if ids:
-        tell(f"marked with `!`: changed since they were sealed: {listed(sorted(ids))}")
 
 
 def print_json(rows: Iterable[dict[str, Any]]) -> None:
@@ -116,13 +139,13 @@ def summary(run: Run) -> dict[str, Any]:
     return rows.summary(run.record) | {"directory": run.directory}
 
 
-def table(rows: list[dict[str, Any]], screen: sight.Screen) -> list[str]:
+def table(rows: Iterable[dict[str, Any]], screen: sight.Screen) -> list[str]:
     """Lines of a table, as wide as the screen."""
-    if not rows:
-        return ["no runs"]
     cells = [_cells(row) for row in rows]
+    if not cells:
+        return ["no runs"]
     widths = [min(most, max(len(row[k]) for row in [COLUMNS, *cells])) for k, most in enumerate(WIDEST)]
-    used = [k for k in range(len(WIDEST)) if COLUMNS[k] != "NAME" or any(row["name"] for row in rows)]
+    used = [k for k in range(len(WIDEST)) if COLUMNS[k] != "NAME" or any(row[k] for row in cells)]
     return [_line(row, widths, used, screen, head=not k) for k, row in enumerate([COLUMNS, *cells])]
 
 
@@ -141,7 +164,7 @@ def _line(row: Iterable[str], widths: list[int], used: list[int], screen: sight.
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     ranks = str(row["ranks"]) if not row["missing"] else f"{row['ranks']} of {row['ranks'] + row['missing']}"
     times = (sight.when(row["start"]), sight.duration(row["duration_s"]))
-    command = sight.words(row["argv"]) if row["argv"] or row["kind"] == "command" else ""
+    command = sight.words(row["argv"])[:LONGEST] if row["argv"] or row["kind"] == "command" else ""
     if row["kind"] != "command":
         ranks = "" if row["kind"] == "job" else ranks
         task = f" {row['array_task']}" if row["kind"] == "job" and row["array_task"] else ""
