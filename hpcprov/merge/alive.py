@@ -1,6 +1,7 @@
 """Is a run over? A run that may still be going on is never settled.
 
-It is over when every process that wrote its logs was of this boot and pid namespace and none of them lives; or when the
+It is over when every process that wrote its logs was of this boot and pid namespace and none of them lives (where its
+agent has not spoken yet: and ten seconds have passed); or when the
 scheduler says that its job, or its step, has ended; or, where no scheduler answers, when
 nothing has been written for 15 minutes by the file server's clock, while its agents would have written every minute.
 Where no agent was to write, only a month of silence is taken for the end. When every rank has told its end, the last
@@ -29,6 +30,8 @@ SILENCE = 15 * 60
 LONG_SILENCE = 30 * 24 * 3600
 # All ranks have ended: an agent that still signs writes a beat every minute.
 LAST_BEATS = 3 * 60
+# An agent that has not spoken by then has not been started: Python was not found, or it was killed.
+AGENT_STARTS = 10
 
 
 class Here:
@@ -64,7 +67,7 @@ def verdict(
         if here.lives(event["pid"], event.get("ticks")):
             return f"process {event['pid']} on this node is still running"
     if writers and len(seen) == len(writers):
-        return None
+        return _agent_starts(logs, silence) if _all_told(events) else None
     if not writers and {event["kind"] for event in events if event["event"] == "part"} == {"workflow"}:
         return None  # a workflow speaks before its parts do: where it is not, it has been merged
     if answer is not None and answer.over is not None:
@@ -74,6 +77,19 @@ def verdict(
             return None
         return _heard_lately(silence(), LAST_BEATS)
     return _heard_lately(silence(), SILENCE if _beats(logs) else LONG_SILENCE)
+
+
+def _agent_starts(logs: list[Log], silence: Callable[[], float | None]) -> str | None:
+    """Is the agent of a launch that ended at once still on its way? It knows what the run read and wrote."""
+    unheard = [log for log in logs if _has_agent(log) and not any(event["event"] == "agent" for event in log.events)]
+    silent = silence() if unheard else None
+    if silent is None or silent > AGENT_STARTS:
+        return None
+    return "its agent on this node is still starting"
+
+
+def _has_agent(log: Log) -> bool:
+    return any(event["event"] == "start" and event.get("agent") is True for event in log.events)
 
 
 def _writers(log: Log) -> list[dict[str, Any]]:
