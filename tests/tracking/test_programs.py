@@ -103,14 +103,17 @@ def test_killed_with_its_agent_it_is_settled(place: Place) -> None:
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        for pid in agents_of(place.cwd):
+        while not (agents := agents_of(place.cwd)):
+            time.sleep(0.01)  # a process has no words while it becomes another program
+        for pid in agents:
             os.kill(pid, signal.SIGKILL)
         child.send_signal(signal.SIGKILL)
         child.wait()
     deadline = time.monotonic() + 30
     while agents_of(place.cwd) and time.monotonic() < deadline:
         time.sleep(0.02)
-    place.call("hpcprov", "settle", "--all")
+    settled = place.call("hpcprov", "settle", "--all")
+    assert "settled" in settled.stdout, settled.stdout + settled.stderr
     (record,) = place.records()
     assert record["run"]["status"] == "incomplete"
     assert [step["name"] for step in record["steps"]] == ["killed", "before"]
