@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from hpcprov.catalog.causes.upstream import DEPTH
 from hpcprov.commands import why_page
 from hpcprov.commands.choose import HELP
 from hpcprov.commands.roots import add_roots, catalog_of
@@ -31,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hpcprov why`."""
     parser.add_argument("first", metavar="A", help=f"a path, a digest, or {HELP}")
     parser.add_argument("second", metavar="B", help="the same")
-    parser.add_argument("--depth", metavar="N", type=int, default=5, help="follow at most N runs upwards (default: 5)")
+    parser.add_argument(
+        "--depth", metavar="N", type=int, default=DEPTH, help=f"follow at most N runs upwards (default: {DEPTH})"
+    )
     parser.add_argument("--records-only", action="store_true", help="read no data, only what was recorded")
     add_roots(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")

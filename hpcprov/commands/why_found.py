@@ -12,7 +12,7 @@ import re
 from hpcprov.catalog.causes import causes, data, same
 from hpcprov.catalog.causes.made import maker
 from hpcprov.catalog.causes.places import differing
-from hpcprov.catalog.causes.upstream import Upstream
+from hpcprov.catalog.causes.upstream import DEPTH, Upstream
 from hpcprov.commands.why_code import difference
 from hpcprov.record.errors import HpcprovError, NoSuchRun
 from hpcprov.record.layout import Store
@@ -65,7 +65,7 @@ def side(catalog: Catalog, text: str) -> Side:
 class Looking:
     """Compares runs of a catalog. `depth`: links followed upwards; `reads`: files that are as recorded may be read."""
 
-    def __init__(self, catalog: Catalog, *, depth: int = 5, reads: bool = True) -> None:
+    def __init__(self, catalog: Catalog, *, depth: int = DEPTH, reads: bool = True) -> None:
         self.catalog, self.depth, self.reads = catalog, depth, reads
 
     def compare(self, one: Side, other: Side) -> dict[str, Any]:
@@ -89,12 +89,18 @@ class Looking:
         upstream = Upstream(maker(self.catalog), self._record, depth=self.depth)
         found = causes(one.record, other.record)
         for cause in found:
-            if "artifacts" in cause:
-                cause["fields"] = self._fields(one, other, *cause["artifacts"])
-            if cause["kind"] == "code" and "roots" in cause:
-                cause["diff"] = difference(cause)
-            cause["because"] = upstream.explain(cause, one.record, other.record)
+            self._closer(cause, one, other)
+            because = cause["because"] = upstream.explain(cause, one.record, other.record)
+            if because and because["origin"]:
+                self._closer(because["origin"], *(Side(self.catalog, run) for run in because["origin"]["runs"]))
         return [_plain(cause) for cause in found]
+
+    def _closer(self, cause: Cause, one: Side, other: Side) -> None:
+        """Adds to a cause where its data differ, or its code."""
+        if "artifacts" in cause and "fields" not in cause:
+            cause["fields"] = self._fields(one, other, *cause["artifacts"])
+        if cause["kind"] == "code" and "roots" in cause:
+            cause["diff"] = difference(cause)
 
     def outputs(self, one: Side, other: Side) -> Iterator[dict[str, Any]]:
         """How each output of one is in the other; only those asked for, when that was data."""
@@ -149,6 +155,6 @@ def _plain(cause: Cause) -> Cause:
     """A cause without the facts that were only needed to look closer."""
     kept = {key: value for key, value in cause.items() if key not in ("artifacts", "roots")}
     if kept.get("because"):
-        inner = [_plain(one) for one in kept["because"]["causes"]]
-        kept["because"] = kept["because"] | {"causes": inner}
+        inner, origin = [_plain(one) for one in kept["because"]["causes"]], kept["because"]["origin"]
+        kept["because"] = kept["because"] | {"causes": inner, "origin": origin and _plain(origin | {"because": None})}
     return kept

@@ -1,7 +1,7 @@
 """What `why` found, as text: a line for each cause, what is behind it indented below.
 
 1  program solver: sha256:34f9057612ab -> 1a2b3c4d5e6f
-     solver was compiled with -O3 instead of -O2 (run 20261121T143426Z-65afd19c)
+     because solver was compiled with -O3 instead of -O2 (run 20261121T143426Z-65afd19c)
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MOST_DIFF = 30
+MOST_STEPS = 6
 MOST_OUTPUTS = 20
 UNEXPLAINED = (
     "nothing that was recorded explains it: think of random numbers, the order in which ranks or threads add, the "
@@ -47,7 +48,7 @@ def body(found: dict[str, Any], screen: sight.Screen) -> Iterator[str]:
     if not found["causes"]:
         yield "nothing differs in what the runs were told to do, and with what"
     elif found["outputs"] and all(output["status"] == "same" for output in found["outputs"]):
-        yield "     all the same, the outputs are equal"
+        yield "     even so, the outputs are equal"
     if found["alike"]:
         yield f"same    {', '.join(found['alike'])}"
     if found["unknown"]:
@@ -61,14 +62,26 @@ def _head(run: dict[str, Any]) -> str:
 
 
 def _behind(cause: dict[str, Any]) -> Iterator[str]:
+    yield from _closer(cause)
+    because = cause.get("because")
+    if because:
+        yield f"because {because['text']}"
+        if because["origin"]:
+            yield from (f"  {line}" for line in _closer(because["origin"]))
+        steps = because["through"][1:]  # the first is in the text
+        if steps:
+            more = [f"and {len(steps) - MOST_STEPS} more"] if len(steps) > MOST_STEPS else []
+            yield f"  by way of {', '.join([*steps[:MOST_STEPS], *more])}"
+
+
+def _closer(cause: dict[str, Any]) -> Iterator[str]:
+    """Where data differ, or how code does."""
     yield from field_lines(cause.get("fields") or [])
     if cause.get("diff"):
         lines = cause["diff"]["lines"]
         yield from lines[:MOST_DIFF]
         if len(lines) > MOST_DIFF:
             yield f"... {cause['diff']['command']}"
-    if cause.get("because"):
-        yield cause["because"]["text"]
 
 
 def field_lines(fields: list[dict[str, Any]]) -> Iterator[str]:

@@ -248,6 +248,27 @@ def test_the_way_up_ends_at_the_first_cause() -> None:
     assert found["runs"] == ["build-O2", "build-O3"]
 
 
+def test_a_way_of_many_runs_is_told_from_its_first_cause() -> None:
+    """a.nc -> x0.nc -> x1.nc -> ... -> x11.nc: as deep as the way is, one line names what was changed first."""
+
+    def run(k: int, digest: str) -> dict[str, Any]:
+        path = f"/runs/one/x{k}.nc" if k >= 0 else "/runs/one/a.nc"
+        return record(launch().add("artifact", 2, node="n1", **artifact(path, digest)), f"{digest[:2]}-{k}")
+
+    known = {made["run"]["id"]: made for k in range(-1, 12) for made in (run(k, A), run(k, B))}
+
+    def maker(read: dict[str, Any], used_by: dict[str, Any]) -> str | None:
+        side, _, k = used_by["run"]["id"].partition("-")
+        return f"{side}-{int(k) - 1}" if int(k) >= 0 else None
+
+    ends = [name for name in known if name.endswith("-11")]
+    (cause,) = causes(*(known[name] for name in ends))
+    found = Upstream(maker, known.__getitem__).explain(cause, *(known[name] for name in ends))
+    assert found and found["text"].startswith("input a.nc changed, of which x0.nc was made (run ")
+    assert found["origin"]["name"] == "a.nc" and len(found["origin"]["runs"]) == 2
+    assert found["through"] == [f"x{k}.nc" for k in range(11)]
+
+
 def test_a_cycle_of_makers_ends() -> None:
     def run(name: str, digest: str) -> dict[str, Any]:
         return record(launch().add("artifact", 2, node="n1", **artifact("/runs/one/x.nc", digest)), name)

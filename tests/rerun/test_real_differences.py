@@ -93,7 +93,7 @@ def test_a_module_is_named_in_one_line(site: Site, tmp_path: Path) -> None:
         site.call("bash", "-c", f"{load}; exec '{site.launcher}' exec -- sh -c 'echo 1 > out.dat'")
         runs.append(site.record()["run"]["id"])
     output = why(site, *runs)
-    assert numbered(output) == ["module gcc 12.2 -> 13.1"] and "all the same, the outputs are equal" in output
+    assert numbered(output) == ["module gcc 12.2 -> 13.1"] and "even so, the outputs are equal" in output
     done = site.call(site.launcher, "rerun", runs[0])
     assert "reproduced bit for bit" in done.stdout
     again = site.record()
