@@ -36,7 +36,10 @@ def compare(plan: Plan, again: Record, values: Values) -> list[dict[str, Any]]:
     for path in sorted(plan.expected):
         found.append(_compared(plan, path, plan.expected[path], made.pop(path, None), values))
     for path, artifact in sorted(made.items()):
-        found.append(_entry(plan, path, NEW, "the original did not make it") | {"now": path, "size": artifact["size"]})
+        reason = "the original did not make it"
+        if plan.paths.inside(path) and not path.startswith(f"{plan.directory}/"):
+            reason = "written to the original's directory: the program has that name from elsewhere"
+        found.append(_entry(plan, path, NEW, reason) | {"size": artifact["size"]})
     return found
 
 

@@ -3,8 +3,9 @@
     directory = fresh("/scratch/ada/run")     ->  "/scratch/ada/run.rerun-1"
     prepare(plan)
 
-What the run only read is a symbolic link, so that a terabyte costs nothing; what it read and wrote is a copy. The
-directories of the original in which something was written are there, too: a program may expect them for its logs.
+What the run only read is a symbolic link, so that a terabyte costs nothing; what it read and wrote is a copy; a
+directory in which it wrote holds links. The directories of the original in which something was written are there, too:
+a program may expect them for its logs.
 """
 
 from __future__ import annotations
@@ -73,20 +74,16 @@ def discard(place: str) -> None:
 def prepare(plan: Plan) -> None:
     """Fill the directory. Raises OSError."""
     outputs = {one["path"] for one in plan.record["artifacts"]["generated"]}
+    read = {one["path"] for one in plan.inputs}
     start = plan.record["run"]["start"]
-    for inner in directories(
-        plan.old, outputs | {one["path"] for one in plan.inputs}, moment.ns(start) if start else 0
-    ):
+    for inner in directories(plan.old, outputs | read, moment.ns(start) if start else 0):
         os.makedirs(os.path.join(plan.directory, inner), exist_ok=True)
     for path in wanted(plan):
         place = plan.paths.path(path)
         if os.path.lexists(place) or not os.path.lexists(path):
             continue
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        if path in outputs:
-            copy(path, place)
-        else:
-            os.symlink(os.path.realpath(path), place)
+        provide(path, place, outputs, read)
     for inner, target in links(plan.old, known(plan)):
         place = os.path.join(plan.directory, inner)
         if not os.path.lexists(place):
@@ -139,6 +136,23 @@ def _with_above(path: str) -> Iterator[str]:
     while len(path) > 1:
         yield path
         path = os.path.dirname(path)
+
+
+def provide(path: str, place: str, outputs: set[str], read: set[str]) -> None:
+    """A link to what is only read; of what is written, too, a copy; and of a directory in which something is written a
+    directory with the rest: through a link the rerun would write to the original."""
+    if path in outputs:
+        copy(path, place)
+        return
+    inside = {one for one in outputs if one.startswith(f"{path}/")}
+    if not inside or not os.path.isdir(path):
+        os.symlink(os.path.realpath(path), place)
+        return
+    os.makedirs(place, exist_ok=True)
+    for name in os.listdir(path):
+        inner = os.path.join(path, name)
+        if inner not in outputs or inner in read:
+            provide(inner, os.path.join(place, name), inside, read)
 
 
 def copy(path: str, place: str) -> None:

@@ -54,7 +54,14 @@ def test_what_only_the_rerun_made_is_new() -> None:
     again = record()
     again["artifacts"]["generated"] = [signed(f"{NEW}/extra", A, A)]
     (found,) = outcome.compare(make(record(), NEW), again, lambda one, other: None)
-    assert found["status"] == "new"
+    assert found["status"] == "new" and "original's directory" not in found["reason"]
+
+
+def test_what_was_written_to_the_original_s_directory_is_said() -> None:
+    again = record()
+    again["artifacts"]["generated"] = [signed("/runs/one/extra", A, A)]
+    (found,) = outcome.compare(make(record(), NEW), again, lambda one, other: None)
+    assert found["status"] == "new" and "original's directory" in found["reason"]
 
 
 @pytest.mark.parametrize(
