@@ -20,6 +20,7 @@ from hashlib import sha256
 
 from hpcprov.record import layout, model
 from hpcprov.record.canonical import canonical
+from hpcprov.record.inside import objects, part, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,30 +103,26 @@ def _dependencies(record: Record) -> list[dict[str, Any]]:
 def _code(record: Record) -> list[dict[str, Any]]:
     """Commits of the code that ran."""
     found: dict[str, dict[str, Any]] = {}
-    for part in model.fact(record, "code").values():
-        git = part.get("git") if type(part) is dict else None
-        if type(git) is dict and _is_text(git.get("commit")):
+    for place in model.fact(record, "code").values():
+        git = part(place, "git")
+        if _is_text(git.get("commit")):
             dirty = {"annotations": {"dirty": True}} if git.get("dirty") is True else {}
             found[git["commit"]] = _located(git) | {"digest": {"gitCommit": readable(git["commit"])}} | dirty
     return list(found.values())
 
 
 def _located(git: dict[str, Any]) -> dict[str, str]:
-    remote = git.get("remote")
-    url = remote.get("url") if type(remote) is dict else None
-    if _is_text(url):
+    if url := text(git, "remote", "url"):
         return {"uri": readable(f"git+{url}@{git['commit']}")}
     return {"name": readable(git["root"])} if _is_text(git.get("root")) else {}
 
 
 def _images(record: Record) -> list[dict[str, Any]]:
     """Container images, by the digest that says what they are."""
-    images = model.fact(record, "image").get("images")
     found = []
-    for image in images if type(images) is list else []:
-        identity = image.get("identity") if type(image) is dict else None
-        known = identity.get("digest") if type(identity) is dict else None
-        if type(known) is str and ":" in known:
+    for image in objects(model.fact(record, "image"), "images"):
+        known = text(image, "identity", "digest")
+        if known is not None and ":" in known:
             algorithm, _, digits = readable(known).partition(":")
             name = image["image"] if _is_text(image.get("image")) else "image"
             found.append({"name": readable(name), "digest": {algorithm: digits}})

@@ -13,6 +13,7 @@ from hashlib import sha256
 from hpcprov.catalog.schema import LARGEST, maybe_stored, stored
 from hpcprov.merge import jobs
 from hpcprov.record import model
+from hpcprov.record.inside import inner, objects, part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -220,13 +221,13 @@ def _facets(record: model.Record, known: Known) -> Iterator[Facet]:
         yield "job", stored(name), None
     if run["part_of"]["array"] is not None:
         yield "array", stored(run["part_of"]["array"].rpartition("-")[2]), stored(run["part_of"]["array"])
-    for part in record["parts"]:
-        yield "part", stored(part["run"]), None
+    for one in record["parts"]:
+        yield "part", stored(one["run"]), None
 
 
 def _modules(known: Known) -> Iterator[str]:
     for fact in known.of("modules"):
-        for module in objects(fact.get("loaded"))[:MOST]:
+        for module in objects(fact, "loaded")[:MOST]:
             if type(module.get("name")) is str:
                 yield module["name"]
 
@@ -234,7 +235,7 @@ def _modules(known: Known) -> Iterator[str]:
 def _commits(known: Known) -> Iterator[tuple[str, str | None]]:
     for fact in known.of("code"):
         for key in ("script", "directory"):
-            git = member(member(fact, key), "git")
+            git = part(fact, key, "git")
             if type(git.get("commit")) is str:
                 yield git["commit"], git["root"] if type(git.get("root")) is str else None
 
@@ -248,8 +249,8 @@ def _image_names(known: Known) -> Iterator[str]:
 
 
 def _image_entries(known: Known) -> list[dict[str, Any]]:
-    images = [one for fact in known.of("image") for one in objects(fact.get("images"))]
-    containers = [one for fact in known.of("container") for one in objects(fact.get("containers"))]
+    images = [one for fact in known.of("image") for one in objects(fact, "images")]
+    containers = [one for fact in known.of("container") for one in objects(fact, "containers")]
     return (images + containers)[:MOST]
 
 
@@ -260,13 +261,13 @@ def _images(known: Known) -> Iterator[Facet]:
             if type(name) is str and name not in ("", "unknown"):
                 yield "image", stored(name), key
         for what, holder in (("identity", "identity"), ("bytes", "storage")):
-            digest = member(one, holder).get("digest")
+            digest = inner(one, holder, "digest")
             if type(digest) is str:
                 yield "image", stored(digest), what
-        config = member(one, "identity").get("config")
+        config = inner(one, "identity", "config")
         if type(config) is str:
             yield "image", stored(config), "configuration"
-        for key, value in [*member(one, "labels").items()][:64]:
+        for key, value in [*part(one, "labels").items()][:64]:
             if type(value) is str:
                 yield "label", stored(key), stored(value)
 
@@ -274,7 +275,7 @@ def _images(known: Known) -> Iterator[Facet]:
 def _lists(known: Known, lists: Lists, told: set[str]) -> Iterator[Facet]:
     """Packages and libraries, as lists that other runs may have, too."""
     for fact in known.of("software"):
-        for python in objects(fact.get("python")):
+        for python in objects(fact, "python"):
             yield from _list("packages", python.get("packages"), _packages, lists, told)
         yield from _list("libraries", fact.get("libraries"), _libraries, lists, told)
 
@@ -303,17 +304,6 @@ def _libraries(found: list[Any]) -> Iterator[Member]:
 
 def _has_path(value: dict[str, Any]) -> bool:
     return type(value.get("path")) is str
-
-
-def member(value: dict[str, Any], key: str) -> dict[str, Any]:
-    """An object in an object of any shape; {} where there is none."""
-    found = value.get(key)
-    return found if type(found) is dict else {}
-
-
-def objects(value: Any) -> list[dict[str, Any]]:
-    """The objects in a list of any shape."""
-    return [item for item in value if type(item) is dict] if type(value) is list else []
 
 
 def word(value: Any) -> str | None:

@@ -12,6 +12,7 @@ from hpcprov.catalog.rows import array_task
 from hpcprov.commands.artifact_page import short
 from hpcprov.commands.screen import count, cut, duration, size
 from hpcprov.record import model
+from hpcprov.record.inside import objects, part, text
 from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
@@ -52,13 +53,13 @@ def _host(fact: dict[str, Any]) -> str:
     value = fact.get("value")
     if type(value) is not dict:
         return str(fact.get("error", "unknown"))
-    cpu, memory = _object(value, "cpu"), _object(value, "memory")
+    cpu, memory = part(value, "cpu"), part(value, "memory")
     parts = [str(cpu.get("model", "")), count(cpu["threads"], "thread") if type(cpu.get("threads")) is int else ""]
     parts += [
         size(memory["total"]) if type(memory.get("total")) is int else "",
-        str(_object(value, "os").get("pretty_name") or ""),
+        str(part(value, "os").get("pretty_name") or ""),
     ]
-    return ", ".join(part for part in parts if part)
+    return ", ".join(word for word in parts if word)
 
 
 def _job(job: dict[str, Any], screen: Screen) -> Iterator[tuple[str, str]]:
@@ -83,15 +84,15 @@ def _limits(job: dict[str, Any], screen: Screen) -> Iterator[tuple[str, str]]:
 
 def surroundings(record: Record, screen: Screen) -> Iterator[tuple[str, str]]:
     """Modules, containers, code and graphics processors, as the first node tells them."""
-    names = " ".join(str(module.get("name")) for module in _objects(model.fact(record, "modules"), "loaded"))
+    names = " ".join(str(module.get("name")) for module in objects(model.fact(record, "modules"), "loaded"))
     if names:
         yield "modules", cut(names, 2 * screen.width)
-    for container in _objects(model.fact(record, "container"), "containers"):
-        yield "container", cut(_container(container, _objects(model.fact(record, "image"), "images")), screen.width)
+    for container in objects(model.fact(record, "container"), "containers"):
+        yield "container", cut(_container(container, objects(model.fact(record, "image"), "images")), screen.width)
     code = model.fact(record, "code")
-    for part in dict.fromkeys(filter(None, (_git(_object(code, key)) for key in ("script", "directory")))):
-        yield "code", cut(part, screen.width)
-    for device in _objects(model.fact(record, "gpu"), "devices"):
+    for tree in dict.fromkeys(filter(None, (_git(part(code, key)) for key in ("script", "directory")))):
+        yield "code", cut(tree, screen.width)
+    for device in objects(model.fact(record, "gpu"), "devices"):
         yield "gpu", cut(str(device.get("name")), screen.width)
 
 
@@ -101,27 +102,17 @@ def _container(container: dict[str, Any], images: list[dict[str, Any]]) -> str:
     if image in (None, "unknown"):
         return f"{container.get('runtime')} ({container.get('how') or 'inside'}; image unknown)"
     known = next((one for one in images if one.get("image") == container.get("image")), {})
-    digest = _object(known, "identity").get("digest")
-    if type(digest) is str:
+    digest = text(known, "identity", "digest")
+    if digest is not None:
         return f"{container.get('runtime')} {short(digest)} {image}"
     why = f"  (not known which: {known['reason']})" if known.get("reason") else ""
     return f"{container.get('runtime')} {image}{why}"
 
 
 def _git(place: dict[str, Any]) -> str:
-    git = _object(place, "git")
+    git = part(place, "git")
     if not git.get("commit"):
         return ""
     dirty = " with changes that are not committed" if git.get("dirty") else ""
     branch = f" on {git['branch']}" if git.get("branch") else ""
     return f"{git.get('root', '')} at {str(git['commit'])[:SHORT]}{branch}{dirty}"
-
-
-def _object(value: dict[str, Any], key: str) -> dict[str, Any]:
-    found = value.get(key)
-    return found if type(found) is dict else {}
-
-
-def _objects(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    found = value.get(key)
-    return [item for item in found if type(item) is dict] if type(found) is list else []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from hpcprov.commands.screen import cut
 from hpcprov.record import model
+from hpcprov.record.inside import inner, items, objects, part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,15 +30,15 @@ def workflow_rows(record: Record, parts: Mapping[str, Record], screen: Screen) -
     fact = model.fact(record, "workflow")
     if not fact:
         return
-    counts = _object(fact.get("counts"))
+    counts = part(fact, "counts")
     told = [f"{number:,} {word}" for word, number in counts.items() if type(number) is int and number]
-    file = _object(fact.get("snakefile")).get("path")
+    file = inner(fact, "snakefile", "path")
     where = f", {file}" if file else ""
     jobs = ", ".join(told) or str(fact.get("reason") or "no jobs")
     as_of = "" if fact.get("final") else " when it was last written down"
     yield "workflow", cut(f"{fact.get('engine')} {fact.get('version')}{where}: {jobs}{as_of}", 2 * screen.width)
     for state in BAD:
-        bad = [job for job in _list(fact.get("jobs")) if _object(job).get("status") == state]
+        bad = [job for job in objects(fact, "jobs") if job.get("status") == state]
         for job in bad[:MOST_JOBS]:
             yield state, cut(_line(job, parts), 3 * screen.width)
         if len(bad) > MOST_JOBS:
@@ -46,7 +47,7 @@ def workflow_rows(record: Record, parts: Mapping[str, Record], screen: Screen) -
 
 def _line(job: dict[str, Any], parts: Mapping[str, Record]) -> str:
     """`solve x=3 -> u.h5: rank 2 ended with status 7  (run ..., log log/solve.log)`."""
-    wildcards = "".join(f" {name}={value}" for name, value in _object(job.get("wildcards")).items())
+    wildcards = "".join(f" {name}={value}" for name, value in part(job, "wildcards").items())
     outputs = _words(job.get("output"))
     made = f" -> {', '.join(outputs)}" if outputs else ""
     runs = _words(job.get("runs"))
@@ -57,13 +58,5 @@ def _line(job: dict[str, Any], parts: Mapping[str, Record]) -> str:
     return f"{job.get('rule')}{wildcards}{made}{why}" + (f"  ({', '.join(places)})" if places else "")
 
 
-def _object(value: Any) -> dict[str, Any]:
-    return value if type(value) is dict else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if type(value) is list else []
-
-
 def _words(value: Any) -> list[str]:
-    return [one for one in _list(value) if type(one) is str]
+    return [one for one in items(value) if type(one) is str]

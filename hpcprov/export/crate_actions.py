@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 from hpcprov.export.crate import ADDRESS, TERMS, when, word
-from hpcprov.export.wording import inner, objects
 from hpcprov.record import model
+from hpcprov.record.inside import inner, objects
 from hpcprov.record.wording import words
 
 TYPE_CHECKING = False

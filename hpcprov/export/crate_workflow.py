@@ -12,8 +12,8 @@ import os
 
 from hpcprov.export import crate_actions as actions
 from hpcprov.export.crate import uri, when, within, word
-from hpcprov.export.wording import inner, objects
 from hpcprov.record import model
+from hpcprov.record.inside import inner, objects
 from hpcprov.record.wording import words
 
 TYPE_CHECKING = False

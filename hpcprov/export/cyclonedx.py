@@ -17,7 +17,8 @@ from datetime import datetime
 
 from hpcprov import __version__
 from hpcprov.export.library import needed
-from hpcprov.export.wording import inner, objects, told
+from hpcprov.export.wording import told
+from hpcprov.record.inside import inner, objects
 from hpcprov.record.model import facts
 
 TYPE_CHECKING = False

@@ -18,11 +18,11 @@ from datetime import datetime
 from hashlib import sha256
 
 from hpcprov.export.package import BadPackage
-from hpcprov.export.wording import inner
 from hpcprov.merge.fold import fold
 from hpcprov.merge.seal import seal
 from hpcprov.record import moment
 from hpcprov.record.artifact import BLANK
+from hpcprov.record.inside import inner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ import os
 import uuid
 
 from hpcprov import __version__
-from hpcprov.export.wording import inner, objects
 from hpcprov.record import model
+from hpcprov.record.inside import inner, objects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ elsewhere. Names are digests or plain words and so valid in every syntax; paths 
 from __future__ import annotations
 
 from hpcprov.export.versions import Versions
-from hpcprov.export.wording import inner, local, objects, seconds, told
+from hpcprov.export.wording import local, seconds, told
 from hpcprov.record import model
+from hpcprov.record.inside import inner, objects
 from hpcprov.record.wording import words
 
 TYPE_CHECKING = False

@@ -16,8 +16,9 @@ from hpcprov.export.crate import Crate, when, within
 from hpcprov.export.crate_actions import act, agent, identifier
 from hpcprov.export.crate_data import Data
 from hpcprov.export.crate_workflow import Workflow, is_workflow
-from hpcprov.export.wording import inner, told
+from hpcprov.export.wording import told
 from hpcprov.record import layout, model
+from hpcprov.record.inside import inner
 from hpcprov.record.wording import words
 
 TYPE_CHECKING = False

@@ -4,7 +4,6 @@ told("a\\udcff\\x1b")                        ->  "a\\\\xff\\\\x1b"
 local("20261121T093000Z-1f2e3d4c")          ->  "20261121T093000Z-1f2e3d4c"
 local("/scratch/a file")                    ->  "sha256-59dc8b3c..."
 seconds("2026-11-21T09:30:00.123456789Z")   ->  "2026-11-21T09:30:00.123456Z"
-inner({"git": {"commit": "8fd83bf"}}, "git", "commit")  ->  "8fd83bf"
 """
 
 from __future__ import annotations
@@ -13,10 +12,6 @@ import re
 from hashlib import sha256
 
 from hpcprov.record.text import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 LONGEST = 10_000
 # What every format in question can hold in a name without escapes.
@@ -42,16 +37,3 @@ def seconds(moment: str | None) -> str | None:
     if found is None or found[1] < "0001":
         return None
     return f"{found[1]}.{(found[2] or '').ljust(6, '0')[:6]}Z"
-
-
-def inner(value: Any, *members: str) -> Any:
-    """What lies within objects of a fact, of whatever shape that is; None where it does not."""
-    for member in members:
-        value = value.get(member) if type(value) is dict else None
-    return value
-
-
-def objects(value: Any, *members: str) -> list[dict[str, Any]]:
-    """The objects of a list within a fact."""
-    found = inner(value, *members)
-    return [one for one in found if type(one) is dict] if type(found) is list else []

@@ -6,7 +6,8 @@ code(record)["places"][0]["rows"]  ->  [("Commit", "3f1c…"), ("Branch", "main"
 from __future__ import annotations
 
 from hpcprov.record import model
-from hpcprov.report.told import bytes_of, number, part, parts, word
+from hpcprov.record.inside import objects, part
+from hpcprov.report.told import bytes_of, number, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def code(record: Record) -> dict[str, Any]:
     places = [(label, part(fact, key)) for key, label in PLACES]
     found = [{"label": label, "path": word(one, "path"), "rows": place(one)} for label, one in places if one]
     observation: dict[str, Any] = record.get("observation") or {}
-    files = [(word(one, "path"), word(one, "sha256")) for one in parts(observation, "code")]
+    files = [(word(one, "path"), word(one, "sha256")) for one in objects(observation, "code")]
     return {"places": found, "files": files[:MOST_FILES], "more": max(0, len(files) - MOST_FILES)}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from hpcprov.record import model
-from hpcprov.report.told import parts
+from hpcprov.record.inside import objects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ LOWEST, ABOVE = ("POSIX", "STDIO"), ("MPI-IO", "H5D", "PNETCDF_FILE")
 
 def logs(record: Record) -> list[dict[str, Any]]:
     """`log` (its name), `files`, bytes `read` and `written`, `processes` (None: not told), `other`: of another run."""
-    return [_log(one) for one in parts(model.fact(record, "darshan"), "logs")]
+    return [_log(one) for one in objects(model.fact(record, "darshan"), "logs")]
 
 
 def _log(one: dict[str, Any]) -> dict[str, Any]:
-    files = parts(one, "files")
+    files = objects(one, "files")
     processes = one.get("processes")
     return {
         "log": os.path.basename(str(one.get("log"))),

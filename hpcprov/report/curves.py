@@ -11,7 +11,8 @@ from __future__ import annotations
 from statistics import median
 
 from hpcprov.record import model
-from hpcprov.report.told import bytes_of, items, number, part, took
+from hpcprov.record.inside import items, part
+from hpcprov.report.told import bytes_of, number, took
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ hosts(record)[0]  ->  {"nodes": "nid00001, nid00002", "count": 2, "rows": [("Pro
 from __future__ import annotations
 
 from hpcprov.record import model
+from hpcprov.record.inside import items, objects, part
 from hpcprov.record.wording import count
-from hpcprov.report.told import bytes_of, items, number, part, parts, took, word
+from hpcprov.report.told import bytes_of, number, took, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ def host(value: Any) -> Rows:
     counts = [(cpu.get(f"{noun}s"), noun) for noun in ("socket", "core", "thread")]
     told = [word(cpu, "model"), *(count(number, noun) for number, noun in counts if type(number) is int)]
     affinity = part(cpu, "affinity")
-    links = [word(one, "name") for one in parts(part(value, "interconnect"), "infiniband")]
-    links += [word(one, "name") for one in parts(part(value, "interconnect"), "fabric")]
+    links = [word(one, "name") for one in objects(part(value, "interconnect"), "infiniband")]
+    links += [word(one, "name") for one in objects(part(value, "interconnect"), "fabric")]
     kernel = part(value, "kernel")
     rows = [
         ("Processor", ", ".join(text for text in told if text)),
@@ -108,7 +109,7 @@ def devices(record: Record) -> list[str]:
     for names, fact in model.facts(record, "gpu"):
         value = fact.get("value")
         driver = f", driver {word(value, 'driver')}" if word(value, "driver") else ""
-        for device in parts(value, "devices"):
+        for device in objects(value, "devices"):
             text = f"{word(device, 'name')}{driver}"
             kinds[text] = kinds.get(text, 0) + len(names)
     return [f"{number:,} × {text}" for text, number in list(kinds.items())[:MOST_DEVICES]]
@@ -129,7 +130,7 @@ def job(record: Record) -> Rows:
 
 def steps(record: Record) -> list[dict[str, str]]:
     """The steps of a job as its scheduler lists them."""
-    found = [step for witness in record["witnesses"] for step in parts(witness["value"], "steps")]
+    found = [step for witness in record["witnesses"] for step in objects(witness["value"], "steps")]
     keys = ("id", "name", "state", "exit_code", "node_list", "tasks")
     rows = [{key: word(step, key) for key in keys} for step in found[:MOST_STEPS]]
     left = len(found) - MOST_STEPS

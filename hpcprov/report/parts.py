@@ -6,10 +6,10 @@ parts(record, {"20261121T142522Z-72ec67d0": row})["rows"][0]  ->  {"name": "terr
 from __future__ import annotations
 
 from hpcprov.record import model
+from hpcprov.record.inside import items, objects, part
 from hpcprov.record.wording import words
 from hpcprov.report.summary import status
-from hpcprov.report.told import items, part, took, word
-from hpcprov.report.told import parts as objects
+from hpcprov.report.told import took, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ is not all of them.
 from __future__ import annotations
 
 from hpcprov.record import model
-from hpcprov.report.told import bytes_of, items, number, part, parts, word
+from hpcprov.record.inside import items, objects, part
+from hpcprov.report.told import bytes_of, number, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def modules(record: Record) -> dict[str, Any]:
     fact = model.fact(record, "modules")
     rows = [
         {"name": word(one, "name"), "file": word(one, "file"), "sha256": word(one, "sha256"), "auto": one.get("auto")}
-        for one in parts(fact, "loaded")[:MOST]
+        for one in objects(fact, "loaded")[:MOST]
     ]
     rows = [row | {"auto": row["auto"] is True} for row in rows]
     return {"loaded": rows, "system": f"{word(fact, 'kind')} {word(fact, 'version')}".strip(), "reason": _reason(fact)}
@@ -55,7 +56,7 @@ def containers(record: Record) -> list[dict[str, Any]]:
     images = {word(one, "image"): one for _, fact in model.facts(record, "image") for one in _images(fact)}
     found: dict[str, dict[str, Any]] = {}
     for _, fact in model.facts(record, "container"):
-        for one in parts(fact.get("value"), "containers"):
+        for one in objects(fact.get("value"), "containers"):
             name = word(one, "path") or word(one, "image")
             key = f"{word(one, 'runtime')} {name}"
             if key not in found:
@@ -64,7 +65,7 @@ def containers(record: Record) -> list[dict[str, Any]]:
 
 
 def _images(fact: dict[str, Any]) -> list[dict[str, Any]]:
-    return parts(fact.get("value"), "images")
+    return objects(fact.get("value"), "images")
 
 
 def container(one: dict[str, Any], image: dict[str, Any]) -> Rows:
@@ -104,7 +105,7 @@ def library(one: dict[str, Any]) -> tuple[str, str]:
 
 def listed(record: Record, key: str, row: Any) -> dict[str, Any]:
     """The union over all nodes, sorted by path: `rows` of (path, what identifies it), `more` that are left out."""
-    found = {row(one) for _, fact in model.facts(record, "software") for one in parts(fact.get("value"), key)}
+    found = {row(one) for _, fact in model.facts(record, "software") for one in objects(fact.get("value"), key)}
     rows = sorted(found)
     return {"rows": rows[:MOST], "more": max(0, len(rows) - MOST)}
 
@@ -113,7 +114,7 @@ def packages(record: Record) -> list[dict[str, Any]]:
     """The packages of each Python that ran."""
     found: dict[str, set[str]] = {}
     for _, fact in model.facts(record, "software"):
-        for python in parts(fact.get("value"), "python"):
+        for python in objects(fact.get("value"), "python"):
             title = f"Python {word(python, 'version')}: {word(python, 'executable')}"
             names = found.setdefault(title, set())
             for one in items(python, "packages"):
@@ -128,7 +129,7 @@ def used(record: Record) -> list[dict[str, str]]:
     rows = [
         {"name": word(one, "name") or word(one, "prefix"), "version": word(one, "version")}
         | {"kind": word(one, "kind"), "prefix": word(one, "prefix"), "files": word(one, "files")}
-        for one in parts(observation, "software")
+        for one in objects(observation, "software")
     ]
     return sorted(rows, key=lambda row: (row["kind"], row["name"]))[:MOST]
 

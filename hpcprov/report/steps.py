@@ -5,8 +5,9 @@ steps(record)["rows"][0]  ->  {"depth": 0, "name": "calibrate", "status": {...},
 
 from __future__ import annotations
 
+from hpcprov.record.inside import items, objects, part
 from hpcprov.report.summary import status
-from hpcprov.report.told import items, number, part, parts, took, word
+from hpcprov.report.told import number, took, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ NAMED = {"unfinished": "incomplete"}
 
 def steps(record: Record) -> dict[str, Any] | None:
     """`rows`, parents before their children, and how many `more`; None where none were told."""
-    told = parts(record, "steps")
+    told = objects(record, "steps")
     if not told:
         return None
     depths: dict[str, int] = {}

@@ -7,9 +7,10 @@ about(record)[0]          ->  ("Command", "python solve.py")
 from __future__ import annotations
 
 from hpcprov.record import model
+from hpcprov.record.inside import part
 from hpcprov.record.wording import count, words
 from hpcprov.report.assets import utc
-from hpcprov.report.told import part, ranks, took, word
+from hpcprov.report.told import ranks, took, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
-"""Looking into values of any shape: facts hold what a log held, and a record may have been edited. Nothing here raises.
+"""Numbers, ranks and words of a record that may hold anything (see record/inside.py). Nothing here raises.
 
-part({"cpu": {"cores": 64}}, "cpu")         ->  {"cores": 64}
+word({"cores": 64}, "cores")                ->  "64"
 column(record, "start")                     ->  [0, 918107, None, 241013]
 took(float("inf"))                          ->  "unknown"
 """
@@ -11,6 +11,7 @@ from math import isfinite
 
 from hpcprov.record import ranges as pairs
 from hpcprov.record import wording
+from hpcprov.record.inside import inner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,26 +28,9 @@ HUGE = 1e18  # beyond this, a number of bytes or seconds is nonsense
 MOST_RANGES = 20
 
 
-def part(value: Any, key: str) -> dict[str, Any]:
-    """An object's member that is an object; else {}."""
-    found = value.get(key) if type(value) is dict else None
-    return found if type(found) is dict else {}
-
-
-def parts(value: Any, key: str) -> list[dict[str, Any]]:
-    """The objects in a member that is a list."""
-    return [item for item in items(value, key) if type(item) is dict]
-
-
-def items(value: Any, key: str) -> list[Any]:
-    """A member that is a list; else []."""
-    found = value.get(key) if type(value) is dict else None
-    return found if type(found) is list else []
-
-
 def word(value: Any, key: str) -> str:
     """A member as text: what it is where it is text or a number, else nothing."""
-    found = value.get(key) if type(value) is dict else None
+    found = inner(value, key)
     return str(found) if type(found) in (str, int, float) else ""
 
 

@@ -6,7 +6,8 @@ troubles(record)  ->  [{"text": "Rank 2 ended with status 7.", "look": "bad"}, .
 from __future__ import annotations
 
 from hpcprov.record import ranges
-from hpcprov.report.told import number, parts, ranks, word
+from hpcprov.record.inside import objects
+from hpcprov.report.told import number, ranks, word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _told(record: Record) -> Iterator[Trouble]:
 
 def _unseen(record: Record) -> Iterator[Trouble]:
     observation: dict[str, Any] = record.get("observation") or {}
-    lost = sum(number(node.get("lost")) or 0 for node in parts(observation, "nodes"))
+    lost = sum(number(node.get("lost")) or 0 for node in objects(observation, "nodes"))
     if lost:
         yield _mild(f"{lost:,.0f} events of what the run read and wrote were lost: inputs or outputs may be missing.")
     left = [one for role in ("used", "generated") for one in record["artifacts"][role] if one["state"] != "ok"]

@@ -16,10 +16,11 @@ from hpcprov.capture.program import find_program
 from hpcprov.capture.reading import digest_file, explain
 from hpcprov.catalog.causes.software import plain, used, versions
 from hpcprov.catalog.causes.surroundings import module_names
-from hpcprov.catalog.causes.told import part, short
+from hpcprov.catalog.causes.told import short
 from hpcprov.merge.seal import verify_seal
 from hpcprov.record import model
 from hpcprov.record.errors import HpcprovError
+from hpcprov.record.inside import part
 from hpcprov.rerun.modules import NotLoadable, loaded
 from hpcprov.rerun.plan import REDACTED
 

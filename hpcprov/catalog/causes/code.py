@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from hpcprov.catalog.causes.told import cause, cut, items, near, part, short, text, values
+from hpcprov.catalog.causes.told import cause, cut, near, short, values
+from hpcprov.record.inside import objects, part, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def scripts(record: Record) -> dict[str, str]:
         if path and digest and digest not in _programs(record):
             found[near(path, record)] = digest
     for fact in values(record, "workflow"):
-        for one in (part(fact, "snakefile"), *items(fact, "included"), *items(part(fact, "config"), "files")):
+        for one in (part(fact, "snakefile"), *objects(fact, "included"), *objects(part(fact, "config"), "files")):
             path, digest = text(one, "path"), text(one, "sha256")
             if path and digest:
                 found[near(path, record)] = digest
@@ -105,5 +106,5 @@ def _programs(record: Record) -> set[str]:
     """Digests of compiled programs, which are told as such."""
     seen = record.get("observation")
     rows: list[Any] = list(seen["programs"]) if seen else []
-    rows += [row for fact in values(record, "software") for row in items(fact, "executables")]
+    rows += [row for fact in values(record, "software") for row in objects(fact, "executables")]
     return {row["sha256"] for row in rows if text(row, "sha256")}

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 
-from hpcprov.catalog.causes.told import cause, cut, items, near, short, text, values
+from hpcprov.catalog.causes.told import cause, cut, near, short, values
+from hpcprov.record.inside import objects, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def digests(record: Record) -> dict[str, tuple[str, str]]:
     found = {}
     seen = record.get("observation")
     rows: list[dict[str, Any]] = list(seen["programs"]) if seen else []
-    rows += [row for fact in values(record, "software") for row in items(fact, "executables")]
+    rows += [row for fact in values(record, "software") for row in objects(fact, "executables")]
     for row in rows:
         path, digest = text(row, "path"), text(row, "sha256")
         if path and digest:
@@ -74,7 +75,7 @@ def build_ids(record: Record) -> dict[str, dict[str, str]]:
     """Build ids of shared libraries, each with a path, by the libraries' names without their versions."""
     found: dict[str, dict[str, str]] = {}
     for fact in values(record, "software"):
-        for row in items(fact, "libraries"):
+        for row in objects(fact, "libraries"):
             path, number = text(row, "path"), text(row, "build_id")
             name = SONAME.fullmatch(os.path.basename(path or ""))
             if path and number and name:
@@ -100,7 +101,7 @@ def versions(record: Record) -> dict[str, str]:
     """Versions of installed packages by name, and of `python`."""
     found: dict[str, str] = {}
     for fact in values(record, "software"):
-        for interpreter in items(fact, "python"):
+        for interpreter in objects(fact, "python"):
             if version := text(interpreter, "version"):
                 found["python"] = version
             rows = interpreter.get("packages")

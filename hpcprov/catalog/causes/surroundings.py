@@ -11,8 +11,9 @@ import os
 import re
 from collections import Counter
 
-from hpcprov.catalog.causes.told import cause, cut, from_here, items, part, short, text, values
+from hpcprov.catalog.causes.told import cause, cut, from_here, short, values
 from hpcprov.record import model
+from hpcprov.record.inside import objects, part, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _change(name: str, before: str | None, after: str | None) -> str:
 
 
 def module_names(record: Record) -> list[str]:
-    return [name for fact in list(values(record, "modules"))[:1] for one in items(fact, "loaded")
+    return [name for fact in list(values(record, "modules"))[:1] for one in objects(fact, "loaded")
             if (name := text(one, "name"))]  # fmt: skip
 
 
@@ -112,7 +113,7 @@ def _loaded(record: Record) -> dict[str, tuple[str, str | None]] | None:
     if not facts:
         return None
     found: dict[str, tuple[str, str | None]] = {}
-    for module in items(facts[0], "loaded"):
+    for module in objects(facts[0], "loaded"):
         full = text(module, "name") or ""
         name = full.partition("/")[0]
         found[name if name not in found else full] = full, text(module, "sha256")
@@ -140,9 +141,9 @@ def images(one: Record, other: Record) -> Iterator[Cause]:
 def _images(record: Record) -> dict[str, str | None]:
     """What tells an image from others, by its name: its identity, the digest of its file, or size and time."""
     found: dict[str, str | None] = {}
-    known = {text(one, "image"): one for fact in values(record, "image") for one in items(fact, "images")}
+    known = {text(one, "image"): one for fact in values(record, "image") for one in objects(fact, "images")}
     for fact in values(record, "container"):
-        for container in items(fact, "containers"):
+        for container in objects(fact, "containers"):
             name = text(container, "image")
             if name in (None, "unknown"):
                 continue
@@ -190,7 +191,7 @@ def _system(kind: str, value: dict[str, Any]) -> str | None:
 def _gpu(kind: str, value: dict[str, Any]) -> str | None:
     if kind != "gpu":
         return None
-    names = ", ".join(sorted({str(device.get("name")) for device in items(value, "devices")}))
+    names = ", ".join(sorted({str(device.get("name")) for device in objects(value, "devices")}))
     driver = text(value, "driver")
     return (f"{names} (driver {driver})" if driver else names) or "none"
 

@@ -1,7 +1,6 @@
-"""Looking into a record's facts, which are values of any shape that a log held, and cutting what is shown of them.
+"""How a cause is told: its words cut, its digests shortened, its paths as seen from where the run was.
 
-items({"loaded": [{"name": "gcc/13.2"}, 7]}, "loaded")  ->  [{"name": "gcc/13.2"}]
-short("sha256:3e9e62c9e3798da5723f...")                 ->  "sha256:3e9e62c9e379"
+short("sha256:3e9e62c9e3798da5723f...")  ->  "sha256:3e9e62c9e379"
 """
 
 from __future__ import annotations
@@ -28,24 +27,6 @@ SHORT_DIGEST = 12
 def cause(kind: str, text: str, before: Any = None, after: Any = None, **more: Any) -> Cause:
     """One difference between two runs that may explain what came of them."""
     return {"kind": kind, "text": text, "before": before, "after": after} | more
-
-
-def part(value: Any, key: str) -> dict[str, Any]:
-    """The object under a key, else an empty one."""
-    found = value.get(key) if type(value) is dict else None
-    return found if type(found) is dict else {}
-
-
-def items(value: Any, key: str) -> list[dict[str, Any]]:
-    """The objects in the list under a key."""
-    found = value.get(key) if type(value) is dict else None
-    return [one for one in found if type(one) is dict] if type(found) is list else []
-
-
-def text(value: Any, key: str) -> str | None:
-    """The text under a key, else None."""
-    found = value.get(key) if type(value) is dict else None
-    return found if type(found) is str else None
 
 
 def values(record: Record, kind: str) -> Iterator[dict[str, Any]]:
