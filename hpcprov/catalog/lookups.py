@@ -85,11 +85,13 @@ class TableLookups:
             return fit[:FEW]
         return self._latest("path", path, before, FEW, by, value) if len(near) == NEAR else []
 
-    def first_seen(self, by: By, values: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        found: dict[tuple[str, str], str] = {}
-        sql = f"SELECT began FROM artifacts WHERE path = ? AND {by} = ? AND role = 'used' ORDER BY began LIMIT 1"
+    def first_seen(self, by: By, values: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], str]:
+        found: dict[tuple[str, str | None], str] = {}
         for value, path in {*values}:
-            rows = [row for _, row in self._rows(sql, [stored(path), stored(value)])]
+            table, column = ("fields", "signature") if by == "field" else ("artifacts", by)
+            where, also = ("", []) if path is None else (" AND path = ?", [stored(path)])
+            sql = f"SELECT began FROM {table} WHERE {column} = ? AND role = 'used'{where} ORDER BY began LIMIT 1"
+            rows = [row for _, row in self._rows(sql, [stored(value), *also])]
             if rows:
                 found[value, path] = min(began for (began,) in rows)
         return found

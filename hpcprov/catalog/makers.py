@@ -2,14 +2,17 @@
 
     find_makers(lookups, versions)  ->  [Made(used, maker, "signature"), ...]
 
-In this order, and the first rule that finds a maker counts: equal signatures; equal bytes; equal fields; the same path,
-or a directory around or files below it, and the last run that began before. Nobody makes what was there before him:
+In this order, and the first rule that finds a maker counts: equal signatures; equal bytes; the same path with the same
+moment of last change; equal fields; the same path, or a directory around or files below it, and the last run that began
+before. Nobody makes what was there before him:
 neither a run that began when the user had ended, nor one that made equal values elsewhere when these had been used
-already. Of several makers the one at the same path counts, then the one that began last; the others are counted.
+already, nor one that had them as an input (see copiers). Of several makers the one whose file was moved here counts,
+then the one at the same path, then the one that began last; the others are counted.
 """
 
 from __future__ import annotations
 
+from hpcprov.catalog.copiers import inputs_of, is_left, is_moved, is_origin
 from hpcprov.catalog.versions import telling
 
 TYPE_CHECKING = False
@@ -46,7 +49,7 @@ def find_makers(look: Lookups, used: Iterable[Version]) -> list[Made]:
     """The makers of used versions; those that nobody is known to have made are left out."""
     found: list[Made] = []
     waiting = list(used)
-    for rule in (_by_signature, _by_bytes, _by_fields, _by_path, _by_directory):
+    for rule in (_by_signature, _by_bytes, _by_moment, _by_fields, _by_path, _by_directory):
         made = rule(look, waiting) if waiting else []
         found += made
         done = {id(link.used) for link in made}
@@ -71,16 +74,34 @@ def _by_value(look: Lookups, used: list[Version], by: str) -> list[Made]:
         if any(maker.path != version.path for maker in makers)
     ]
     seen = look.first_seen(by, elsewhere) if elsewhere else {}
+    had = inputs_of(look, _far(ranked))
     made = []
     for version, makers, number in ranked:
-        first = seen.get((getattr(version, by), version.path), "")
+        value = getattr(version, by)
+        first = seen.get((value, version.path), "")
         fit = [
             maker
             for maker in makers
-            if maker.path == version.path or (version.is_telling and not (first and maker.began >= first))
+            if maker.path == version.path
+            or (version.is_telling and not (first and maker.began >= first) and is_origin(version, maker, value, had))
         ]
         if fit:
             made.append(Made(version, fit[0], join, others=number - 1))
+    return made
+
+
+def _far(ranked: list[tuple[Version, list[Version], int]]) -> set[str]:
+    """The runs that made values elsewhere, of versions that nobody made where they are."""
+    return {maker.run for version, makers, _ in ranked if makers[0].path != version.path for maker in makers}
+
+
+def _by_moment(look: Lookups, used: list[Version]) -> list[Made]:
+    """What was not hashed, because it was written over or took too long, may be known by when it was changed last."""
+    made = []
+    for version, makers, _ in _ranked(look, used, "path", lambda version: version.path):
+        left = next((maker for maker in makers if is_left(version, maker) and not version.differs(maker)), None)
+        if left is not None:
+            made.append(Made(version, left, "path"))
     return made
 
 
@@ -94,17 +115,31 @@ def _by_fields(look: Lookups, used: list[Version]) -> list[Made]:
     for value, maker in look.found("field", rare, "generated", COMMON * len(rare)):
         candidates.setdefault(value, []).append(maker)
     paths = _paths(look, candidates)
+    seen = look.first_seen("field", [(value, None) for value in candidates]) if candidates else {}
+    had = inputs_of(look, {maker.run for makers in candidates.values() for maker in makers})
     made: list[Made] = []
     for version in used:
         links: dict[object, Made] = {}
         for field in asked[id(version)]:
             makers = _fitting(version, candidates.get(field.signature, ()))
+            if _is_older(seen.get((field.signature, None), ""), makers):
+                makers = [maker for maker in makers if maker.path == version.path]
+            makers = [
+                maker
+                for maker in makers
+                if maker.path == version.path or is_origin(version, maker, field.signature, had)
+            ]
             if makers:
                 link = links.setdefault(makers[0].number, Made(version, makers[0], "field", relation="same values"))
                 link.others = max(link.others, len({maker.run for maker in makers}) - 1)
                 link.fields.append((paths[makers[0].number, field.signature], field.path))
         made += links.values()
     return made
+
+
+def _is_older(first: str, makers: list[Version]) -> bool:
+    """Were values used before anybody made them? Then they are from outside."""
+    return bool(first and makers) and all(maker.began > first for maker in makers)
 
 
 def _paths(look: Lookups, candidates: dict[str, list[Version]]) -> dict[tuple[object, str], str]:
@@ -186,5 +221,11 @@ def _can_make(maker: Version, version: Version) -> bool:
     return maker.run != version.run and not (version.ended and maker.began >= version.ended)
 
 
-def _likely(version: Version) -> Callable[[Version], tuple[bool, bool, str, str]]:
-    return lambda maker: (maker.path == version.path, maker.began < version.began, maker.began, maker.run)
+def _likely(version: Version) -> Callable[[Version], tuple[bool, bool, bool, str, str]]:
+    return lambda maker: (
+        is_moved(version, maker),
+        maker.path == version.path,
+        maker.began < version.began,
+        maker.began,
+        maker.run,
+    )

@@ -64,7 +64,9 @@ class Version:
         """Is it known that both do not hold the same?"""
         if self.signature is not None and other.signature is not None:
             return self.signature != other.signature
-        return None not in (self.storage, other.storage) and self.storage != other.storage
+        if self.storage is not None and other.storage is not None:
+            return self.storage != other.storage
+        return None not in (self.size, other.size) and self.size != other.size
 
 
 class Field:
@@ -109,8 +111,9 @@ if TYPE_CHECKING:
         def latest(self, by: By, value: str, before: str, path: str | None = None) -> list[Version]:
             """The few generated versions with this value whose runs began last before a moment."""
 
-        def first_seen(self, by: By, values: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-            """When the first run began that used this value at this path: of pairs of value and path."""
+        def first_seen(self, by: By, values: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], str]:
+            """When the first run began that used this value at this path: of pairs of value and path (of a field None,
+            for anywhere)."""
 
         def fields(self, versions: Iterable[Version]) -> dict[object, list[Field]]:
             """The fields of versions, by their number."""

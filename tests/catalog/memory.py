@@ -75,11 +75,11 @@ class World:
         fit = [one for one in found if (not before or one.began < before) and path in (None, one.path)]
         return sorted(fit, key=lambda one: one.began, reverse=True)[:4]
 
-    def first_seen(self, by: str, values: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        first: dict[tuple[str, str], str] = {}
+    def first_seen(self, by: str, values: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], str]:
+        first: dict[tuple[str, str | None], str] = {}
         for value, path in values:
             for _, version in self._found(by, [value], "used"):
-                if version.path == path:
+                if path in (None, version.path):
                     first[value, path] = min(first.get((value, path), version.began), version.began)
         return first
 

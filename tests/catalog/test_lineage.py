@@ -10,8 +10,9 @@ from hpcprov.catalog.graph import Graph
 from hpcprov.catalog.lineage import Start, lineage
 from hpcprov.catalog.makers import find_makers
 from hpcprov.catalog.versions import Version, telling
+from hpcprov.record.moment import ns
 
-from .memory import World
+from .memory import World, moment
 
 
 def ran(graph: Graph) -> set[str]:
@@ -140,6 +141,50 @@ def test_a_raw_input_was_not_made_by_who_copied_it() -> None:
     raw = world.of_run("b", "used", "/raw")
     assert ran(lineage(world, Start(versions=[raw]))) == set()
     assert ran(up(world, "b")) == {"copy", "b"}
+
+
+def test_a_field_of_a_raw_input_was_not_made_by_who_kept_it() -> None:
+    world = World().run("keep", 1).used("/raw", "1", fields={"u": "f"}).made("/x", "2", fields={"u": "f", "v": "g"})
+    world.run("b", 2).used("/raw", "1", fields={"u": "f"}).run("c", 3).used("/raw-copied", "3", fields={"u": "f"})
+    assert ran(up(world, "b")) == {"b"} and ran(up(world, "c")) == {"c"}
+    assert ran(down(world, "keep")) == {"keep"}
+
+
+def test_a_field_that_was_used_before_anybody_made_it_is_from_outside() -> None:
+    world = World().run("a", 1).used("/raw", "1", fields={"u": "f"})
+    world.run("keep", 2).used("/y", state="not hashed").made("/x", "2", fields={"u": "f"})
+    world.run("b", 3).used("/raw", "1", fields={"u": "f"})
+    assert ran(up(world, "b")) == {"b"}
+
+
+def test_a_copy_of_a_raw_input_was_not_made_by_another_copier() -> None:
+    world = World().run("copy", 1).used("/raw", "1", mtime=5).made("/mine", "1", mtime=9)
+    world.run("b", 2).used("/theirs", "1", mtime=7).run("c", 3).used("/moved", "1", mtime=9)
+    assert ran(up(world, "b")) == {"b"} and ran(up(world, "c")) == {"copy", "c"}
+
+
+def test_what_was_changed_last_before_a_run_began_was_not_made_by_it() -> None:
+    world = World().run("a", 5).made("/x", "1", fields={"u": "f"}, mtime=ns(moment(5.2)))
+    for run, mtime in (("old", 4), ("new", 6)):
+        world.run(run, 8).used(f"/{run}", "1", mtime=ns(moment(mtime)))
+        world.run(f"{run} field", 9).used(f"/{run}2", "2", fields={"w": "f"}, mtime=ns(moment(mtime)))
+    assert ran(up(world, "old")) == {"old"} and ran(up(world, "old field")) == {"old field"}
+    assert ran(up(world, "new")) == {"a", "new"} and ran(up(world, "new field")) == {"a", "new field"}
+
+
+def test_what_was_written_over_after_it_was_read_is_known_by_its_moment() -> None:
+    world = World().run("a", 1).made("/x", "1", mtime=5, size=100).run("b", 2).made("/x", "2", mtime=7, size=100)
+    world.run("c", 3).used("/x", state="not hashed", mtime=5, size=100).made("/x", "3", mtime=9, size=100)
+    world.run("d", 4).used("/x", state="not hashed", mtime=11, size=80)
+    assert ran(up(world, "c")) == {"a", "c"}
+    assert ("data:3", "data:/x", "changed", "path") in edges(up(world, "d"))
+
+
+def test_an_output_that_was_not_hashed_is_known_by_its_moment() -> None:
+    world = World().run("a", 1).made("/x", "1", fields={"u": "f"}, mtime=5, size=100)
+    world.run("b", 2).made("/x", state="not hashed", mtime=7, size=200)
+    world.run("c", 3).used("/x", "2", fields={"u": "f"}, mtime=7, size=200)
+    assert ran(up(world, "c")) == {"b", "c"}
 
 
 def test_of_many_who_made_the_same_one_is_followed_and_the_others_counted() -> None:
@@ -284,6 +329,15 @@ def makers_by_hand(world: World, used: Version) -> set[str]:
     """Runs, by the rules as docs/lineage.md has them."""
     made = [g for g in world.versions if g.role == "generated" and g.run != used.run and g.began < used.ended]
 
+    def is_origin(g: Version, value: str) -> bool:
+        own = {(one.path, one.digest) for one in world.versions if (one.run, one.role) == (g.run, "generated")}
+        had: set[str | None] = set()
+        for one in world.versions:
+            if (one.run, one.role) == (g.run, "used") and (one.path, one.digest) not in own:
+                had |= {one.path} if one.digest is None else {one.signature, one.storage}
+                had |= {field.signature for field in world.of[one.number]}
+        return g.path == used.path or not had & ({value, used.signature, used.storage, used.path, g.path} - {None})
+
     def best(candidates: list[Version]) -> set[str]:
         return {max(candidates, key=lambda g: (g.path == used.path, g.began < used.began, g.began, g.run)).run}
 
@@ -297,12 +351,18 @@ def makers_by_hand(world: World, used: Version) -> set[str]:
             if value is not None
             and getattr(g, digest) == value
             and (g.path == used.path or (used.is_telling and g.began < first))
+            and is_origin(g, value)
         ]
         if same:
             return best(same)
     by_field: set[str] = set()
     for field in telling(world.of[used.number]):
-        holding = [g for g in made if field.signature in {one.signature for one in world.of[g.number]}]
+        holds = [one for one in world.versions if field.signature in {its.signature for its in world.of[one.number]}]
+        first = min(one.began for one in holds if one.role == "used")
+        makers = [one for one in holds if one in made]
+        if all(g.began > first for g in makers):
+            makers = [g for g in makers if g.path == used.path]
+        holding = [g for g in makers if is_origin(g, field.signature)]
         by_field |= best(holding) if holding else set()
     if by_field:
         return by_field
