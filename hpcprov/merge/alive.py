@@ -1,12 +1,11 @@
 """Is a run over? A run that may still be going on is never settled.
 
-It is over when every process that wrote its logs was of this boot and pid namespace and none of them lives (where its
-agent has not spoken yet: and ten seconds have passed); or when the
-scheduler says that its job, or its step, has ended; or, where no scheduler answers, when
-nothing has been written for 15 minutes by the file server's clock, while its agents would have written every minute.
-Where no agent was to write, only a month of silence is taken for the end. When every rank has told its end, the last
-words of the agents, or three minutes without any, are enough. A mistake loses nothing: frames that come
-after all make a new revision of the record.
+It is over when every process that wrote its logs was of this boot and pid namespace and none of them lives, nor an agent
+that has not spoken yet (it holds the log's socket from the start); or when the scheduler says that its job, or its step,
+has ended; or, where no scheduler answers, when nothing has been written for 15 minutes by the file server's clock, while
+its agents would have written every minute. Where no agent was to write, only a month of silence is taken for the end.
+When every rank has told its end, the last words of the agents, or three minutes without any, are enough. A mistake loses
+nothing: frames that come after all make a new revision of the record.
 
     doubt(logs, directory)  ->  None, or "process 4711 on this node is still running"
 """
@@ -15,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+from hashlib import sha256
 
 from hpcprov.merge import disk
 
@@ -30,8 +30,6 @@ SILENCE = 15 * 60
 LONG_SILENCE = 30 * 24 * 3600
 # All ranks have ended: an agent that still signs writes a beat every minute.
 LAST_BEATS = 3 * 60
-# An agent that has not spoken by then has not been started: Python was not found, or it was killed.
-AGENT_STARTS = 10
 
 
 class Here:
@@ -53,13 +51,21 @@ class Here:
 
 def doubt(logs: list[Log], directory: str, answer: Answer | None = None) -> str | None:
     """Why the run in `directory` may still be going on; None when it is over. `answer`: what its scheduler says."""
-    return verdict(logs, here(), lambda: _silence(directory, logs), answer)
+    place = os.path.realpath(directory)
+    return verdict(
+        logs, here(), lambda: _silence(directory, logs), answer, lambda log: _is_awaited(os.path.join(place, log.name))
+    )
 
 
 def verdict(
-    logs: list[Log], here: Here, silence: Callable[[], float | None], answer: Answer | None = None
+    logs: list[Log],
+    here: Here,
+    silence: Callable[[], float | None],
+    answer: Answer | None = None,
+    awaited: Callable[[Log], bool] = lambda log: False,
 ) -> str | None:
-    """The pure core of `doubt`. `silence()`: seconds since the last frame, None when that cannot be told."""
+    """The pure core of `doubt`. `silence()`: seconds since the last frame, None when that cannot be told. `awaited(log)`:
+    is there an agent for it, even if it has not said a word?"""
     events = [event for log in logs for event in log.events]
     writers = [writer for log in logs if log.kind == "log" for writer in _writers(log)]
     seen = [event for event in writers if here.can_see(event)]
@@ -67,7 +73,8 @@ def verdict(
         if here.lives(event["pid"], event.get("ticks")):
             return f"process {event['pid']} on this node is still running"
     if writers and len(seen) == len(writers):
-        return _agent_starts(logs, silence) if _all_told(events) else None
+        # A run that failed at once is over before its agent can speak, which knows what it read and wrote.
+        return "its agent on this node is still starting" if any(awaited(log) for log in logs) else None
     if not writers and {event["kind"] for event in events if event["event"] == "part"} == {"workflow"}:
         return None  # a workflow speaks before its parts do: where it is not, it has been merged
     if answer is not None and answer.over is not None:
@@ -77,19 +84,6 @@ def verdict(
             return None
         return _heard_lately(silence(), LAST_BEATS)
     return _heard_lately(silence(), SILENCE if _beats(logs) else LONG_SILENCE)
-
-
-def _agent_starts(logs: list[Log], silence: Callable[[], float | None]) -> str | None:
-    """Is the agent of a launch that ended at once still on its way? It knows what the run read and wrote."""
-    unheard = [log for log in logs if _has_agent(log) and not any(event["event"] == "agent" for event in log.events)]
-    silent = silence() if unheard else None
-    if silent is None or silent > AGENT_STARTS:
-        return None
-    return "its agent on this node is still starting"
-
-
-def _has_agent(log: Log) -> bool:
-    return any(event["event"] == "start" and event.get("agent") is True for event in log.events)
 
 
 def _writers(log: Log) -> list[dict[str, Any]]:
@@ -142,6 +136,16 @@ def _heard_lately(silent: float | None, patience: int) -> str | None:
 def _silence(directory: str, logs: list[Log]) -> float | None:
     now = disk.server_time(directory)
     return None if now is None else now - max((log.mtime for log in logs), default=0)
+
+
+def _is_awaited(log: str) -> bool:
+    """Does a process on this node hold the abstract socket of the log at this path (as in launcher/agent.c)?"""
+    name = f"@hpcprov/{os.geteuid()}/{sha256(os.fsencode(log)).hexdigest()[:32]}"
+    try:
+        with open("/proc/net/unix", encoding="ascii", errors="replace") as file:
+            return any(line.rstrip("\n").endswith(f" {name}") for line in file)
+    except OSError:
+        return False
 
 
 def here() -> Here:

@@ -190,7 +190,7 @@ def test_why_a_run_that_is_over_was_not_settled(call: Call, store: Store, monkey
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    Launch().start(agent=False).exit().write(store.run("r1"))
+    Launch().start().exit().write(store.run("r1"))
     monkeypatch.setattr("hpcprov.merge.disk.put", full)
     status, out, err = call("show", "r1")
     assert status == 0 and "No space left on device" in err

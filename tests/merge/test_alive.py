@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,10 +35,6 @@ CASES: dict[str, tuple[list[Launch], set[int], float | None, bool]] = {
     "launcher lives after its exit": ([Launch().start().exit()], {DEAD_PID}, 1e9, False),
     "agent lives": ([Launch().start().exit().agent()], {DEAD_PID - 1}, 1e9, False),
     "all gone": ([Launch().start().agent()], set(), 0, True),
-    "all gone and told, the agent on its way": ([Launch().start().exit()], set(), 9, False),
-    "all gone and told, the agent never came": ([Launch().start().exit()], set(), 11, True),
-    "all gone and told, no agent wanted": ([Launch().start(agent=False).exit()], set(), 0, True),
-    "killed before the agent came": ([Launch().start()], set(), 0, True),
     "another boot, just heard": ([Launch(**ELSE).start().agent()], set(), 899, False),
     "another boot, silent": ([Launch(**ELSE).start().agent()], set(), 901, True),
     "another boot, no agent was started": ([Launch(**ELSE).start(agent=False)], set(), 86400, False),
@@ -143,4 +141,14 @@ def test_silence_is_measured_by_the_file_servers_clock(tmp_path: Path) -> None:
     (log,) = tmp_path.iterdir()
     past = log.stat().st_mtime - 1000
     os.utime(log, (past, past))
+    assert alive.doubt(read_run(str(tmp_path)), str(tmp_path)) is None
+
+
+def test_an_agent_that_has_not_spoken_yet_is_waited_for(tmp_path: Path) -> None:
+    Launch().start().exit(code=3).write(tmp_path)
+    log = os.path.realpath(tmp_path / Launch().name)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        digest = hashlib.sha256(os.fsencode(log)).hexdigest()
+        listening.bind(f"\0hpcprov/{os.geteuid()}/{digest[:32]}")
+        assert alive.doubt(read_run(str(tmp_path)), str(tmp_path)) == "its agent on this node is still starting"
     assert alive.doubt(read_run(str(tmp_path)), str(tmp_path)) is None

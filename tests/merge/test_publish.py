@@ -165,7 +165,7 @@ def test_a_late_rank_of_the_same_node_joins_under_another_name(store: Store) -> 
 
 
 def test_late_frames_make_a_new_revision_when_the_record_is_next_read(store: Store) -> None:
-    Launch().start(agent=False).write(store.run("r1"))
+    Launch().start().write(store.run("r1"))
     (place,) = merge_run(store, "r1")
     assert refresh(store, place)["revision"] == 1
     append(os.path.join(place, Launch().name), Launch().exit(code=3).data)
@@ -252,7 +252,7 @@ def big(store: Store, ranks: int = 60) -> None:
     for node in range(3):
         launch = Launch(f"n{node}", size=3 * ranks)
         for rank in range(node * ranks, (node + 1) * ranks):
-            launch.start(rank, agent=False).env(rank, A="x" * 200, R=str(rank)).exit(rank)
+            launch.start(rank).env(rank, A="x" * 200, R=str(rank)).exit(rank)
         launch.write(store.run("r1"))
 
 

@@ -29,7 +29,7 @@ def living(launch: str = "200-2") -> Launch:
 
 def test_what_is_over_is_settled_and_what_lives_is_not(store: Store) -> None:
     Launch().start().write(store.run("killed"))
-    Launch().start(agent=False).exit().write(store.run("ended"))
+    Launch().start().exit().write(store.run("ended"))
     living().write(store.run("living"))
     outcomes = {outcome.run_id: outcome for outcome in settle_stale(store)}
     assert run_ids(store) == ["living"]
@@ -50,7 +50,7 @@ def test_one_that_lives_is_refused_by_name_and_reason(store: Store) -> None:
 
 
 def test_only_the_launch_that_is_over(store: Store) -> None:
-    Launch().start(agent=False).exit().write(store.run("r1"))
+    Launch().start().exit().write(store.run("r1"))
     living().write(store.run("r1"))
     (place,) = settle_run(store, "r1")
     assert os.path.basename(place) == "r1~2" and read_record(place)["run"]["given"] == "r1"
