@@ -82,7 +82,7 @@ def found(target: str, roots: Sequence[str] = (), *, graph: bool = False) -> Sou
     chosen = _chosen(target, roots)
     if chosen and not graph:
         return Source(chosen[0].id, chosen, None)
-    with catalog_of(roots) as catalog:
+    with catalog_of(roots, near=[target]) as catalog:
         if chosen:
             return Source(chosen[0].id, chosen, catalog.lineage(chosen[0].id, down=True, depth=1))
         lineage = catalog.lineage(target)

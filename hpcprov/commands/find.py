@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     if not filters.keys() - {"used", "generated"}:
         raise HpcprovError("nothing to look for", hint="a digest, a path or an option; `hpcprov runs` lists all runs")
     most = args.limit or (None if args.json or not sys.stdout.isatty() else NEWEST)
-    with catalog_of(args.root) as catalog:
+    with catalog_of(args.root, near=[*args.what, *args.path]) as catalog:
         found, forged = looked_at(catalog, most, filters), Forged()
         first = next(found, None)
         if first is None:

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the lineage of the target."""
     if args.limit == 0:
         raise HpcprovError("--limit 0 leaves no room for anything")
-    with catalog_of(args.root) as catalog:
+    with catalog_of(args.root, near=[args.target]) as catalog:
         start = _signed_now(catalog, args.target) if args.now else catalog.start(args.target)
         up, down = args.up, args.down
         if not up and not down:

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare two runs; the exit status."""
-    with catalog_of(args.root) as catalog:
+    with catalog_of(args.root, near=[args.first, args.second]) as catalog:
         found = compare(catalog, args)
     print(json.dumps(found, indent=1) if args.json else "\n".join(why_page.render(found)))
     return 0 if found["same"] else 1

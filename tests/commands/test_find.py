@@ -143,3 +143,22 @@ def test_a_store_without_its_catalog_and_one_that_cannot_have_one(call: Call, ma
     assert call("show", "a")[0] == 0 and call("show", "last")[2] == "", "who shows one run is not told"
     os.rmdir(made.catalog)
     assert call("runs")[2] == ""
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_store_of_a_path_is_asked_too(
+    call: Call, made: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: bool
+) -> None:
+    """Who names a path need not be in the directory of its store, nor in one that has a store."""
+    place = tmp_path / "elsewhere" if inside else tmp_path.parent
+    if inside:
+        (place / ".hpcprov" / "runs").mkdir(parents=True)
+    monkeypatch.chdir(place)
+    path = os.path.relpath(tmp_path / "x.zarr")
+    assert call("find", path)[0] == 0
+    status, out, _ = call("lineage", f"{path}/u", "--format", "json")
+    assert status == 0 and "a" in [node.get("run") for node in json.loads(out)["nodes"]]
+    assert call("why", path, path)[2].count("are of one run: a") == 1
+    assert call("export", path, "--to", "mermaid")[1].startswith("flowchart")
+    assert call("find", "x.zarr")[0] == (1 if inside else 2)
+    assert call("lineage", f"{path}.nc")[2].count(".hpcprov") == (2 if inside else 1)
