@@ -90,7 +90,7 @@ class Place:
 
     def records(self, count: int = 1) -> list[Record]:
         """The records, oldest first, when there are so many and nothing goes on any more."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while True:
             paths = sorted(self.cwd.glob(".hpcprov/records/*/*/*/*/record.json"))
             if len(paths) >= count and not list(self.cwd.glob(".hpcprov/runs/*")):
