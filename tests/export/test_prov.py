@@ -13,7 +13,7 @@ from report.hostile import hostile
 
 from hpcprov.export import prov_json, prov_n, prov_o
 from hpcprov.export.prov_document import document
-from hpcprov.export.wording import inner, local, objects, seconds, told
+from hpcprov.export.wording import local, seconds, told
 
 from .made import chain, data, new_store, publish, runs_of, workflow
 
@@ -157,4 +157,3 @@ def test_texts_and_moments_of_records() -> None:
     )
     assert seconds("2026-11-21T09:30:00.123456789Z") == "2026-11-21T09:30:00.123456Z"
     assert seconds(None) is None and seconds("yesterday") is None and seconds("0000-01-01T00:00:00Z") is None
-    assert inner({"a": {"b": 1}}, "a", "b") == 1 and inner([1], "a") is None and objects({"a": [1, {}]}, "a") == [{}]
