@@ -1,11 +1,11 @@
 """Is a run over? A run that may still be going on is never settled.
 
-It is over when every process that wrote its logs was of this boot and pid namespace and none of them lives, nor an agent
-that has not spoken yet (it holds the log's socket from the start); or when the scheduler says that its job, or its step,
-has ended; or, where no scheduler answers, when nothing has been written for 15 minutes by the file server's clock, while
-its agents would have written every minute. Where no agent was to write, only a month of silence is taken for the end.
-When every rank has told its end, the last words of the agents, or three minutes without any, are enough. A mistake loses
-nothing: frames that come after all make a new revision of the record.
+It is over when every process that wrote its logs was of this boot and pid namespace and none of them lives, nor an
+agent that has not spoken yet (it holds the log's socket from the start); or when the scheduler says that its job, or
+its step, has ended; or, where no scheduler answers, when nothing has been written for 15 minutes by the file server's
+clock, while its agents would have written every minute. Where no agent was to write, only a month of silence is taken
+for the end. When every rank has told its end, the last words of the agents, or three minutes without any, are enough.
+A mistake loses nothing: frames that come after all make a new revision of the record.
 
     doubt(logs, directory)  ->  None, or "process 4711 on this node is still running"
 """
@@ -64,8 +64,8 @@ def verdict(
     answer: Answer | None = None,
     awaited: Callable[[Log], bool] = lambda log: False,
 ) -> str | None:
-    """The pure core of `doubt`. `silence()`: seconds since the last frame, None when that cannot be told. `awaited(log)`:
-    is there an agent for it, even if it has not said a word?"""
+    """The pure core of `doubt`. `silence()`: seconds since the last frame, None when that cannot be told.
+    `awaited(log)`: is there an agent for it, even if it has not said a word?"""
     events = [event for log in logs for event in log.events]
     writers = [writer for log in logs if log.kind == "log" for writer in _writers(log)]
     seen = [event for event in writers if here.can_see(event)]
