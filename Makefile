@@ -73,6 +73,9 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench_observe.py
 	$(BIN)/python benchmarks/bench_merge.py
 	$(BIN)/python benchmarks/bench_signature.py
+	$(BIN)/python benchmarks/bench_catalog.py
+	$(BIN)/python benchmarks/bench_report.py
+	$(BIN)/python benchmarks/bench_tracking.py
 
 clean:
 	rm -rf $(VENV) $(CLUSTER) build dist workflows/*/out

@@ -23,7 +23,9 @@ Now try:
   . $BIN/activate
   cd $here/out
   hpcprov runs                     every run so far
-  hpcprov log last                 this run again, as a shell script
+  hpcprov lineage flood.h5         what it was made of, and by what
+  hpcprov report last              a page of this run, to open in a browser
+  hpcprov rerun last               this run again: bit for bit the same?
   hpcprov show last --json         the record itself
   hpcprov exec -- YOUR COMMAND     your own
 END
