@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from merge.build import BEGAN, SECOND, Launch
+from merge.build import Launch
+from merge.build import publish as publish
 
 from hpcprov.cli import main
-from hpcprov.merge.publish import merge_run
 from hpcprov.record.layout import Store
 
 Call = Callable[..., tuple[int, str, str]]
@@ -73,12 +73,3 @@ def runs(store: Store) -> Store:
 
 def day(number: int) -> float:
     return 86400.0 * number
-
-
-def publish(store: Store, run_id: str, launch: Launch) -> str:
-    for event in launch.events:
-        if event["event"] == "start":
-            event["run"], event["launch_time"] = run_id, max(BEGAN, event["time"] - SECOND)
-    launch.write(store.run(run_id))
-    (place,) = merge_run(store, run_id)
-    return place

@@ -10,11 +10,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from merge import build
 from merge.build import BEGAN, SECOND, Launch
 
 from hpcprov.commands.choose import choose
 from hpcprov.export.formats import Run
-from hpcprov.merge.publish import merge_run
 from hpcprov.record.layout import Store
 
 OLD = Path(__file__).parents[1] / "merge/golden/before_observation/record.json"
@@ -49,15 +49,10 @@ def data(role: str, path: str, values: str | None, at: float, **keys: Any) -> di
 
 
 def publish(store: Store, run_id: str, launch: Launch, *artifacts: dict[str, Any]) -> str:
-    """Merge a launch as the run `run_id`; its record's directory."""
-    for event in launch.events:
-        if event["event"] == "start":
-            event["run"], event["launch_time"] = run_id, max(BEGAN, event["time"] - SECOND)
+    """Merge a launch as the run `run_id`, with artifacts; its record's directory."""
     for facts in artifacts:
         launch.add("artifact", **facts)
-    launch.write(store.run(run_id))
-    (place,) = merge_run(store, run_id)
-    return place
+    return build.publish(store, run_id, launch)
 
 
 def new_store(place: Path) -> Store:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hpcprov.merge.groups import Group
-from hpcprov.merge.publish import compose
+from hpcprov.merge.publish import compose, merge_run
 from hpcprov.merge.read import read_run
 from hpcprov.merge.seal import seal
 from hpcprov.record import event as border
@@ -167,3 +167,13 @@ def sealed(directory: str, run_id: str = "r1") -> dict[str, Any]:
     """The record of all logs in a directory."""
     group = Group(read_run(directory))
     return seal(compose(group, run_id=run_id) | {"revision": 1}, group.logs, previous=None)
+
+
+def publish(store: layout.Store, run_id: str, launch: Launch) -> str:
+    """Merge a launch as the run `run_id`; its record's directory."""
+    for event in launch.events:
+        if event["event"] == "start":
+            event["run"], event["launch_time"] = run_id, max(BEGAN, event["time"] - SECOND)
+    launch.write(store.run(run_id))
+    (place,) = merge_run(store, run_id)
+    return place

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from merge.build import BEGAN, SECOND, Launch
+from merge.build import publish as publish
 
 from hpcprov.catalog.graph import Graph
-from hpcprov.merge.publish import merge_run
 from hpcprov.record.artifact import BLANK
 from hpcprov.record.layout import Store
 
@@ -67,16 +67,6 @@ def artifact(role: str, path: str, byte: str) -> dict[str, Any]:
         "storage": {"digest": f"blake3:{byte * 32}", "how": "full"},
     }
     return {"node": "n1", "role": role, "path": path, "declared": [os.path.basename(path)]} | BLANK | known
-
-
-def publish(store: Store, run_id: str, launch: Launch) -> str:
-    """The directory of the record."""
-    for event in launch.events:
-        if event["event"] == "start":
-            event["run"], event["launch_time"] = run_id, max(BEGAN, event["time"] - SECOND)
-    launch.write(store.run(run_id))
-    (place,) = merge_run(store, run_id)
-    return place
 
 
 def chain(nodes: int, *, seed: int = 0, window: int = 20, names: int = 7) -> Graph:
