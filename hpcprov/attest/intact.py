@@ -130,4 +130,7 @@ def folded_otherwise(directory: str, record: Record) -> list[str]:
 
 
 def _text(record: Record, name: str) -> bytes | None:
-    return canonical(record[name]) if name in record else None
+    try:
+        return canonical(record[name]) if name in record else None
+    except ValueError:  # no logs give what has no canonical form
+        return b""

@@ -121,5 +121,13 @@ def _quoted(part: str) -> str:
 
 def _printf(part: str) -> str:
     # $(...) drops newlines at the end only, and there is none in here.
-    octal = "".join(f"\\{byte:03o}" for byte in os.fsencode(part))
+    octal = "".join(f"\\{byte:03o}" for byte in _encoded(part))
     return f"\"$(printf '{octal}')\""
+
+
+def _encoded(part: str) -> bytes:
+    """The bytes of a word; of what no word of a command can hold, those that come nearest."""
+    try:
+        return os.fsencode(part)
+    except UnicodeEncodeError:
+        return part.encode("utf-8", "surrogatepass")

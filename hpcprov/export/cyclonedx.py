@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     Key = tuple[str, str, str | None, tuple[tuple[str, str], ...]]
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+#: What PyPI takes for the name of a package.
+PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def render(runs: list[Run]) -> str:
@@ -123,7 +125,7 @@ def _component(kind: str, name: str, version: str | None, properties: tuple[tupl
         type=component.ComponentType(kind),
         name=shown,
         version=release,
-        purl=needed("packageurl").PackageURL(purl, None, shown, release) if purl and shown else None,
+        purl=needed("packageurl").PackageURL(purl, None, shown, release) if purl and PACKAGE.fullmatch(shown) else None,
         bom_ref=str(
             uuid.uuid5(uuid.NAMESPACE_URL, told(f"urn:hpcprov:component:{(kind, name, version, properties)!r}"))
         ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from hpcprov.record import moment
+from hpcprov.record.event import is_umask
 from hpcprov.record.fitting import Shapes
 
 TYPE_CHECKING = False
@@ -90,7 +91,7 @@ ARTIFACT = {
     "storage": Maybe({"digest": text}),
     "signature": Maybe({"digest": text, "fields": [FIELD]}),
 } | {"reason": WORD, "format": WORD, "size": WHOLE, "files": WHOLE, "mtime": WHOLE}
-COMMAND = {"argv": Maybe([text]), "cwd": WORD, "umask": WORD}
+COMMAND = {"argv": Maybe([text]), "cwd": WORD, "umask": Maybe(is_umask)}
 RUN = {
     "id": text,
     "status": text,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,19 @@ def test_other_spellings_of_a_record(store: Store, place: str) -> None:
         assert said == "record.json says what was sealed, in other bytes: it was written anew"
     path.write_bytes(b'{"revision":9,' + data[1:])
     assert "in other bytes" in intact.problems(place, *intact.read(place))[0]
+
+
+def test_what_has_no_canonical_form_is_folded_otherwise(place: str) -> None:
+    record, _ = intact.read(place)
+    for value in (float("inf"), nested(5000)):
+        assert intact.folded_otherwise(place, record | {"facts": {"x": value}}) == ["facts"]
+
+
+def nested(depth: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
 
 
 def test_large_logs_are_not_read_unless_somebody_asks(store: Store, place: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -203,3 +204,18 @@ def test_a_changed_record_is_told_in_the_script(call: Call, store: Store) -> Non
     place.write_text(place.read_text().replace('"spin"', '"spun"'))
     _, script, err = call("log", "r1")
     assert "# WARNING: this record was CHANGED" in script and "was changed since it was sealed" in err
+
+
+@pytest.mark.parametrize("umask", ["022; echo pwned", "022\necho pwned", "\x1b[2J", "0o22", "+2", ""])
+def test_an_umask_that_is_a_command_is_no_umask(call: Call, store: Store, umask: str) -> None:
+    place = Path(publish(store, "r1", Launch().start(argv=["true"], cwd="/", umask="0027").exit()), "record.json")
+    record = json.loads(place.read_text())
+    assert record["run"]["umask"] == "0027"
+    record["run"]["umask"] = umask
+    place.write_text(json.dumps(record))
+    status, script, err = call("log", "r1")
+    assert (status, script) == (2, "") and "run.umask is not what it must be" in err
+
+
+def test_a_word_that_no_command_can_hold_is_written_all_the_same() -> None:
+    assert quote("a\ud800") == "'a'\"$(printf '\\355\\240\\200')\""

@@ -70,6 +70,13 @@ def test_names_of_any_text() -> None:
     assert "hashes" not in found
 
 
+@pytest.mark.parametrize("name", ["/", "//", "..", "?", "a/../b", "@", " "])
+def test_a_package_with_a_name_that_is_none_has_no_address(name: str) -> None:
+    python = {"python": {"packages": [[name, "1"]]}}
+    found = bom(with_facts(a_record(), software=python))["components"]
+    assert "purl" not in next(one for one in found if one["name"] == name)
+
+
 def test_a_run_of_which_nothing_is_known() -> None:
     record = a_record(start=None, end=None, last_heard=None, name=None)
     record["facts"], record["nodes"] = {}, []
