@@ -51,7 +51,9 @@ def is_origin(version: Version, maker: Version, value: str, had: Inputs) -> bool
     its = had.get(maker.run, set())
     if is_moved(version, maker) and maker.mtime not in its:
         return True
-    asked = {value, version.signature, version.storage, version.path, maker.path} - {None}
+    asked = {version.storage, version.path, maker.path} - {None}
+    if version.storage is None or version.storage != maker.storage:  # else the maker put the values into these bytes
+        asked |= {value, version.signature}
     return its.isdisjoint(asked) and not _is_older(version, maker.began)
 
 

@@ -63,6 +63,8 @@ class Growth:
                 return None
             self.graph.add_artifact(key, paths=[version.path], **{what: getattr(version, what) for what in KNOWN})
             node = self.graph.nodes[name]
+        if node["signature"] is None and node["storage"] is None and version.digest is not None:
+            node.update({what: getattr(version, what) for what in KNOWN if what != "path"})
         if version.number in self.focused:
             node["field"] = self.focused[version.number]
         if version.path not in node["paths"] and len(node["paths"]) < MOST_PATHS:
@@ -74,6 +76,7 @@ class Growth:
         if self._has_room(f"run:{version.run}", f"data:{version.key}"):
             run, data = self.add_run(version.run), self.add_version(version)
             if run is not None and data is not None:
+                known |= self._own(data, version)
                 self.graph.link(run, data, role="generated", join="record", path=version.path, **known)
                 return True
         return False
@@ -84,7 +87,12 @@ class Growth:
         run = f"run:{version.run}"
         if data is not None and run in self.graph.nodes:
             join = "record" if link is None or link.relation else link.join
-            self.graph.link(data, run, role="used", join=join, path=version.path)
+            self.graph.link(data, run, role="used", join=join, path=version.path, **self._own(data, version))
+
+    def _own(self, node: str, version: Version) -> dict[str, object]:
+        """The format and size of the same values in another file, where these are not the node's."""
+        facts = {what: getattr(version, what) for what in ("format", "size")}
+        return {what: value for what, value in facts.items() if value not in (None, self.graph.nodes[node][what])}
 
     def link(self, link: Made, *, maker: bool = True) -> bool:
         """Add a used version, its maker's version and, unless that is not wanted, its maker; False when there is no

@@ -7,7 +7,7 @@ moment of last change; equal fields; the same path, or a directory around or fil
 before. Nobody makes what was there before him:
 neither a run that began when the user had ended, nor one that made equal values elsewhere when these had been used
 already, nor one that had them as an input (see copiers). Of several makers the one whose file was moved here counts,
-then the one at the same path, then the one that began last; the others are counted.
+then the one at the same path, then one that made the same bytes, then the one that began last; the others are counted.
 """
 
 from __future__ import annotations
@@ -221,10 +221,11 @@ def _can_make(maker: Version, version: Version) -> bool:
     return maker.run != version.run and not (version.ended and maker.began >= version.ended)
 
 
-def _likely(version: Version) -> Callable[[Version], tuple[bool, bool, bool, str, str]]:
+def _likely(version: Version) -> Callable[[Version], tuple[bool, bool, bool, bool, str, str]]:
     return lambda maker: (
         is_moved(version, maker),
         maker.path == version.path,
+        maker.storage is not None and maker.storage == version.storage,
         maker.began < version.began,
         maker.began,
         maker.run,

@@ -191,7 +191,8 @@ class _Page:
             yield self.screen.paint(f"{relation}{fields_of(via or {}, way)}", "dim")
         known, first = (node["id"], path) in self.seen, self.first.get(node["id"], path)
         tail = JOINED.get((via or {}).get("join", ""), "") if (via or {}).get("role") == "used" else ""
-        yield self._artifact(node, path, "(above)" if known else tail, width)
+        own = {what: via[what] for what in ("format", "size") if via is not None and what in via}
+        yield self._artifact(node | own, path, "(above)" if known else tail, width)
         if known:
             return
         if first != path:

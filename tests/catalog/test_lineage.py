@@ -163,6 +163,22 @@ def test_a_copy_of_a_raw_input_was_not_made_by_another_copier() -> None:
     assert ran(up(world, "b")) == {"b"} and ran(up(world, "c")) == {"copy", "c"}
 
 
+def test_who_put_known_values_into_these_bytes_made_them() -> None:
+    world = World().run("table", 1).made("/t.parquet", "1", storage="P")
+    world.run("csv", 2).used("/t.parquet", "1", storage="P").made("/t.csv", "1", storage="C")
+    world.run("b", 3).used("/moved.csv", "1", storage="C").run("c", 4).used("/moved.parquet", "1", storage="P")
+    assert ran(up(world, "b", depth=1)) == {"b", "csv"} and ran(up(world, "c")) == {"c", "table"}
+
+
+def test_the_same_values_in_two_formats_are_told_as_what_they_are() -> None:
+    world = World().run("table", 1).made("/t.parquet", "1", format="parquet", size=90)
+    world.run("csv", 2).used("/t.parquet", "1", format="parquet", size=90).made("/t.csv", "1", format="csv", size=70)
+    graph = lineage(world, Start(versions=[world.of_run("csv", "generated", "/t.csv")]))
+    assert graph.nodes["data:1"]["format"] == "csv"
+    told = {edge["path"]: (edge.get("format"), edge.get("size")) for edge in graph.edges}
+    assert told == {"/t.csv": (None, None), "/t.parquet": ("parquet", 90)}
+
+
 def test_what_was_changed_last_before_a_run_began_was_not_made_by_it() -> None:
     world = World().run("a", 5).made("/x", "1", fields={"u": "f"}, mtime=ns(moment(5.2)))
     for run, mtime in (("old", 4), ("new", 6)):
@@ -176,7 +192,8 @@ def test_what_was_written_over_after_it_was_read_is_known_by_its_moment() -> Non
     world = World().run("a", 1).made("/x", "1", mtime=5, size=100).run("b", 2).made("/x", "2", mtime=7, size=100)
     world.run("c", 3).used("/x", state="not hashed", mtime=5, size=100).made("/x", "3", mtime=9, size=100)
     world.run("d", 4).used("/x", state="not hashed", mtime=11, size=80)
-    assert ran(up(world, "c")) == {"a", "c"}
+    graph = up(world, "c")
+    assert ran(graph) == {"a", "c"} and graph.nodes["data:1"]["signature"] == "1"
     assert ("data:3", "data:/x", "changed", "path") in edges(up(world, "d"))
 
 
