@@ -19,6 +19,8 @@ from typing import Any
 
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
+# Milliseconds until what a page should do counts as not done: machines that run tests are busy.
+PATIENCE = 60_000
 # Runs before the page's own scripts, outside of its policy.
 WATCH = """
 window.__refused = [];
@@ -116,7 +118,7 @@ class Chromium:
             if scripts:
                 room.add_init_script(WATCH)
             look = Look(room.new_page(), Path(path).resolve())
-            look.page.set_default_timeout(5000)
+            look.page.set_default_timeout(PATIENCE)
             look.page.goto(look.path.as_uri() + anchor, wait_until="load")
             yield look
             if scripts:
