@@ -1,4 +1,7 @@
-"""`hpcprov why` on runs of real commands that differ in one thing: a flag, a cell, a module, a commit, an image."""
+"""`hpcprov why` on runs of real commands that differ in one thing: a flag, a cell, a module, a commit.
+
+An image: tests/cluster/test_why.py.
+"""
 
 from __future__ import annotations
 
@@ -121,41 +124,6 @@ def test_a_commit_is_told_with_what_it_changed(site: Site) -> None:
     output = why(site, *runs)
     assert [cause.split()[0] for cause in numbered(output)] == ["commit", "script"]
     assert "-echo 1 > out.dat" in output and "+echo 2 > out.dat" in output
-
-
-NUMBER = """
-#include <stdio.h>
-int main(void) {
-    int digit = getc(fopen("/etc/number", "r"));
-    FILE *file = fopen("out.dat", "w");
-    putc(digit, file);
-    return fclose(file);
-}
-"""
-
-
-@pytest.mark.slow
-def test_an_image_is_named_in_one_line(site: Site) -> None:
-    apptainer = shutil.which("apptainer")
-    require("apptainer", apptainer)
-    require("cc", shutil.which("cc"))
-    sandbox, image = site.cwd.parent / "sandbox", site.cwd.parent / "model.sif"
-    for inner in ("bin", "etc", "proc", "sys", "dev", "tmp"):
-        (sandbox / inner).mkdir(parents=True)
-    (site.cwd / "number.c").write_text(NUMBER)
-    site.call("cc", "-static", "-o", sandbox / "bin/number", "number.c")
-    runs = []
-    for number in (1, 2):
-        (sandbox / "etc/number").write_text(str(number))
-        site.call(apptainer, "build", "--force", image, sandbox)
-        inside = ["apptainer", "exec", "--no-privs", "--pwd", site.cwd, "--bind", site.cwd, image]
-        runs.append(site.run("--output", "out.dat", "--", *inside, "/bin/number")["run"]["id"])
-    output = why(site, *runs)
-    (cause,) = numbered(output)
-    assert cause.startswith("image model.sif sha256:") and " -> sha256:" in cause and "out.dat: changed" in output
-    refused = site.call(site.launcher, "rerun", runs[0], check=2).stdout
-    assert f"image {image} was sha256:" in refused and "nothing was run" in refused
-    assert "reproduced bit for bit" in site.call(site.launcher, "rerun", runs[1]).stdout
 
 
 def test_answers_that_are_no_comparison(site: Site) -> None:
