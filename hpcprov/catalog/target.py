@@ -78,7 +78,8 @@ def _of_path(catalog: Catalog, look: TableLookups, path: str) -> Start | None:
 def _version_at(versions: list[Version], path: str) -> Start:
     """The version that is meant by a path, of those that were recorded there, newest first."""
     size, mtime = _facts(path)
-    chosen = _made([version for version in versions if (version.size, version.mtime) == (size, mtime)] or versions)
+    there = [version for version in versions if size is not None and (version.size, version.mtime) == (size, mtime)]
+    chosen = _made(there or versions)
     notes = []
     if None not in (size, chosen.size) and size != chosen.size:
         notes.append(

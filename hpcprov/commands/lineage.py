@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", metavar="N", type=_number, default=MOST, help=f"at most N nodes (default: {MOST:,})")
     parser.add_argument("--now", action="store_true", help="sign what lies at the path now, and look for these values")
     parser.add_argument("--format", choices=FORMATS, default="text", metavar="FORM", help=", ".join(FORMATS))
+    parser.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
     add_roots(parser)
 
 

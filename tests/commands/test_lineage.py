@@ -180,6 +180,19 @@ def test_upstream_says_of_each_generation_what_is_as_it_was(store: Store, call: 
     assert call("verify", "--all", "--upstream")[0] == 2
 
 
+def test_what_was_renamed_away_is_still_known_by_who_made_it(store: Store, call: Call) -> None:
+    """Who renamed it did not look at it: the version of its maker is the one that is meant."""
+    ran(store, "maker", day(1), artifact("used", "/data/raw", "1"), artifact("generated", "/data/x", "2"))
+    unseen = {"role": "used", "path": "/data/x", "declared": ["x"], "state": "not hashed", "format": None, "size": None}
+    moved = artifact("generated", "/data/y", "2", renamed_from="/data/x")
+    ran(store, "mover", day(2), unseen | {"storage": None, "signature": None}, moved)
+    status, out, _ = call("lineage", "/data/x")
+    assert status == 0 and "│ made by maker" in out.splitlines()[1]
+    found = json.loads(call("lineage", "/data/x", "--json")[1])
+    assert found == json.loads(call("lineage", "/data/x", "--format", "json")[1])
+    assert found["start"] == [f"data:hpcprov1:{digest('2')}"]
+
+
 def test_of_values_all_users_are_told_also_those_before_the_last_copy(store: Store, call: Call) -> None:
     ran(store, "early", day(1), artifact("used", "/data/raw", "1"))
     ran(store, "copy", day(2), artifact("used", "/data/raw", "1"), artifact("generated", "/data/mine", "1"))
