@@ -16,6 +16,8 @@ from hpcprov.record import layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hpcprov.record.layout import Store
 
 #: ns within which a directory may change again and have the same mtime; on other machines' file systems their clocks
@@ -32,6 +34,21 @@ def days(store: Store) -> dict[str, int]:
         except OSError:
             continue
     return found
+
+
+def closed(store: Store, listed: Iterable[str]) -> list[str]:
+    """The directories of records that may not be read, of those above the days and of the days `listed`."""
+    years = [os.path.join(store.records, year) for year in _names(store.records)]
+    months = [os.path.join(year, month) for year in years for month in _names(year)]
+    paths = [store.records, *years, *months, *(os.path.join(store.records, day) for day in listed)]
+    return [path for path in paths if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK)]
+
+
+def _names(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
 
 
 def settled(changed: int, *, local: bool) -> int:

@@ -10,6 +10,7 @@ record, of the newest records always, and of all once a day; the logs beside rec
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -42,6 +43,7 @@ class Index:
         self.path = store.place_of(place, os.environ)
         self.connection, note = store.opened(self.path)
         self.notes = [note] if note is not None else []
+        self.closed: list[str] = []
 
     def close(self) -> None:
         self.connection.close()
@@ -63,10 +65,13 @@ class Index:
             self.update()
 
     def unread(self) -> list[str]:
-        """What is wrong with records that could not be read."""
+        """What is wrong with records that could not be read, and with directories of records."""
         from hpcprov.catalog.schema import told
 
-        return [told(row[0]) for row in self.connection.execute("SELECT problem FROM unread ORDER BY place DESC")]
+        closed = [f"{path}: {os.strerror(errno.EACCES)}" for path in self.closed]
+        return closed + [
+            told(row[0]) for row in self.connection.execute("SELECT problem FROM unread ORDER BY place DESC")
+        ]
 
     def _replace(self, error: sqlite3.DatabaseError) -> None:
         path = self.path
@@ -85,13 +90,16 @@ class Index:
         every = self._is_time()
         changed = (day for day in now if every or known.get(day) != now[day])
         listed = {day: days.settled(now[day], local=local) for day in changed}
+        self.closed = days.closed(self.store, listed)
+        listed = {day: when for day, when in listed.items() if not self._is_closed(day)}
+        past = [day for day in known.keys() - now.keys() if not self._is_closed(day)]
         gone: list[str] = []
         wanted: dict[str, None] = {}
         for day in listed:
             more, less = self._changes_of(day)
             wanted |= more
             gone += less
-        gone += [place for day in known.keys() - now.keys() for place in self._places(day)]
+        gone += [place for day in past for place in self._places(day)]
         wanted |= dict.fromkeys(self._changed(listed.keys()))
         if gone:
             with writing.transaction(self.connection):
@@ -100,12 +108,17 @@ class Index:
             self.tell(f"indexing {len(wanted):,} records of {self.store.root}")
         self._add(list(wanted))
         store.make_indexes(self.connection)
-        if listed or known.keys() - now.keys():
+        if listed or past:
             with writing.transaction(self.connection):
-                writing.forget_days(self.connection, known.keys() - now.keys())
+                writing.forget_days(self.connection, past)
                 writing.set_days(self.connection, listed.items())
                 if every:
                     writing.set_meta(self.connection, LOOKED, str(int(time.time())))
+
+    def _is_closed(self, day: str) -> bool:
+        """May the directory of a day, or one above it, not be read? What is known of it then stays as it is."""
+        place = os.path.join(self.store.records, day)
+        return any(f"{place}/".startswith(f"{path}/") for path in self.closed)
 
     def _is_time(self) -> bool:
         """Have the stamps of all records not been looked at for a day?"""

@@ -45,8 +45,8 @@ class Newer(Exception):
 
 def place_of(store: Store, environ: Mapping[str, str]) -> str:
     """Where the index of a store is: in it, when it is ours. What another user has put there is not believed, and a
-    file of ours would be in the way of its owner's."""
-    ours = is_ours(store.root) or environ.get("HPCPROV_TRUST_STORE", "0") not in ("", "0")
+    file of ours would be in the way of its owner's: also in a store that is trusted."""
+    ours = is_ours(store.root) and (is_ours(store.catalog) or not os.path.exists(store.catalog))
     if ours and os.access(store.root, os.W_OK):
         return store.catalog
     caches = environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
@@ -137,6 +137,7 @@ def is_local(path: str, mounts: str = MOUNTS) -> bool:
 
 def _open(path: str) -> sqlite3.Connection:
     local = is_local(os.path.dirname(path))
+    _keep_private(path)
     connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
     try:
         if not local:
@@ -152,6 +153,15 @@ def _open(path: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _keep_private(path: str) -> None:
+    """Let nobody else read an index, which holds what records hold that nobody else may read. Its log and its journal
+    have the rights that it has."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError:
+        pass  # it is there; or SQLite says that it cannot be made
 
 
 def _again(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:

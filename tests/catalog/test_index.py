@@ -332,8 +332,56 @@ def test_the_index_of_another_users_store_is_a_file_of_ours(
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nothing")
     with open_catalog([three.root]) as catalog:
         assert catalog.count() == 3 and "in memory" in catalog.notes[0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("given", ["store", "index"])
+def test_an_index_of_others_is_neither_used_nor_made(
+    given: str, three: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HPCPROV_TRUST_STORE", "1")
-    assert ids(three) == ["c", "b", "a"] and os.path.exists(three.catalog)
+    Path(three.catalog).write_bytes(b"of another user")
+    os.chown(three.root if given == "store" else three.catalog, 12345, 12345)
+    assert ids(three) == ["c", "b", "a"] and Path(three.catalog).read_bytes() == b"of another user"
+
+
+def test_nobody_else_may_read_the_index(three: Store) -> None:
+    before = os.umask(0o002)
+    try:
+        with open_catalog([three.root]):
+            files = [path for path in Path(three.root).iterdir() if path.name.startswith("catalog.sqlite")]
+            assert files and {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_what_may_not_be_listed_is_named_and_stays_known(
+    level: int, three: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(ids(three)) == 3
+    place = Path(three.records)
+    for _ in range(level):
+        place = min(place.iterdir())
+    os.utime(place)
+    access, listdir, scandir = os.access, os.listdir, os.scandir
+
+    def refusing(call: Any, answer: Any) -> Any:
+        return lambda path, *rest: answer() if os.path.abspath(path) == str(place) else call(path, *rest)
+
+    def denied() -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "access", refusing(access, lambda: False))
+    monkeypatch.setattr(os, "listdir", refusing(listdir, denied))
+    monkeypatch.setattr(os, "scandir", refusing(scandir, denied))
+    for _ in range(2):
+        with open_catalog([three.root]) as catalog:
+            assert catalog.problems == [f"{place}: Permission denied"] and catalog.count() == 3
+    monkeypatch.undo()
+    with open_catalog([three.root]) as catalog:
+        assert catalog.problems == [] and catalog.count() == 3
 
 
 def test_a_link_is_not_followed(three: Store, tmp_path: Path) -> None:
