@@ -10,9 +10,13 @@ UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 def words(argv: list[str] | None) -> str:
     """A command as a person would type it; not for a shell to read (`commands.log` writes scripts)."""
+    return " ".join(map(_word, argv)) if argv else "(unknown)"
+
+
+def _word(word: str) -> str:
     from shlex import quote
 
-    return " ".join(quote(word) for word in argv) if argv else "(unknown)"
+    return f'"{word}"' if "'" in word and not {*'"\\$`!'} & {*word} else quote(word)
 
 
 def size(number: float) -> str:

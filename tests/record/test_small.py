@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcprov.record import canonical, event, moment, ranges
+from hpcprov.record import canonical, event, moment, ranges, wording
 from hpcprov.record.text import printable
 
 
@@ -137,3 +137,18 @@ def test_no_value_of_any_key_raises(kind: str, data: st.DataObject) -> None:
 def test_bytes_that_are_not_utf8_survive_the_way_to_a_record() -> None:
     name = os.fsdecode(b"/data/\xff\xfe")
     assert os.fsencode(json.loads(canonical.canonical(name))) == b"/data/\xff\xfe"
+
+
+@pytest.mark.parametrize(
+    ("argv", "shown"),
+    [
+        (["a", "b c"], "a 'b c'"),
+        (["python", "-c", "f('x')"], "python -c \"f('x')\""),
+        (["sh", "-c", "echo '$x'"], "sh -c 'echo '\"'\"'$x'\"'\"''"),
+        (["x", ""], "x ''"),
+        ([], "(unknown)"),
+        (None, "(unknown)"),
+    ],
+)
+def test_a_command_for_people(argv: list[str] | None, shown: str) -> None:
+    assert wording.words(argv) == shown
