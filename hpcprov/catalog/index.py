@@ -10,7 +10,6 @@ record, of the newest records always, and of all once a day; the logs beside rec
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sqlite3
@@ -65,13 +64,10 @@ class Index:
             self.update()
 
     def unread(self) -> list[str]:
-        """What is wrong with records that could not be read, and with directories of records."""
+        """What is wrong with records that could not be read."""
         from hpcprov.catalog.schema import told
 
-        closed = [f"{path}: {os.strerror(errno.EACCES)}" for path in self.closed]
-        return closed + [
-            told(row[0]) for row in self.connection.execute("SELECT problem FROM unread ORDER BY place DESC")
-        ]
+        return [told(row[0]) for row in self.connection.execute("SELECT problem FROM unread ORDER BY place DESC")]
 
     def _replace(self, error: sqlite3.DatabaseError) -> None:
         path = self.path
@@ -91,6 +87,7 @@ class Index:
         changed = (day for day in now if every or known.get(day) != now[day])
         listed = {day: days.settled(now[day], local=local) for day in changed}
         self.closed = days.closed(self.store, listed)
+        self.notes += [f"{path}: Permission denied: records in it are not looked at" for path in self.closed]
         listed = {day: when for day, when in listed.items() if not self._is_closed(day)}
         past = [day for day in known.keys() - now.keys() if not self._is_closed(day)]
         gone: list[str] = []
