@@ -21,6 +21,7 @@ from hpcprov.export.versions import Versions
 from hpcprov.export.wording import local, seconds, told
 from hpcprov.record import model
 from hpcprov.record.inside import inner, objects
+from hpcprov.record.moment import iso
 from hpcprov.record.wording import words
 
 TYPE_CHECKING = False
@@ -63,6 +64,26 @@ def document(runs: list[Run]) -> ProvDocument:
     return whole
 
 
+def _read_at(run: dict[str, Any], artifact: dict[str, Any]) -> str | None:
+    """When a run was first seen to open what it used."""
+    return _within(run, (artifact.get("observed") or {}).get("first"))
+
+
+def _made_at(run: dict[str, Any], artifact: dict[str, Any]) -> str | None:
+    """When what a run generated was complete: its last change, else when it was last opened to write."""
+    mtime = artifact.get("mtime")
+    changed = iso(mtime) if type(mtime) is int and 0 <= mtime < 1 << 63 else None
+    return _within(run, changed) or _within(run, (artifact.get("observed") or {}).get("last"))
+
+
+def _within(run: dict[str, Any], moment: str | None) -> str | None:
+    """A moment that lies in a run, as PROV-CONSTRAINTS 33 and 34 want: the clocks of files are coarser than others."""
+    known, began, ended = seconds(moment), seconds(run["start"]), seconds(run["end"])
+    if known is None or (began is not None and known < began) or (ended is not None and known > ended):
+        return None
+    return known
+
+
 def _describe_bundle(whole: ProvDocument, record: Record) -> None:
     name, maker = f"record:{local(record['run']['id'])}", _recorder(record)
     seal = record.get("seal", {}).get("record")
@@ -76,15 +97,16 @@ def _fill(bundle: ProvBundle, record: Record, versions: Versions) -> None:
     name = f"run:{local(run['id'])}"
     bundle.activity(name, seconds(run["start"]), seconds(run["end"]), _told(activity(record)))
     _associate(bundle, name, record)
+    made: set[str] = set()
     for role in ("used", "generated"):
         for number, artifact in enumerate(record["artifacts"][role]):
             version = f"data:{versions.name(record, role, artifact)}"
             _describe(bundle, version, artifact)
-            seen = artifact.get("observed") or {}
             if role == "used":
-                bundle.used(name, version, seconds(seen.get("first")), f"{name}.used.{number}")
-            else:
-                bundle.wasGeneratedBy(version, name, seconds(seen.get("last")), f"{name}.generated.{number}")
+                bundle.used(name, version, _read_at(run, artifact), f"{name}.used.{number}")
+            elif version not in made:  # PROV-CONSTRAINTS 24: an activity generates an entity once
+                made.add(version)
+                bundle.wasGeneratedBy(version, name, _made_at(run, artifact), f"{name}.generated.{number}")
     for image, facts in images(record):
         bundle.entity(f"data:{image}", _told(facts))
         bundle.used(name, f"data:{image}", None, f"{name}.{image}")
@@ -134,13 +156,14 @@ def _add_steps(bundle: ProvBundle, run: str, record: Record, versions: Versions)
         bundle.activity(name, began, seconds(step["ended"]), _told(kind | facts))
         around = run if step["parent"] is None else f"{run}.step.{step['parent']}"
         bundle.wasStartedBy(name, None, around, began)
-        mentioned = {(role, path) for role in ("used", "generated") for path in step[role]}
-        for role, path in sorted(mentioned & known.keys()):
-            version = f"data:{versions.name(record, role, known[role, path])}"
-            if role == "used":
-                bundle.used(name, version)
-            else:
-                bundle.wasGeneratedBy(version, name)
+        for path in sorted({*step["generated"]}):
+            if ("generated", path) in known:
+                bundle.wasGeneratedBy(f"data:{versions.name(record, 'generated', known['generated', path])}", name)
+        for path in sorted({*step["used"]}):
+            # What one step made and another one used is not what the run as a whole used.
+            role = "used" if ("used", path) in known else "generated"
+            if (role, path) in known:
+                bundle.used(name, f"data:{versions.name(record, role, known[role, path])}")
 
 
 def _associate(bundle: ProvBundle, name: str, record: Record) -> None:

@@ -9,6 +9,7 @@ where the caller gives `copy`; else the crate says where it lay, and its digests
 
 from __future__ import annotations
 
+import hashlib
 import os
 
 from hpcprov.export import bundle
@@ -84,9 +85,15 @@ def _include_record(crate: Crate, run: Run) -> Reference | None:
         "File",
         data=True,
         name=f"Record of {run.id}",
-        identifier=run.record["seal"]["record"],
+        identifier=f"sha256:{_sha256(run)}",
         **about,
     )
+
+
+def _sha256(run: Run) -> str:
+    """The digest of the file as it is taken into the crate; the seal inside of it is one of what stands around it."""
+    with open(os.path.join(run.directory, layout.RECORD), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _include_readme(crate: Crate, records: list[model.Record]) -> None:

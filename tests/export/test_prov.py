@@ -14,6 +14,7 @@ from report.hostile import hostile
 from hpcprov.export import prov_json, prov_n, prov_o
 from hpcprov.export.prov_document import document
 from hpcprov.export.wording import local, seconds, told
+from hpcprov.record.moment import ns
 
 from .made import chain, data, new_store, publish, runs_of, workflow
 
@@ -87,13 +88,28 @@ def test_steps_of_python_programs_are_activities(tmp_path: Path) -> None:
     step |= {"id": 1, "parent": None, "began": run.record["run"]["start"], "ended": None}
     run.record["steps"] = [
         step | {"used": ["/data/raw.nc", "gone"], "generated": ["/data/clean.nc"]},
-        step | {"id": 2, "parent": 1, "name": "inner", "used": [], "generated": []},
+        step | {"id": 2, "parent": 1, "name": "inner", "used": ["/data/clean.nc"], "generated": []},
     ]
     text = prov_n.render([run])
     assert "wasStartedBy(run:prepare.step.1, -, run:prepare, " in text
     assert "wasStartedBy(run:prepare.step.2, -, run:prepare.step.1, " in text
     assert "used(run:prepare.step.1, data:hpcprov1-" in text and 'hpcprov:function="m:clean"' in text
     assert re.search(r"wasGeneratedBy\(data:\S+, run:prepare.step.1, -\)", text)
+    # What one step made and the next one used is no input of the run.
+    assert "used(run:prepare.step.2, data:hpcprov1-" in text
+
+
+def test_a_run_generates_a_version_once_and_while_it_goes_on(tmp_path: Path) -> None:
+    """PROV-CONSTRAINTS: the generations of one entity by one activity are one, and lie within the activity."""
+    (run,) = runs_of(chain(tmp_path), "prepare")
+    (made,) = run.record["artifacts"]["generated"]
+    run.record["artifacts"]["generated"].append(made | {"path": "/data/same.nc"})
+    began, ended = (ns(run.record["run"][moment]) for moment in ("start", "end"))
+    times = {began - 10**6: "-", began + 10**9: "2026-11-18T11:06:41+00:00", ended + 10**6: "-"}
+    for mtime, expected in times.items():
+        made["mtime"] = mtime
+        (line,) = re.findall(r"wasGeneratedBy\(.*\)", prov_n.render([run]))
+        assert line.endswith(f", run:prepare, {expected})")
 
 
 def test_equal_values_made_again_are_versions_of_their_own(tmp_path: Path) -> None:

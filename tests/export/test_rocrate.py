@@ -96,6 +96,13 @@ def test_what_is_said_of_a_run(tmp_path: Path) -> None:
     assert set(references(found["./"]["mentions"])) == {"#run-solve", "#run-prepare"}
 
 
+def test_the_digest_of_a_record_is_that_of_the_file_in_the_crate(tmp_path: Path) -> None:
+    write(render(runs_of(chain(tmp_path), "solve")), str(tmp_path / "crate"), force=False)
+    name = "records/solve/record.json"
+    found = entities({"ro-crate-metadata.json": (tmp_path / "crate/ro-crate-metadata.json").read_text()})[name]
+    assert found["identifier"] == f"sha256:{sha256((tmp_path / 'crate' / name).read_bytes()).hexdigest()}"
+
+
 def test_a_failure_is_told_with_its_cause_and_has_no_result(tmp_path: Path) -> None:
     action = entities(render(runs_of(chain(tmp_path), "broken")))["#run-broken"]
     assert action["@type"] == "ActivateAction" and action["actionStatus"].endswith("/FailedActionStatus")
