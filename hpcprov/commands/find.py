@@ -14,7 +14,7 @@ from itertools import chain
 
 from hpcprov.commands import screen as sight
 from hpcprov.commands.roots import add_roots, catalog_of
-from hpcprov.commands.runs import KINDS, NEWEST, Forged, limit, looked_at, marked, moment, print_json, table
+from hpcprov.commands.runs import KINDS, NEWEST, Forged, limit, looked_at, marked, moment, print_json, searched, table
 from hpcprov.merge.status import STATES
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.text import printable
@@ -128,22 +128,10 @@ def places(word: str) -> list[str]:
 
 def nothing(catalog: Catalog, filters: dict[str, Any], *, json: bool) -> int:
     """Say what was searched."""
-    wanted = [f"{name} {_said(value)}" for name, value in filters.items()]
-    number = sight.count(catalog.count(), "run")
-    where = ", ".join(map(printable, catalog.roots))
-    print(f"hpcprov find: nothing found among {number} in {where}: {'; '.join(wanted) or 'no run'}", file=sys.stderr)
+    print(f"hpcprov find: nothing found among {searched(catalog, filters)}", file=sys.stderr)
     if json:
         print("[]")
     return 1
-
-
-def _said(value: Any) -> str:
-    from hpcprov.record import moment
-
-    if type(value) in (int, float):
-        return moment.iso(max(0, int(value)) * moment.SECOND)
-    values = value if type(value) is list else [] if value is True else [value]
-    return " or ".join(printable(str(one)) for one in values)
 
 
 def _matches(catalog: Catalog, row: RunRow, filters: dict[str, Any]) -> Iterator[Match]:

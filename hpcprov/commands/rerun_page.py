@@ -39,7 +39,7 @@ def checked(results: list[dict[str, Any]], *, refused: bool) -> list[str]:
             lines.append(f"{result['run']} can be run again: what was recorded is as it was")
             continue
         lines.append(f"{result['run']} would not be the same run:")
-        lines += [f"  {one['kind']:<9} {one['text']}" for one in result["differences"][:MOST]]
+        lines += [f"  {one['text']}" for one in result["differences"][:MOST]]
         if len(result["differences"]) > MOST:
             lines.append(f"  and {len(result['differences']) - MOST} more (--json names all)")
     return [printable(line) for line in (*lines, *(["nothing was run; --anyway runs it all the same"] * refused))]

@@ -1,7 +1,8 @@
 """List the runs of this directory's store.
 
-Newest first; on a terminal the newest 50. Filters are joined by `and`; --status and --name may be given several times,
-any of them will do. `hpcprov find` looks for runs by what they used, made and ran with.
+Newest first; on a terminal the newest 50, and where it is narrow without duration and ranks. Filters are joined by
+`and`; --status and --name may be given several times, any of them will do. `hpcprov find` looks for runs by what they
+used, made and ran with.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ NEWEST = 50  # runs on a terminal when nothing is said
 LONGEST = 1000  # characters of a command that are looked at
 FEW = 1000  # runs whose records are looked at again before they are shown
 WIDEST = (44, 20, 13, 19, 12, 13)
+NO_RUNS = ["no runs"]
+COMMAND_WIDTH = 24  # for which columns with less to say make room
+SPARED = ("RANKS", "TOOK")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +80,9 @@ def run(args: argparse.Namespace) -> int:
         else:
             lines = table((marked(row.summary, row.sealed is False) for row in forged.seen(found)), screen)
             print("\n".join(lines))
+            asked = {name: value for name, value in filters.items() if value not in (None, [])}
+            if lines == NO_RUNS and asked:
+                tell(f"nothing found among {searched(catalog, asked)}")
         more = catalog.count(**filters) - most if most is not None and not args.limit else 0
     if more > 0:
         print(screen.paint(f"... and {sight.count(more, 'earlier run')}: --all, or --limit N", "dim"))
@@ -105,6 +112,22 @@ class Forged:
     def tell(self) -> None:
         if self.ids:
             tell(f"marked with `!`: changed since they were sealed: {listed(sorted(self.ids))}")
+
+
+def searched(catalog: Catalog, filters: dict[str, Any]) -> str:
+    """What was searched, and for what: for who finds nothing."""
+    wanted = [f"{name} {_said(value)}".rstrip() for name, value in filters.items()]
+    where = ", ".join(map(printable, catalog.roots))
+    return f"{sight.count(catalog.count(), 'run')} in {where}: {'; '.join(wanted) or 'no run'}"
+
+
+def _said(value: Any) -> str:
+    from hpcprov.record import moment
+
+    if type(value) in (int, float):
+        return moment.iso(max(0, int(value)) * moment.SECOND)
+    values = value if type(value) is list else [] if value is True else [value]
+    return " or ".join(printable(str(one)) for one in values)
 
 
 def filters_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -143,9 +166,12 @@ def table(rows: Iterable[dict[str, Any]], screen: sight.Screen) -> list[str]:
     """Lines of a table, as wide as the screen."""
     cells = [_cells(row) for row in rows]
     if not cells:
-        return ["no runs"]
+        return NO_RUNS
     widths = [min(most, max(len(row[k]) for row in [COLUMNS, *cells])) for k, most in enumerate(WIDEST)]
     used = [k for k in range(len(WIDEST)) if COLUMNS[k] != "NAME" or any(row[k] for row in cells)]
+    for name in SPARED:
+        if screen.width - sum(widths[k] + 2 for k in used) < COMMAND_WIDTH:
+            used.remove(COLUMNS.index(name))
     return [_line(row, widths, used, screen, head=not k) for k, row in enumerate([COLUMNS, *cells])]
 
 

@@ -83,6 +83,20 @@ def test_no_runs(call: Call) -> None:
     assert call("runs") == (0, "no runs\n", "") and call("runs", "--json") == (0, "[]\n", "")
 
 
+def test_an_empty_answer_says_what_was_searched(call: Call, runs: Store) -> None:
+    status, out, err = call("runs", "--name", "nobody", "--since", "2026-11-21T00:00Z")
+    assert (status, out) == (0, "no runs\n")
+    assert err.startswith("hpcprov: nothing found among 4 runs in ") and "name nobody; since 2026-11-21T00:00:00" in err
+
+
+def test_commands_can_be_read_on_80_columns(call: Call, runs: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = call("runs")[1].splitlines()[0].split()
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = call("runs")[1].splitlines()
+    assert [name for name in wide if name not in narrow[0].split()] == ["TOOK", "RANKS"]
+    assert narrow[3].endswith("./model -v") and max(map(len, narrow)) <= 80
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 def test_the_table_is_as_wide_as_the_screen(width: int) -> None:
     row = {

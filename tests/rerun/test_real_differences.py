@@ -58,7 +58,7 @@ def test_a_compiler_flag_is_found_through_the_program(site: Site, build: list[st
     (cause,) = numbered(output)
     assert cause.startswith("program solver: sha256:")
     assert "solver was compiled with -Os instead of -O2 (run " in output
-    assert "out.csv: changed" in output and "field y, cell tile [0:1]" in output
+    assert "out.csv: changed" in output and "field y, tile [0:1]" in output
     found = json.loads(site.call(site.launcher, "why", *runs, "--json", check=1).stdout)
     assert found["causes"][0]["because"]["causes"][0]["kind"] == "argument" and not found["same"]
 
@@ -73,9 +73,7 @@ def test_one_cell_of_an_input_is_named_in_one_line(site: Site) -> None:
     output = why(site, *(run["run"]["id"] for run in runs))
     # In two directories the command names each: that is what was changed first.
     assert "input a/in.npy / b/in.npy changed" in output
-    told = (
-        "cell tile [256:512, 0:300] (1 of 3 tiles): 1 of 180,000 values, the first at [400, 30], largest difference 0.5"
-    )
+    told = "tile [256:512, 0:300] (1 of 3 tiles): 1 of 180,000 values, the first at [400, 30], largest difference 0.5"
     assert f"the array, {told}" in output
     assert "largest difference 1" in why(site, site.cwd / "a/out.npy", site.cwd / "b/out.npy")
     assert "the first at" not in why(site, "--records-only", *(run["run"]["id"] for run in runs))

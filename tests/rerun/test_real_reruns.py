@@ -69,7 +69,7 @@ def test_what_has_changed_is_named_and_nothing_is_run(site: Site, made: dict[str
     with open(site.cwd / "model.py", "a") as file:
         file.write("# changed\n")
     done = rerun(site, "last", check=2)
-    assert f"input {site.cwd}/forcing.npy: the array CHANGED" in done.stdout
+    assert f"\n  input {site.cwd}/forcing.npy: the array CHANGED" in done.stdout
     assert f"script {site.cwd}/model.py is not the one that ran" in done.stdout and "nothing was run" in done.stdout
     assert not Path(f"{site.cwd}.rerun-1").exists() and site.record()["run"]["id"] == made["run"]["id"]
     (told,) = json.loads(rerun(site, "last", "--check", "--json", check=2).stdout)

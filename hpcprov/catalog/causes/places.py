@@ -44,7 +44,7 @@ def lines(fields: list[dict[str, Any]]) -> Iterator[str]:
             continue
         shown = ", ".join(f"[{', '.join(f'{begin}:{end}' for begin, end in box)}]" for box in boxes[:MOST_BOXES])
         more = f" and {len(boxes) - MOST_BOXES} more" if len(boxes) > MOST_BOXES else ""
-        plural = "cell tile" if len(boxes) == 1 else "cell tiles"
+        plural = "tile" if len(boxes) == 1 else "tiles"
         yield f"{title}, {plural} {shown}{more} ({field['reason']})"
     if len(fields) > MOST_FIELDS:
         yield f"and {len(fields) - MOST_FIELDS} more fields (--json names all)"
