@@ -79,7 +79,7 @@ TABLES = (
         role TEXT NOT NULL,
         began TEXT NOT NULL
     )""",
-    # What a run is looked for by: see rows.FACETS.
+    # What a run is looked for by: see facets.FACETS.
     "CREATE TABLE IF NOT EXISTS facets (run INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT)",
     # Lists that many runs have in common: installed packages, loaded libraries. A facet of their kind names one.
     "CREATE TABLE IF NOT EXISTS lists (list TEXT NOT NULL, name TEXT NOT NULL, value TEXT)",

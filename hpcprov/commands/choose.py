@@ -14,7 +14,7 @@ import re
 import sys
 
 from hpcprov.catalog import open_catalog
-from hpcprov.catalog.rows import job_names as job_names
+from hpcprov.catalog.facets import job_names as job_names
 from hpcprov.commands import wholes
 from hpcprov.merge import find, jobs
 from hpcprov.merge.groups import groups
