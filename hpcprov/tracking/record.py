@@ -179,11 +179,12 @@ class Record:
         return MappingProxyType(model.fact(self._record, kind))
 
     def __repr__(self) -> str:
+        from hpcprov.record.wording import count
+
         name = f" {self.name!r}" if self.name else ""
-        return (
-            f"<hpcprov record {self.id}{name}: {self.status}, {len(self.inputs)} inputs, {len(self.outputs)} outputs, "
-            f"{len(self.steps)} steps>"
-        )
+        has = {"input": self.inputs, "output": self.outputs, "step": self.steps}
+        counts = ", ".join(count(len(found), noun) for noun, found in has.items())
+        return f"<hpcprov record {self.id}{name}: {self.status}, {counts}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Record) and bool(self._record == other._record)

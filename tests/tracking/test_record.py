@@ -144,7 +144,7 @@ def test_a_notebook_shows_it(record: dict[str, Any]) -> None:
     formatters = pytest.importorskip("IPython.core.formatters")
     shown, _ = formatters.DisplayFormatter().format(hpcprov.Record(record))
     assert set(shown) == {"text/plain", "text/html"}
-    assert shown["text/plain"] == "<hpcprov record r1 'spin': failed, 1 inputs, 1 outputs, 1 steps>"
+    assert shown["text/plain"] == "<hpcprov record r1 'spin': failed, 1 input, 1 output, 1 step>"
 
 
 def test_steps_of_a_run_that_goes_on(going: Going) -> None:
