@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--atol", metavar="A", type=tolerance, default=0.0, help="see --rtol (both default to 0)")
     parser.add_argument(
-        "--json", action="store_true", help="print one JSON object; what it prints goes to standard error"
+        "--json", action="store_true", help="print one JSON list; what the runs print goes to standard error"
     )
 
 
