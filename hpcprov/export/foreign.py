@@ -37,7 +37,13 @@ if TYPE_CHECKING:
 METADATA = "ro-crate-metadata.json"
 LARGEST = 64 << 20
 ACTIONS = ("CreateAction", "UpdateAction", "ActivateAction")
+DATA = ("File", "Dataset", "Collection", "MediaObject")
+#: Everything else that is asked of an entity's types.
+OTHERS = ("ComputationalWorkflow", "PropertyValue")
 MOST_ACTIONS = 10_000
+#: Characters of all names of data that actions refer to, each action's counted: one entity may be named by all of them.
+MOST_TEXT = 4 * LARGEST
+MOST_NAMED = 20
 LONGEST = 10_000
 REASON = "an RO-Crate names it; its data was not looked at"
 PROBLEM = "taken from an RO-Crate that another tool made: it tells no command, ranks, nodes, environment or signatures"
@@ -58,6 +64,7 @@ def foreign(package: Package) -> Iterator[Record]:
     entities = _entities(text, f"{name!a} in {package.path!a}")
     digest = sha256(text).hexdigest()[:16]
     actions = [one for one in entities.values() if _types(one) & set(ACTIONS)][:MOST_ACTIONS]
+    _check_extent(actions, entities, name)
     whole = next((one for one in actions if _is_workflow(one, entities)), None)
     for action in actions:
         yield _record(action, entities, digest, whole, actions)
@@ -75,7 +82,24 @@ def _entities(text: bytes, name: str) -> dict[str, Entity]:
         raise BadPackage(f"{name} is not JSON: {error}") from error
     if type(graph) is not list:
         raise BadPackage(f"{name} has no @graph, which every RO-Crate has")
-    return {one["@id"]: one for one in graph if type(one) is dict and type(one.get("@id")) is str}
+    found = {one["@id"]: one for one in graph if type(one) is dict and type(one.get("@id")) is str}
+    for entity in found.values():  # what is asked of each, however often, is looked up once
+        types = _types(entity)
+        entity["@type"] = [kind for kind in (*ACTIONS, *DATA, *OTHERS) if kind in types]
+        if "PropertyValue" in types:
+            entity["value"] = [{"@id": one} for one in dict.fromkeys(_references(entity.get("value")))]
+    return found
+
+
+def _check_extent(actions: list[Entity], entities: dict[str, Entity], name: str) -> None:
+    """Refuse a small file of which large records would be made. Raises BadPackage."""
+    left = MOST_TEXT
+    for action in actions:
+        for key in ROLES.values():
+            for one in _data(action.get(key), entities):
+                left -= len(one[:LONGEST]) + 100
+                if left < 0:
+                    raise BadPackage(f"{name!a} refers to more data than any tool would write")
 
 
 def _record(
@@ -83,13 +107,13 @@ def _record(
 ) -> Record:
     record = fold([], run_id=_run_id(digest, action), over=True)
     start, end = _moment(action.get("startTime")), _moment(action.get("endTime"))
-    agents = [entities.get(one, {}).get("name") or one for one in _references(action.get("agent"))]
-    tools = [_text(entities.get(one, {}).get("name")) or one for one in _references(action.get("instrument"))]
+    agents = _names(action.get("agent"), entities)
+    tools = _names(action.get("instrument"), entities)
     record["run"] |= {
         "name": _text(action.get("name")),
         "note": _text(action.get("description")),
-        "tags": {"crate.action": action["@id"][:LONGEST]} | ({"crate.instrument": ", ".join(tools)} if tools else {}),
-        "user": record["run"]["user"] | {"name": _text(", ".join(map(str, agents))) or None},
+        "tags": {"crate.action": action["@id"][:LONGEST]} | ({"crate.instrument": tools} if tools else {}),
+        "user": record["run"]["user"] | {"name": agents},
         "start": start,
         "end": end,
         "last_heard": end or start,
@@ -133,7 +157,7 @@ def _artifacts(value: Any, entities: dict[str, Entity], digest: str) -> list[dic
     found: dict[str, dict[str, Any]] = {}
     for one in _data(value, entities):
         entity = entities.get(one, {})
-        if _types(entity) & {"File", "Dataset", "Collection", "MediaObject"} or not entity:
+        if _types(entity) & set(DATA) or not entity:
             path = _path(one, digest)
             known: dict[str, Any] = {
                 "path": path,
@@ -184,6 +208,12 @@ def _references(value: Any) -> list[str]:
     values = value if type(value) is list else [value]
     found = [one.get("@id") if type(one) is dict else None for one in values]
     return [one for one in found if type(one) is str]
+
+
+def _names(value: Any, entities: dict[str, Entity]) -> str | None:
+    """The names of who or what is referred to, as far as there are a few."""
+    few = list(dict.fromkeys(_references(value)))[:MOST_NAMED]
+    return _text(", ".join(_text(entities.get(one, {}).get("name")) or one[:LONGEST] for one in few))
 
 
 def _text(value: Any) -> str | None:

@@ -32,6 +32,8 @@ LONGEST_NAME = 4096
 # A member that is larger than FREELY when unpacked may not be more than MOST_RATIO times what it is packed.
 FREELY = 64 << 20
 MOST_RATIO = 200
+# All of them together may not be more than this, or so many times what the whole file has.
+FREELY_TOGETHER = 256 << 20
 BLOCK = 1 << 20
 END, END_64 = b"PK\x05\x06", b"PK\x06\x06"
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -157,6 +159,9 @@ def _checked(path: str, infos: list[zipfile.ZipInfo], size: int) -> dict[str, zi
         raise BadPackage(f"{path!a} has {len(infos)} members; {MOST_MEMBERS} is the most that is looked at")
     if sum(info.compress_size for info in infos) > size:
         raise BadPackage(f"{path!a} has members that lie on top of each other")
+    grown = sum(info.file_size for info in infos)
+    if grown > max(FREELY_TOGETHER, MOST_RATIO * size):
+        raise BadPackage(f"{path!a} grows to {grown} bytes from {size}")
     found: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         name = check_name(info.filename.rstrip("/") if info.is_dir() else info.filename, path)

@@ -27,8 +27,9 @@ class Paths:
         self.here = re.compile(rf"(?<![\w./~-]){re.escape(self.old)}(?=/|$|[^\w.-])(?P<rest>{AFTER})")
 
     def inside(self, path: str) -> bool:
-        """Whether a path is the old working directory or lies below it."""
-        return bool(self.old) and (path == self.old or path.startswith(f"{self.old}/"))
+        """Whether a path is the old working directory or lies below it; one that leads out of it again does not."""
+        is_below = path == self.old or path.startswith(f"{self.old}/")
+        return bool(self.old) and is_below and "/../" not in f"{path}/"
 
     def path(self, path: str) -> str:
         """Where something that lay below the old directory is now; elsewhere it stays."""

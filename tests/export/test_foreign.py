@@ -199,3 +199,25 @@ def test_metadata_that_is_no_json_is_refused(text: str, tmp_path: Path) -> None:
 )
 def test_moments_of_other_tools(text: Any, moment: str | None) -> None:
     assert _moment(text) == moment
+
+
+def test_what_many_actions_refer_to_together_is_bounded(tmp_path: Path) -> None:
+    """A crate of a few megabytes must not take hours, or fill a disk."""
+    long = [{"@id": f"{k}{'x' * 5000}"} for k in range(200)]
+    entities: list[Any] = [
+        {"@id": "#v", "@type": ["PropertyValue", *["x"] * 100_000], "value": [*long, *[7] * 100_000]}
+    ]
+    entities += [{"@id": f"#{k}", "@type": "CreateAction", "object": [{"@id": "#v"}] * 9} for k in range(1000)]
+    (tmp_path / "ro-crate-metadata.json").write_text(json.dumps({"@graph": entities}))
+    with open_package(str(tmp_path)) as package, pytest.raises(BadPackage, match="more data than any tool would write"):
+        list(foreign(package))
+
+
+def test_of_very_many_people_and_tools_a_few_are_named(tmp_path: Path) -> None:
+    people = [{"@id": f"#p{k}", "name": "y" * 9000} for k in range(100)]
+    everybody = [{"@id": one["@id"]} for one in people] * 100
+    action = {"@id": "#a", "@type": "CreateAction", "agent": everybody, "instrument": everybody}
+    (tmp_path / "ro-crate-metadata.json").write_text(json.dumps({"@graph": [*people, action]}))
+    with open_package(str(tmp_path)) as package:
+        (record,) = foreign(package)
+    assert len(record["run"]["user"]["name"]) == len(record["run"]["tags"]["crate.instrument"]) == 10_000

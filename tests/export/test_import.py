@@ -275,6 +275,13 @@ def test_what_grows_beyond_measure_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_members_that_grow_beyond_measure_together_are_refused(tmp_path: Path) -> None:
+    """Each of them alone is small enough, and could be anybody's log."""
+    bombs = [(info(f"r1/n1.{k}-1.0.out", method=zipfile.ZIP_DEFLATED), b"\0" * (20 << 20)) for k in range(1, 14)]
+    with pytest.raises(BadPackage, match="grows to 272629760 bytes from"), open_package(archive_of(tmp_path, *bombs)):
+        pass
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_one_name_twice_is_refused(tmp_path: Path) -> None:
     with (

@@ -49,3 +49,8 @@ def test_directories_may_have_any_name(cwd: str) -> None:
 def test_the_root_as_a_working_directory_is_left_alone() -> None:
     paths = Paths("/", "/new")
     assert paths.word("/data/out") == "/data/out" and not paths.inside("/data/out")
+
+
+@pytest.mark.parametrize("path", ["/r/one/../victim/out", "/r/one/a/../../victim", "/r/one/..", "/r/one2"])
+def test_a_path_that_leads_out_again_is_not_inside(path: str) -> None:
+    assert not PATHS.inside(path) and PATHS.path(path) == path
