@@ -3,31 +3,34 @@
     condition({"tag": ["case=b1"], "status": ["failed"]})
     ->  Condition("r.status IN (?) AND r.number IN (SELECT run FROM facets WHERE kind = 'tag' ...)", ["failed", ...])
 
-A glob has `*`, `?` and `[...]`; `*` goes over `/`, too. LIKE says the same in SQLite and PostgreSQL, but for `[...]`,
-which is checked afterwards.
+Texts are globs (see patterns.py).
 """
 
 from __future__ import annotations
 
 import re
 
+from hpcprov.catalog.artifact_filters import roles, wanted_roles
+from hpcprov.catalog.patterns import (
+    AFTER,
+    DIGEST,
+    FEWEST,
+    digest_ranges,
+    like,
+    marks,
+    path_condition,
+    several,
+)
 from hpcprov.catalog.schema import stored
 from hpcprov.record import moment
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
-SIGNATURE, STORAGE = "hpcprov1:", ("blake3:", "sha256:")
-DIGEST = re.compile(r"(?:(?P<algorithm>[a-z][a-z0-9]*):)?(?P<hex>[0-9a-fA-F]{1,128})")
-ROLES = ("used", "generated")
 UNION = " UNION ALL "
-FEWEST = 6  # hex digits that begin a digest
-AFTER = "\U0010ffff"  # comes after every text with the same beginning
-GLOB = re.compile(r"[*?[]")
-CLASS = re.compile(r"\[!?+\]?+[^\]]*\]")
 
 
 class Condition:
@@ -64,59 +67,6 @@ def condition(filters: Mapping[str, Any]) -> Condition:
     return found
 
 
-def several(value: Any) -> list[Any]:
-    return [value] if isinstance(value, (str, int, float)) else list(value)
-
-
-def like(column: str, pattern: str) -> tuple[str, list[str]]:
-    """A condition that a column fits a glob: exact but for `[...]`, where it is wider."""
-    if not GLOB.search(pattern):
-        return f"{column} = ?", [stored(pattern)]
-    plain = _literal(CLASS.sub("?", pattern)).replace("*", "%").replace("?", "_")
-    begin = stored(GLOB.split(pattern, maxsplit=1)[0])
-    text = f"{column} LIKE ? ESCAPE '\\'"
-    if not begin:
-        return text, [plain]
-    # A range can be looked up in an index.
-    return f"({column} >= ? AND {column} < ? AND {text})", [begin, begin + AFTER, plain]
-
-
-def ends_with(column: str, end: str) -> tuple[str, list[str]]:
-    """A condition that a column ends with some text."""
-    return f"{column} LIKE ? ESCAPE '\\'", [f"%{_literal(end)}"]
-
-
-def _literal(text: str) -> str:
-    """Text in which LIKE sees no pattern."""
-    return re.sub(r"([\\%_])", r"\\\1", stored(text))
-
-
-def digest_ranges(text: str) -> list[tuple[str, str]]:
-    """The digests that begin with `text`, as ranges from (with) to (without). Raises HpcprovError."""
-    match = DIGEST.fullmatch(text.strip())
-    if match is None or len(match["hex"]) < FEWEST:
-        hint = f"give at least {FEWEST} of its hexadecimal digits, with or without `hpcprov1:`, `blake3:` or `sha256:`"
-        raise HpcprovError(f"{text!a} is not the beginning of a digest", hint=hint)
-    names = (f"{match['algorithm']}:",) if match["algorithm"] else (SIGNATURE, *STORAGE)
-    return [(name + match["hex"].lower(), name + match["hex"].lower() + "g") for name in names]
-
-
-def in_ranges(column: str, ranges: Iterable[tuple[str, str]]) -> tuple[str, list[str]]:
-    ranges = list(ranges)
-    text = " OR ".join(f"({column} >= ? AND {column} < ?)" for _ in ranges)
-    return f"({text})", [end for one in ranges for end in one]
-
-
-def roles(filters: Mapping[str, Any], column: str) -> str:
-    """`used` or `generated` limits which artifacts count."""
-    wanted = _wanted_roles(filters)
-    return f" AND {column} = '{wanted[0]}'" if len(wanted) == 1 else ""
-
-
-def _wanted_roles(filters: Mapping[str, Any]) -> list[str]:
-    return [role for role in ROLES if filters.get(role)] or list(ROLES)
-
-
 # Each with its own range, so that each is looked up in an index.
 WITH_DIGEST = (
     "SELECT a.run FROM artifacts a WHERE a.signature >= ? AND a.signature < ?",
@@ -134,15 +84,6 @@ def _digest(found: Condition, value: Any, filters: Mapping[str, Any]) -> None:
     found.add(f"r.number IN ({UNION.join(texts)})", *[end for one in ranges for _ in asked for end in one])
 
 
-def path_condition(pattern: str, column: str = "a.path") -> tuple[str, list[str]]:
-    """Artifacts whose path fits; of a path that is no glob itself also what lies below it."""
-    text, parameters = like(column, pattern)
-    if GLOB.search(pattern):
-        return text, parameters
-    below = stored(pattern.rstrip("/")) + "/"
-    return f"({text} OR ({column} >= ? AND {column} < ?))", [*parameters, below, below + AFTER]
-
-
 def _path(found: Condition, value: Any, filters: Mapping[str, Any]) -> None:
     conditions = [path_condition(pattern) for pattern in several(value)]
     text = " OR ".join(text for text, _ in conditions)
@@ -151,26 +92,8 @@ def _path(found: Condition, value: Any, filters: Mapping[str, Any]) -> None:
     found.add(f"r.number IN (SELECT a.run FROM artifacts a WHERE ({text}){role})", *parameters)
     if any("[" in pattern for pattern in several(value)):
         found.checks.append(
-            lambda catalog, row: _has_path(catalog.artifacts(row.id), several(value), _wanted_roles(filters))
+            lambda catalog, row: _has_path(catalog.artifacts(row.id), several(value), wanted_roles(filters))
         )
-
-
-def matching(run: int, filters: Mapping[str, Any]) -> list[tuple[str, list[Any]]]:
-    """Queries for what in one run fits the filters `digest` and `path`: columns of found.Match."""
-    role = roles(filters, "a.role")
-    begin = f"SELECT a.role, a.path, NULL, a.signature, a.storage FROM artifacts a WHERE a.run = ?{role} AND "
-    inside = "SELECT a.role, a.path, f.path, f.signature, NULL FROM artifacts a JOIN fields f ON f.artifact = a.number "
-    found: list[tuple[str, list[Any]]] = []
-    for pattern in several(filters.get("path") or []):
-        text, parameters = path_condition(pattern)
-        found.append((f"{begin}{text} ORDER BY a.number", [run, *parameters]))
-    for digest in several(filters.get("digest") or []):
-        ranges = digest_ranges(digest)
-        (one, ends), (other, more) = in_ranges("a.signature", ranges), in_ranges("a.storage", ranges)
-        found.append((f"{begin}({one} OR {other}) ORDER BY a.number", [run, *ends, *more]))
-        text, ends = in_ranges("f.signature", ranges)
-        found.append((f"{inside}WHERE a.run = ?{role} AND {text} ORDER BY a.number", [run, *ends]))
-    return found
 
 
 def _has_path(artifacts: list[Any], patterns: list[str], wanted: list[str]) -> bool:
@@ -279,10 +202,6 @@ def _of_list(found: Condition, kind: str, text: str, parameters: list[str], valu
 
 def _nothing(_: Condition, __: Any, ___: Mapping[str, Any]) -> None:
     """Said elsewhere: `used` and `generated` with digest and path, `limit` with the query."""
-
-
-def marks(values: Iterable[Any]) -> str:
-    return ", ".join("?" for _ in values)
 
 
 FILTERS: dict[str, Callable[[Condition, Any, Mapping[str, Any]], None]] = {

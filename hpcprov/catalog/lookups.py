@@ -8,8 +8,8 @@ A run that several stores know (a store that was copied) is taken from the first
 
 from __future__ import annotations
 
-from hpcprov.catalog.filters import AFTER, marks
 from hpcprov.catalog.found import RunRow
+from hpcprov.catalog.patterns import AFTER, marks
 from hpcprov.catalog.schema import maybe_told, stored, told
 from hpcprov.catalog.versions import Field, Version
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from hpcprov.catalog.filters import like
+from hpcprov.catalog.patterns import like
 from hpcprov.catalog.schema import told
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.text import printable

@@ -13,19 +13,11 @@ import sqlite3
 from itertools import islice
 
 from hpcprov.catalog import live
-from hpcprov.catalog.filters import (
-    AFTER,
-    condition,
-    digest_ranges,
-    ends_with,
-    in_ranges,
-    like,
-    marks,
-    matching,
-    path_condition,
-)
+from hpcprov.catalog.artifact_filters import matching, versions_condition
+from hpcprov.catalog.filters import condition
 from hpcprov.catalog.found import ArtifactRow, Match, RunRow
 from hpcprov.catalog.index import Index
+from hpcprov.catalog.patterns import AFTER, ends_with, like, marks
 from hpcprov.catalog.reading import stamp_of
 from hpcprov.catalog.schema import maybe_told, stored, told
 from hpcprov.catalog.store import discard
@@ -249,29 +241,10 @@ class Catalog:
         """What runs used or generated, newest run first. Of `path` (a glob too; of a directory all below it), with a
         `signature` or `storage` digest, with a digest that begins with `prefix` (6 hexadecimal digits or more; also of
         one of its fields), or with a `field` of this signature; in one `role`."""
-        texts, parameters = [], []
-        if path is not None:
-            text, more = path_condition(path)
-            texts.append(text)
-            parameters += more
-        for column, digest in (("a.signature", signature), ("a.storage", storage)):
-            if digest is not None:
-                texts.append(f"{column} = ?")
-                parameters.append(stored(digest))
-        if prefix is not None:
-            ranges = digest_ranges(prefix)
-            conditions = [in_ranges(column, ranges) for column in ("b.signature", "b.storage", "f.signature")]
-            inner = [f"SELECT b.number FROM artifacts b WHERE {text}" for text, _ in conditions[:2]]
-            inner.append(f"SELECT f.artifact FROM fields f WHERE {conditions[2][0]}")
-            texts.append(f"a.number IN ({' UNION '.join(inner)})")
-            parameters += [end for _, ends in conditions for end in ends]
-        if field is not None:
-            texts.append("a.number IN (SELECT f.artifact FROM fields f WHERE f.signature = ?)")
-            parameters.append(stored(field))
-        if role is not None:
-            texts.append("a.role = ?")
-            parameters.append(role)
-        found = self._artifacts(" AND ".join(texts) or "1 = 1", parameters, limit=limit)
+        text, parameters = versions_condition(
+            path=path, signature=signature, storage=storage, prefix=prefix, field=field, role=role
+        )
+        found = self._artifacts(text, parameters, limit=limit)
         if path is not None and "[" in path:
             from fnmatch import fnmatchcase
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import os
 import stat
 
-from hpcprov.catalog.filters import DIGEST, FEWEST, digest_ranges, in_ranges
 from hpcprov.catalog.lineage import Start
 from hpcprov.catalog.makers import above
 from hpcprov.catalog.near import not_found
+from hpcprov.catalog.patterns import DIGEST, FEWEST, digest_ranges, in_ranges
 from hpcprov.catalog.schema import told
 from hpcprov.record.errors import HpcprovError, NoSuchRun
 from hpcprov.record.text import printable

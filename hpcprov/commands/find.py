@@ -111,7 +111,7 @@ def filters_of(args: argparse.Namespace) -> dict[str, Any]:
 
 def is_digest(word: str) -> bool:
     """Does a word name a digest? What could also be a file's name does when there is no such file."""
-    from hpcprov.catalog.filters import DIGEST, FEWEST
+    from hpcprov.catalog.patterns import DIGEST, FEWEST
 
     match = DIGEST.fullmatch(word)
     return match is not None and len(match["hex"]) >= FEWEST and not os.path.lexists(word)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcprov.catalog import open_catalog
-from hpcprov.catalog.filters import like
+from hpcprov.catalog.patterns import like
 from hpcprov.catalog.schema import stored, told
 from hpcprov.catalog.store import SETTINGS, is_local
 from hpcprov.record.errors import AmbiguousRun, HpcprovError, NoSuchRun
