@@ -3,9 +3,9 @@
     {"eventType": "START", "eventTime": "2026-11-21T09:30:00.123456Z", "run": {"runId": "…", "facets": {…}}, "job": …}
 
 A job's namespace is the cluster's (`slurm://alps`) or the host's, its name the run's; a dataset's is `file` and its
-path, as OpenLineage names local files. What has no standard facet is in `hpcprov_run` and `hpcprov_data`, whose JSON
-Schema is `hpcprov/export/schema/openlineage-facets-v1.json`. `runId` is the UUID (version 5, URL) of
-`urn:hpcprov:run:<run id>`.
+path, as OpenLineage names local files, or `memory` where only a program held the values. What has no standard facet is
+in `hpcprov_run` and `hpcprov_data`, whose JSON Schema is `hpcprov/export/schema/openlineage-facets-v1.json`. `runId` is
+the UUID (version 5, URL) of `urn:hpcprov:run:<run id>`.
 
 https://openlineage.io/spec/2-0-2/OpenLineage.json
 """
@@ -18,6 +18,7 @@ import uuid
 
 from hpcprov import __version__
 from hpcprov.record import model
+from hpcprov.record.artifact import is_memory
 from hpcprov.record.inside import inner, objects
 
 TYPE_CHECKING = False
@@ -192,7 +193,7 @@ def _dataset(artifact: Json, role: str) -> Json:
     counts = {"size": artifact["size"], "fileCount": artifact["files"]}
     statistics = {key: value for key, value in counts.items() if value is not None}
     return {
-        "namespace": "file",
+        "namespace": "memory" if is_memory(artifact["path"]) else "file",
         "name": artifact["path"],
         "facets": dict(_dataset_facets(artifact)),
         f"{role}Facets": {f"{role}Statistics": _facet(name, statistics)} if statistics else {},

@@ -51,6 +51,13 @@ def test_a_run_that_goes_on_has_only_started() -> None:
     assert [event["eventType"] for event in lines(record)] == ["START"]
 
 
+def test_values_in_memory_are_no_files() -> None:
+    record = a_record()
+    record["artifacts"]["generated"][0]["path"] = "memory:load()#df0065889b4f"
+    output = lines(record)[-1]["outputs"][0]
+    assert (output["namespace"], output["name"]) == ("memory", "memory:load()#df0065889b4f")
+
+
 def test_data_is_named_by_its_path_and_its_signature() -> None:
     record = a_record()
     made = record["artifacts"]["generated"][0]
