@@ -138,7 +138,7 @@ def part_lines(parts: list[dict[str, Any]], records: Mapping[str, Record], scree
 def _part_line(part: dict[str, Any], record: Record | None, width: int, screen: Screen) -> str:
     word, took = (record["run"]["status"], record["run"]["duration_s"]) if record else ("no record", None)
     end = f"{screen.status(word)}{' ' * max(0, 13 - len(word))}  {duration(took):>10}"
-    made = f" -> {', '.join(part['outputs'])}" if part["outputs"] else ""
+    made = f" -> {', '.join(part['outputs'])}" if part.get("outputs") else ""
     what = cut(part["name"] + made if part["name"] else words(part["argv"]), max(24, screen.width - width - 40))
     return f"{printable(part['run']):<{width}}  {end}  {what}"
 

@@ -107,9 +107,25 @@ RUN = {
     "options": table,
     "declared": {"inputs": [text], "outputs": [text]},
     "duration_s": NUMBER,
-} | {"name": WORD, "note": WORD, "start": Maybe(time), "end": Maybe(time), "last_heard": Maybe(time)}
+} | {
+    "name": WORD,
+    "note": WORD,
+    "given": WORD,
+    "hpcprov": WORD,
+    "start": Maybe(time),
+    "end": Maybe(time),
+    "last_heard": Maybe(time),
+}
 SIGNAL = {"signal": whole, "name": text, "from_uid": WHOLE, "from_pid": WHOLE, "first": time, "ranks": [pair]}
 LOG = {"name": text, "bytes": whole, "sha256": text, "frames": whole, "skipped": {"lines": whole, "blobs": whole}}
+PART = {
+    "run": text,
+    "name": WORD,
+    "tags": Maybe(texts_by_name),
+    "argv": Maybe([text]),
+    "inputs": Since([text]),
+    "outputs": Since([text]),
+}
 COLUMNS = {"rank": [whole], "state": [text], "utime": [NUMBER], "stime": [NUMBER], "maxrss": [NUMBER]}
 PROGRAM = {
     "id": whole,
@@ -152,7 +168,7 @@ RECORD = {
     "revision": whole,
     "run": RUN | COMMAND,
     "launcher": {"kind": WORD, "size": WHOLE},
-    "nodes": [{"node": text, "facts": texts_by_name}],
+    "nodes": [{"node": text, "host": WORD, "unknown": Since(text), "facts": texts_by_name}],
     "ranks": {"count": whole, "missing": [pair], "columns": COLUMNS},
     "signals": [SIGNAL],
     "environment": {"common": texts_by_name, "varying": table},
@@ -160,7 +176,7 @@ RECORD = {
     "observation": Since(OBSERVATION),
     "steps": Since([STEP]),
     "artifacts": {"used": [ARTIFACT], "generated": [ARTIFACT]},
-    "parts": [{"run": text, "name": WORD, "tags": Maybe(texts_by_name), "argv": Maybe([text])}],
+    "parts": [PART],
     "witnesses": [{"source": text, "value": table}],
     "problems": [{"text": text, "ranks": [pair]}],
     "output": {"files": [anything], "lost_bytes": whole},

@@ -47,3 +47,34 @@ def test_every_verb_takes_it(call: Call, old: Store, words: list[str], status: i
     found, out, err = call(*words)
     assert found == status and out
     assert "damaged" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value"),
+    [
+        (("run",), "hpcprov", None),
+        (("run",), "given", None),
+        (("nodes", 0), "host", None),
+        (("nodes", 0), "unknown", []),
+        (("parts", 0), "outputs", [["x"]]),
+        (("parts", 0), "inputs", "x"),
+    ],
+)
+def test_one_that_lacks_what_its_readers_rely_on_is_damaged(
+    call: Call, old: Store, where: tuple[str | int, ...], name: str, value: object
+) -> None:
+    place = Path(old.record("golden", BEGAN), "record.json")
+    record = json.loads(place.read_text())
+    record["parts"] = [{"run": "r1", "name": None, "tags": {}, "argv": None, "cwd": None, "inputs": [], "outputs": []}]
+    place.write_text(json.dumps(record))
+    assert call("show", "golden")[0] == 0
+    table = record
+    for key in where:
+        table = table[key]
+    if value is None:
+        del table[name]
+    else:
+        table[name] = value
+    place.write_text(json.dumps(record))
+    status, out, err = call("show", "golden")
+    assert (status, out) == (2, "") and f"{where[0]}.{name} is not what it must be, or missing" in err
