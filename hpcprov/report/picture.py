@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from hpcprov.record.wording import count
+from hpcprov.report.apart import apart
 from hpcprov.report.entries import entries, second_line, tone
 from hpcprov.report.grouped import grouped, title
 from hpcprov.report.label import fitted
@@ -33,6 +34,7 @@ PLAIN = ("used", "generated", "followed", "part of", "holds")
 
 def picture(graph: Graph, *, links: Mapping[str, str] | None = None, most: int = MOST_NODES) -> dict[str, Any]:
     """Values for the macro `picture`; `links`: of run ids the addresses of their own reports, relative to the page."""
+    graph = apart(graph)
     small = grouped(graph, most=most)
     known = [edge for edge in small.edges if edge["from"] in small.nodes and edge["to"] in small.nodes]
     drawing = place(_in_time(small), [(edge["from"], edge["to"]) for edge in known])

@@ -139,3 +139,18 @@ def test_a_node_of_which_nothing_is_known_has_a_title() -> None:
     graph = Graph()
     graph.nodes["x"] = {"id": "x", "kind": "data", "size": float("nan"), "path": None, "paths": None}
     assert len(picture(graph)["nodes"]) == 1
+
+
+def test_the_source_of_a_copy_is_drawn_before_it() -> None:
+    """terrain.py copies /data/raw.npz to /x/terrain.npz: equal values, and still two boxes, the raw one first."""
+    graph = Graph()
+    for name in ("terrain", "simulate"):
+        graph.add_run(name, name=name, status="completed", start="2026-11-21T09:00:00Z")
+    values = graph.add_artifact("hpcprov1:aa", path="/data/raw.npz", paths=["/data/raw.npz", "/x/terrain.npz"])
+    graph.link(values, "run:terrain", role="used", join="record", path="/data/raw.npz")
+    graph.link("run:terrain", values, role="generated", join="record", path="/x/terrain.npz")
+    graph.link(values, "run:simulate", role="used", join="signature", path="/x/terrain.npz")
+    drawn = picture(graph)
+    at = {node["name"]: node["x"] for node in drawn["nodes"]}
+    assert at["raw.npz"] < at["terrain"] < at["terrain.npz"] < at["simulate"]
+    assert len(drawn["edges"]) == 3 and len(graph.nodes) == 3, "the graph itself stays"
