@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from hpcprov.catalog.graph import Graph
     from hpcprov.catalog.lineage import Start
+    from hpcprov.catalog.lookups import TableLookups
 
 ROLES = ("generated", "used")
 MANY = 500  # parameters of one statement
@@ -124,8 +125,7 @@ class Catalog:
     def each_run(self, *, limit: int | None = None, **filters: Any) -> Iterator[RunRow]:
         """The same one after the other; `limit`: no more than that will be asked for."""
         wanted = condition(filters)
-        sql = f"SELECT {RunRow.COLUMNS} FROM runs r JOIN summaries s ON s.run = r.number WHERE {wanted.text}"
-        sql += " ORDER BY r.began DESC, r.id DESC"
+        sql = f"SELECT r.number FROM runs r WHERE {wanted.text} ORDER BY r.began DESC, r.id DESC"
         if limit is not None and not wanted.checks:
             sql += f" LIMIT {int(limit)}"
         streams = [self._stream(source, sql, wanted.parameters) for source in self._sources]
@@ -272,22 +272,35 @@ class Catalog:
         a path and a field, a digest, or a run; or a list of run ids. `depth`: so many runs on each way; `most`: so many
         nodes. Raises NoSuchRun, AmbiguousRun, and HpcprovError when nothing is known of it."""
         from hpcprov.catalog.lineage import Start, lineage
-        from hpcprov.catalog.lookups import TableLookups
 
         start = target if isinstance(target, Start) else self.start(target, cwd=cwd)
-        return lineage(TableLookups(self._sources), start, up=up, down=down, depth=depth, most=most)
+        return lineage(self.lookups(), start, up=up, down=down, depth=depth, most=most)
 
     def start(self, target: str | Sequence[str], *, cwd: str | None = None) -> Start:
         """What `lineage` would begin with. Raises the same."""
-        from hpcprov.catalog.lookups import TableLookups
         from hpcprov.catalog.target import find_start, of_runs
 
         if not isinstance(target, str):
             return of_runs(self, list(target))
-        return find_start(self, TableLookups(self._sources), target, cwd=os.getcwd() if cwd is None else cwd)
+        return find_start(self, self.lookups(), target, cwd=os.getcwd() if cwd is None else cwd)
+
+    def lookups(self) -> TableLookups:
+        """What the rules of lineage ask."""
+        from hpcprov.catalog.lookups import TableLookups
+
+        return TableLookups(self._sources)
 
     def _stream(self, source: Source, sql: str, parameters: Sequence[Any]) -> Iterator[RunRow]:
-        return (RunRow(source.root, row) for row in source.connection.execute(sql, tuple(parameters)))
+        """The runs whose numbers a query gives, in its order, some at a time: whoever is slow to take them, a pager for
+        example, must not keep the file from others, as a query that is not at its end does without a write-ahead log.
+        """
+        numbers = [row[0] for row in source.connection.execute(sql, tuple(parameters))]
+        for at in range(0, len(numbers), MANY):
+            some = numbers[at : at + MANY]
+            asked = f"SELECT {RunRow.COLUMNS} FROM runs r JOIN summaries s ON s.run = r.number"
+            asked += f" WHERE r.number IN ({marks(some)})"
+            rows = {row[0]: row for row in source.connection.execute(asked, some)}
+            yield from (RunRow(source.root, rows[number]) for number in some if number in rows)
 
     def _rows(self, text: str, parameters: Sequence[Any]) -> list[RunRow]:
         sql = f"SELECT {RunRow.COLUMNS} FROM runs r JOIN summaries s ON s.run = r.number WHERE {text}"

@@ -1,4 +1,4 @@
-"""Which run made an artifact that another one used: by its values, else its bytes, else its path and the time.
+"""Which run made a program or an artifact that another run used, by the rules of lineage (catalog/makers.py).
 
     maker(catalog)({"path": "/scratch/ada/solver", "signature": None, "storage": None}, record)
     ->  "20261121T143426Z-65afd19c"
@@ -8,43 +8,40 @@ Of a program only the path is known: the last run that wrote there before the pr
 
 from __future__ import annotations
 
-from hpcprov.catalog.schema import stored
+from hpcprov.catalog.makers import find_makers
+from hpcprov.catalog.versions import Version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from hpcprov.catalog.causes.upstream import Maker
     from hpcprov.catalog.query import Catalog
     from hpcprov.record.model import Record
 
-LATEST = (
-    "SELECT r.id, a.path, r.began FROM artifacts a JOIN runs r ON r.number = a.run"
-    " WHERE a.{} = ? AND a.role = 'generated' AND r.id <> ? AND r.began <= ?"
-    " ORDER BY CASE WHEN a.path = ? THEN 0 ELSE 1 END, r.began DESC LIMIT 1"
-)
-ALWAYS = "9999"
+# Who made something else that lay there before, or only fields of it, does not explain what it is.
+EXPLAINED = (None, "holds", "part of")
 
 
 def maker(catalog: Catalog) -> Maker:
     """A function that finds the maker of an artifact in a catalog."""
+    look = catalog.lookups()
 
     def made_by(artifact: dict[str, Any], used_by: Record) -> str | None:
-        run, path = used_by["run"], stored(str(artifact["path"]))
-        for column, value in _searches(artifact):
-            asked = (stored(value), stored(str(run["id"])), str(run["start"] or ALWAYS), path)
-            rows = [row for _, row in catalog.select(LATEST.format(column), asked)]
-            if rows:
-                return str(max(rows, key=lambda row: (row[1] == path, row[2]))[0])
-        return None
+        found = find_makers(look, [_version(artifact, used_by["run"])])
+        return next((made.maker.run for made in found if made.relation in EXPLAINED), None)
 
     return made_by
 
 
-def _searches(artifact: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Columns and what an artifact is looked for by, the surest first."""
-    for kind in ("signature", "storage"):
-        if artifact[kind]:
-            yield kind, str(artifact[kind]["digest"])
-    yield "path", str(artifact["path"])
+def _version(artifact: dict[str, Any], run: dict[str, Any]) -> Version:
+    """An artifact of a record as lineage looks for it; its fields are not asked for."""
+    version = Version(str(run["id"]), "used", str(artifact["path"]))
+    signature, storage = artifact["signature"], artifact["storage"]
+    version.signature = signature["digest"] if signature else None
+    version.storage = storage["digest"] if storage else None
+    version.size, version.mtime = artifact.get("size"), artifact.get("mtime")
+    version.format, version.parent = artifact.get("format"), run["parent"]["run"] if run["parent"] else None
+    version.began = run["start"] or ""
+    version.ended = run["end"] or run["last_heard"] or version.began
+    return version
