@@ -1,6 +1,6 @@
 """Where records lie, day by day, and how it shows that a day has changed.
 
-    changes(store, known)  ->  {"2026/11/21": 1795270922172913772}
+    days(store)  ->  {"2026/11/21": 1795270922172913772}
 
 Whoever publishes or revises a record changes its day's directory (merge/publish.py), so that a day whose directory
 has the mtime that it had need not be listed again.

@@ -1,6 +1,6 @@
 """A record -> what the catalog's tables hold of it. Pure: records are untrusted, and their numbers may be of any size.
 
-rows = rows_of(record)
+rows = rows_of(record, set(), sealed=True)
 rows.run["status"], rows.facets[0]  ->  "completed", ("tag", "case", "b1")
 """
 

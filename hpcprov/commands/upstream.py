@@ -1,7 +1,7 @@
 """`hpcprov verify TARGET --upstream`: what led to data, generation by generation, each path once, as what it should be.
 
     chain("figures/map.png")
-    -> [Ancestor(".../map.png", generation=0), Ancestor(".../flood.h5", generation=1, used_by={"run": "20261121..."})]
+    -> [map.png of generation 0, flood.h5 of generation 1 with used_by {"run": "20261121...", "name": "figure"}]
 
 Where a path was used and later written again on the way to the target, what lies there now is the last version of
 these; the earlier ones are gone, and are said to be.

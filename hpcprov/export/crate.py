@@ -1,6 +1,6 @@
 """An RO-Crate that is being filled: the library's crate with what is said of everything in it.
 
-    crate = Crate("Runs of flood", license=None, published="2026-11-21T09:30:00.123+00:00")
+    crate = Crate("flood", "Runs of flood", license=None, published="2026-11-21T09:30:00.123+00:00")
     run = crate.add("#run-1", "CreateAction", name="flood", instrument=crate.add("#flood", "SoftwareApplication"))
     crate.content()  ->  {"ro-crate-metadata.json": '{"@context": [...], "@graph": [...]}', ...}
 

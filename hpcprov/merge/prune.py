@@ -3,9 +3,10 @@
 Records stay, all of them, and so do the logs that they are folded from. What is dropped of output is first written to a
 list beside the record (`merge.pruned`), so that a missing log can be told from one that somebody took away.
 
-    found = plan(store, before=time.time() - 90 * 86400)
+    before = time.time() - 90 * 86400
+    found = plan(store, before=before)
     found.outputs     ->  [Output("…/records/2026/08/01/x", ["n1.8123-4711.0.out"], 81920)]
-    drop(store, found, by={"uid": 1000, "name": "ada"}, now=time.time_ns())
+    drop(store, found, before=before, by={"uid": 1000, "name": "ada"}, now=time.time_ns())
 """
 
 from __future__ import annotations

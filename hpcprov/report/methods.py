@@ -1,6 +1,6 @@
 """A run in a few sentences, as the methods section of a paper would tell it. Shared by the forms for Markdown and text.
 
-    sentences(values)  ->  ["The run flood (`mpi-vm-19077-4653761.0`) executed `python flood.py`. …", …]
+    sentences(values, mark, plain)  ->  ["The run flood (`mpi-vm-19077-4653761.0`) executed `python flood.py`. …", …]
 
 `values` are those of the page (run.values). `mark` writes what is code: a command, a path, a digest.
 """

@@ -1,6 +1,6 @@
 """The page of one run: each section's values from the module of its name, put together by the template run.html.
 
-html = render(record, directory="/scratch/ada/.hpcprov/records/2026/11/21/x", parts={...})
+html = render(record, directory="/scratch/ada/.hpcprov/records/2026/11/21/x", known={...})
 """
 
 from __future__ import annotations

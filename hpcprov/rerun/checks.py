@@ -1,6 +1,6 @@
 """What is not as it was when a run was recorded: programs, code, modules, packages, image, and what the plan cannot do.
 
-    differences(plan, environ, reads)  ->  [{"kind": "input", "text": "input forcing.nc: field t2m has other values"}]
+    differences(plan, environ, check)  ->  [{"kind": "input", "text": "input forcing.nc: field t2m has other values"}]
 
 Each stands in the way of a rerun that means something, so it is refused, unless it is wanted anyway.
 """

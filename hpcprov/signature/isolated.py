@@ -1,6 +1,6 @@
 """Reading in a child process: whatever a file does to the libraries that parse it, this process lives and tells.
 
-    with Isolated({"threads": 4}) as reader:
+    with Isolated({"threads": 4}, memory=1 << 30) as reader:
         facts = reader.describe("out.h5").result      # as `artifact.describe` gives them
 
 Only the standard library is imported here: the command that waits needs no numpy. A reader that crashes, is killed or

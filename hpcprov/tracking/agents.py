@@ -1,7 +1,7 @@
 """The node's agent beside a Python program that makes a run of itself: the same that `hpcprov exec` starts, reached in
 the same way (docs/agent.md). It captures facts, samples, signs files and merges; if the program is killed, it says so.
 
-    agent = join(root, log, place)       # None where there can be none
+    agent = join(root, run_id, log, place)       # None where there can be none
     agent.tell_exit(0, wait=60.0)        # and wait until the record has been made
 """
 

@@ -1,7 +1,7 @@
 """Which data two runs used and made: artifacts of the one paired with those of the other, and how the pairs differ.
 
     pairs(one, other, "used")       ->  [("forcing.nc", {artifact}, {artifact}), ...]; None for one that has no partner
-    difference(artifact, other)     ->  {"status": "CHANGED", "fields": [{"path": "t2m", "status": "CHANGED", ...}]}
+    state(artifact, other)          ->  "CHANGED"
 
 Partners have the same path as seen from the working directory, else the same place in the command line, else the same
 name, else they are the only ones left.

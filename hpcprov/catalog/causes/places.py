@@ -1,6 +1,6 @@
 """Where in its fields an artifact differs from another one: by what records say of both, and by tile digests.
 
-    places(artifact, other, locate)  ->  ["field t2m[64:128, 0:512]", "field mask is missing"]
+    lines(differing(artifact, other, locate))  ->  "field t2m, tile [64:128, 0:512] (1 of 3 tiles)", ...
 
 `locate` gives the boxes of two versions of a field (`hpcprov.signature.verify.Tiles.locate`).
 """
