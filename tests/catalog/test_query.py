@@ -211,3 +211,17 @@ def test_no_write_ahead_log_where_memory_is_not_shared(three: Store, monkeypatch
         with open_catalog([three.root]) as catalog:
             assert catalog.count() == 3
         assert Path(three.catalog).read_bytes()[18:20] == mode
+
+
+def test_who_reads_slowly_keeps_nobody_from_writing(three: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hpcprov.catalog import store as file
+
+    monkeypatch.setattr(file, "is_local", lambda path: False)
+    monkeypatch.setattr(file, "PATIENCE", 0.1)
+    with open_catalog([three.root]) as catalog:
+        rows = catalog.each_run()
+        assert next(rows).id == "c"
+        os.rename(*(os.path.join(three.records, *names) for names in (["2026"], ["2025"])))
+        with open_catalog([three.root]) as other:
+            assert other.notes == [] and other.count() == 3
+        assert len(list(rows)) <= 2
