@@ -1,5 +1,5 @@
-"""A run that copies an input uses and makes the same values: in a lineage graph one node that leads to the run and comes
-from it. A picture shows two: what was there before, by the path at which nobody made it, and what runs made of it.
+"""A run that copies an input uses and makes the same values: in a lineage graph one node that leads to the run and
+comes from it. A picture shows two: what was there before, by the path at which nobody made it, and what runs made.
 
     apart(graph).nodes  ->  {"run:r": ..., "data:hpcprov1:84b8...": ..., "data:hpcprov1:84b8...@/data/raw.npz": ...}
 """
