@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 
-from hpcprov.catalog.causes import causes, data, same
+from hpcprov.catalog.causes import causes, data, same, untold
 from hpcprov.catalog.causes.made import maker
 from hpcprov.catalog.causes.places import differing
 from hpcprov.catalog.causes.upstream import DEPTH, Upstream
@@ -79,6 +79,7 @@ class Looking:
             "second": other.facts(),
             "causes": found,
             "alike": same(one.record, other.record),
+            "untold": untold(one.record, other.record),
             "unknown": data.unknown(one.record, other.record, "used"),
             "outputs": outputs,
             "parts": parts,

@@ -21,8 +21,8 @@ MOST_DIFF = 30
 MOST_STEPS = 6
 MOST_OUTPUTS = 20
 UNEXPLAINED = (
-    "nothing that was recorded explains it: think of random numbers, the order in which ranks or threads add, the "
-    "clock, what was not observed"
+    "nothing that was recorded explains it: think of environment variables that are not recorded, random numbers, the "
+    "order in which ranks or threads add, the clock, what was not observed"
 )
 
 
@@ -51,6 +51,8 @@ def body(found: dict[str, Any], screen: sight.Screen) -> Iterator[str]:
         yield "     even so, the outputs are equal"
     if found["alike"]:
         yield f"same    {', '.join(found['alike'])}"
+    if found["untold"]:
+        yield f"unknown {', '.join(found['untold'])}: not recorded of both"
     if found["unknown"]:
         yield f"unknown {printable(', '.join(found['unknown'][:5]))}: not hashed, so that nobody can tell"
     yield from _outputs(found, screen)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from merge.build import Launch, normal
 
-from hpcprov.catalog.causes import causes, data, same, words
+from hpcprov.catalog.causes import causes, data, same, untold, words
 from hpcprov.catalog.causes.upstream import Upstream
 from hpcprov.merge.fold import fold
 
@@ -65,7 +65,18 @@ def test_two_runs_of_one_thing_at_other_times_elsewhere_do_not_differ() -> None:
 
     one, other = record(run(0, "/runs/one", "n1", "1")), record(run(900, "/elsewhere/two", "n2", "2"), "r2")
     assert causes(one, other) == []
-    assert same(one, other)[0] == "code" and "inputs" in same(one, other)
+    assert same(one, other) == ["arguments", "environment", "node types", "ranks", "inputs"]
+
+
+def test_what_only_one_record_tells_of_is_not_said_to_be_the_same() -> None:
+    modules = {"kind": "lmod", "loaded": []}
+    inside = {"containers": [{"image": "unknown", "how": "inside", "runtime": "docker"}]}
+    one = record(launch().fact("modules", modules).fact("container", inside).fact("code", {"directory": {}}))
+    other = record(launch().fact("container", inside).fact("code", {"directory": {}}), "r2")
+    assert same(one, other) == ["code", "arguments", "environment", "ranks"]
+    rest = ["modules", "image", "programs", "libraries", "Python packages", "node types", "inputs"]
+    assert untold(one, other) == rest and causes(one, other) == []
+    assert "modules" in same(one, one)
 
 
 MODULE = {"name": "gcc/12.2", "file": "/m/gcc/12.2", "sha256": A}

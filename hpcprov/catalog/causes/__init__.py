@@ -10,6 +10,7 @@ what records hold: who prints them makes them safe.
 from __future__ import annotations
 
 from hpcprov.catalog.causes import code, commands, data, software, surroundings
+from hpcprov.catalog.causes.recorded import tells
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,5 +44,11 @@ def causes(one: Record, other: Record) -> list[Cause]:
 
 
 def same(one: Record, other: Record) -> list[str]:
-    """What of the above was compared and is the same in both."""
-    return [name for name, look in LOOKS if next(iter(look(one, other)), None) is None]
+    """What of the above both records tell of, and is the same in both."""
+    alike = [name for name, look in LOOKS if next(iter(look(one, other)), None) is None]
+    return [name for name in alike if tells(one, name) and tells(other, name)]
+
+
+def untold(one: Record, other: Record) -> list[str]:
+    """What of the above one of the records does not tell of, so that nobody knows whether it is the same."""
+    return [name for name, _ in LOOKS if not (tells(one, name) and tells(other, name))]
