@@ -24,14 +24,6 @@ if TYPE_CHECKING:
     #: `from`, `to` (ids), `role` and `join`: see link.
     Edge: TypeAlias = dict[str, Any]
 
-#: `part of`: a run of a job or workflow, a file of a directory that was used as a whole. `holds`: a directory that was
-#: generated as a whole, of a file in it. `same values`: of all, or of the edge's `fields` (pairs of paths). `changed`:
-#: the same path, which no run is known to have changed.
-ROLES = ("used", "generated", "part of", "restart of", "rerun of", "same values", "changed", "holds")
-#: How a link is known: `record`, one record says it; `signature`, equal values; `bytes`, equal storage digests;
-#: `field`, one field of both has equal values; `path`, the same path, and the last run that wrote there before.
-JOINS = ("record", "signature", "bytes", "field", "path")
-
 
 class Graph:
     """`nodes` by id, `edges`, the ids in `start` that were asked for, how many nodes were `cut` off, and `notes`."""
@@ -58,7 +50,14 @@ class Graph:
         return self._add(f"data:{key}", {"kind": "data", "key": key} | known)
 
     def link(self, source: str, target: str, *, role: str, join: str, **known: Any) -> None:
-        """An edge between two ids, once: of several the one that is known by more than one record."""
+        """An edge between two ids, once: of several the one that is known by more than one record.
+
+        `role`: `used`; `generated`; `part of`, a run of a job or workflow, a file of a directory that was used as a
+        whole; `holds`, a directory that was generated as a whole, of a file in it; `restart of`; `rerun of`;
+        `same values`, of all, or of the edge's `fields` (pairs of paths); `changed`, the same path, which no run is
+        known to have changed. `join`, how that is known: `record`, one record says it; `signature`, equal values;
+        `bytes`, equal storage digests; `field`, one field of both has equal values; `path`, the same path, and the
+        last run that wrote there before."""
         edge = {"from": source, "to": target, "role": role, "join": join} | known
         before = self._linked.setdefault((source, target, role), edge)
         if before is edge:

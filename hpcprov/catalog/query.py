@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from hpcprov.catalog.lineage import Start
     from hpcprov.catalog.lookups import TableLookups
 
-ROLES = ("generated", "used")
 MANY = 500  # parameters of one statement
 
 

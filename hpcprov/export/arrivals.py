@@ -11,7 +11,6 @@ not to believe the record: its seal does not fit, or a log is not what was seale
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 
 from hpcprov.export.bundle import OWN_NAME
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 LARGEST_RECORD = 256 << 20  # a run of 1,000,000 ranks
 MOST_RUNS = 10_000
-REVISION = re.compile(r"record\.[0-9]{1,9}\.json")
 
 
 class Arrival:
