@@ -107,7 +107,8 @@ def wanted(plan: Plan) -> list[str]:
 
 def known(plan: Plan) -> set[str]:
     """Paths of all that the run read."""
-    return {one["path"] for one in plan.inputs} | plan.code.keys() | plan.programs.keys() | plan.software
+    inputs = {one["path"] for one in plan.inputs}
+    return inputs | plan.code.keys() | plan.programs.keys() | plan.software | plan.image_files
 
 
 def links(cwd: str, known: set[str]) -> Iterator[tuple[str, str]]:

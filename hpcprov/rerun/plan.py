@@ -11,6 +11,7 @@ import os
 from hpcprov.record import model
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.ranges import count
+from hpcprov.record.text import is_name
 from hpcprov.rerun.mapping import Paths
 
 TYPE_CHECKING = False
@@ -35,7 +36,7 @@ class Plan:
     `record` is the original's; `old` and `directory` are the two working directories, `paths` leads from one to the
     other; `argv` is mapped, and so are `others`: of ranks with a command of their own its words and their number;
     `starter` and `size` of a parallel launch (None, 1); `inputs`: facts of what was read; `code` and `programs`:
-    digests (SHA-256) by path; `software`: directories of what is installed; `stdin` and `stdout`: paths or None;
+    digests (SHA-256) by path; `software`: directories of what is installed; `image_files`: paths of container images; `stdin` and `stdout`: paths or None;
     `expected`: facts of the outputs by their new paths; `made`: old paths of what reruns before this one have made in
     the same directory."""
 
@@ -49,8 +50,18 @@ class Plan:
         self.code, self.programs = _code(record), _programs(record)
         written = {one["path"] for one in generated} | self.made
         self.software = _software(record)
+        names = [
+            self.old,
+            *(one["path"] for one in (*self.inputs, *generated)),
+            *self.code,
+            *self.programs,
+            *self.software,
+        ]
+        if odd := next((name for name in names if not is_name(name)), None):
+            raise NotRunnable(f"{run['id']} names {odd[:200]!a}, which no file can be called")
         keep = {one["path"] for one in self.inputs if one["path"] not in written}
-        keep |= self.code.keys() | self.programs.keys() | self.software
+        self.image_files = {one["path"] for one in self.images() if str(one.get("path")).startswith("/")}
+        keep |= self.code.keys() | self.programs.keys() | self.software | self.image_files
         self.paths = Paths(self.old, directory, keep - self.made)
         self.argv = [self.paths.word(word) for word in run["argv"]]
         self.argv[0] = self._program(run["argv"][0])

@@ -34,3 +34,17 @@ def test_what_is_no_directory_any_more_is_a_link(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file now")
     provide(str(tmp_path / "data"), str(tmp_path / "place"), {str(tmp_path / "data/out")}, set())
     assert (tmp_path / "place").is_symlink()
+
+
+def test_an_image_in_the_directory_is_there_again(tmp_path: Path) -> None:
+    """`apptainer exec model.sif`: it is no input, and the command names it as seen from the directory."""
+    old, new = tmp_path / "one", tmp_path / "one.rerun-1"
+    for place in (old, new):
+        place.mkdir()
+    (old / "model.sif").write_text("an image")
+    told = record(cwd=str(old), argv=["apptainer", "exec", "model.sif", "true"])
+    value = {"containers": [{"image": "m", "path": f"{old}/model.sif"}, {"image": "n", "path": None}, {"image": "o"}]}
+    told["facts"]["c"] = {"kind": "container", "value": value}
+    told["nodes"][0]["facts"]["container"] = "c"
+    prepare(make(told, str(new)))
+    assert os.path.realpath(new / "model.sif") == str(old / "model.sif")
