@@ -43,7 +43,7 @@ class Screen:
         return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if self.colour else text
 
     def status(self, word: str) -> str:
-        return self.paint(word, STATUS_COLOURS.get(word, "red"))
+        return self.paint(printable(word), STATUS_COLOURS.get(word, "red"))
 
 
 def screen(environ: Mapping[str, str]) -> Screen:

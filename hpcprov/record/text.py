@@ -8,6 +8,8 @@ differently than it is, or bytes that are not UTF-8 (lone surrogates, PEP 383). 
 
 from __future__ import annotations
 
+import os
+
 SHORT = {0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r"}
 
 
@@ -17,6 +19,14 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else _escape(ord(character)) for character in text)
+
+
+def is_name(text: str) -> bool:
+    """Whether a file can have this name: without NUL, and without a surrogate that stands for no byte."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _escape(code: int) -> str:

@@ -20,7 +20,8 @@ from hpcprov.catalog.causes.told import short
 from hpcprov.merge.seal import verify_seal
 from hpcprov.record import model
 from hpcprov.record.errors import HpcprovError
-from hpcprov.record.inside import part
+from hpcprov.record.inside import items, objects, part
+from hpcprov.record.text import is_name
 from hpcprov.rerun.modules import NotLoadable, loaded
 from hpcprov.rerun.plan import REDACTED
 
@@ -149,8 +150,8 @@ def _modules(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[str, str]
 
 def _packages(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     recorded = versions(plan.record)
-    folders = [folder for fact in _software(plan) for one in fact.get("python") or () if type(one) is dict
-               for folder in one.get("path") or () if type(folder) is str]  # fmt: skip
+    found = (folder for fact in _software(plan) for one in objects(fact, "python") for folder in items(one, "path"))
+    folders = [folder for folder in found if type(folder) is str and is_name(folder)]
     if not folders or not recorded:
         return
     now = {plain(name): version for name, version in python_packages.list_packages(folders).items()}
@@ -195,6 +196,8 @@ def _change(before: str, now: str) -> str:
 
 def _digest(path: str) -> str:
     """The SHA-256 of a file, or why there is none."""
+    if not is_name(path):
+        return "no file can have this name"
     try:
         return digest_file(path, LARGEST)[0]
     except (OSError, HpcprovError) as error:

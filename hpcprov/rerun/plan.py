@@ -36,9 +36,9 @@ class Plan:
     `record` is the original's; `old` and `directory` are the two working directories, `paths` leads from one to the
     other; `argv` is mapped, and so are `others`: of ranks with a command of their own its words and their number;
     `starter` and `size` of a parallel launch (None, 1); `inputs`: facts of what was read; `code` and `programs`:
-    digests (SHA-256) by path; `software`: directories of what is installed; `image_files`: paths of container images; `stdin` and `stdout`: paths or None;
-    `expected`: facts of the outputs by their new paths; `made`: old paths of what reruns before this one have made in
-    the same directory."""
+    digests (SHA-256) by path; `software`: directories of what is installed; `image_files`: paths of container images;
+    `stdin` and `stdout`: paths or None; `expected`: facts of the outputs by their new paths; `made`: old paths of what
+    reruns before this one have made in the same directory."""
 
     def __init__(self, record: Record, directory: str, made: Collection[str] = ()) -> None:
         run = record["run"]
@@ -50,18 +50,10 @@ class Plan:
         self.code, self.programs = _code(record), _programs(record)
         written = {one["path"] for one in generated} | self.made
         self.software = _software(record)
-        names = [
-            self.old,
-            *(one["path"] for one in (*self.inputs, *generated)),
-            *self.code,
-            *self.programs,
-            *self.software,
-        ]
-        if odd := next((name for name in names if not is_name(name)), None):
-            raise NotRunnable(f"{run['id']} names {odd[:200]!a}, which no file can be called")
         keep = {one["path"] for one in self.inputs if one["path"] not in written}
         self.image_files = {one["path"] for one in self.images() if str(one.get("path")).startswith("/")}
         keep |= self.code.keys() | self.programs.keys() | self.software | self.image_files
+        self._check_names({self.old, *keep, *written})
         self.paths = Paths(self.old, directory, keep - self.made)
         self.argv = [self.paths.word(word) for word in run["argv"]]
         self.argv[0] = self._program(run["argv"][0])
@@ -76,6 +68,10 @@ class Plan:
     @property
     def id(self) -> str:
         return str(self.record["run"]["id"])
+
+    def _check_names(self, names: set[str]) -> None:
+        if odd := next((name for name in sorted(names) if not is_name(name)), None):
+            raise NotRunnable(f"{self.id} names {odd[:200]!a}, which no file can be called")
 
     def _program(self, word: str) -> str:
         """The command itself: one that lies outside of the directory, or was made by none of these runs, by its full

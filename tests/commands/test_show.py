@@ -169,6 +169,7 @@ def test_a_changed_record_is_told(call: Call, store: Store) -> None:
 
 def test_colours_only_where_wanted() -> None:
     assert Screen(colour=True, width=80).status("failed") == "\x1b[31mfailed\x1b[0m"
+    assert Screen(colour=False, width=80).status("\x1b[2J\0") == "\\x1b[2J\\x00", "a record may have been edited"
     assert Screen(colour=False, width=80).status("failed") == "failed"
 
 

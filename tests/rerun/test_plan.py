@@ -8,6 +8,7 @@ import pytest
 from merge.build import Launch, normal
 
 from hpcprov.merge.fold import fold
+from hpcprov.rerun.checks import differences
 from hpcprov.rerun.launch import command, environment
 from hpcprov.rerun.plan import NotRunnable, make
 
@@ -85,3 +86,30 @@ def test_what_cannot_be_run_is_said(change: dict[str, Any]) -> None:
     told["run"] |= change
     with pytest.raises(NotRunnable):
         make(told, NEW)
+
+
+@pytest.mark.parametrize("name", ["/runs/one/a\0b", "/runs/one/\ud800"])
+@pytest.mark.parametrize("role", ["used", "generated"])
+def test_names_that_no_file_can_have_are_refused(name: str, role: str) -> None:
+    told = record()
+    told["artifacts"][role] = [artifact(name)]
+    with pytest.raises(NotRunnable, match="which no file can be called"):
+        make(told, NEW)
+
+
+@pytest.mark.parametrize(
+    "python", [7, [7], [{"path": 7}], [{"path": [7, "\ud800", "a\0b", "/nowhere"], "packages": [["x", "1"]]}]]
+)
+def test_facts_of_any_shape_are_looked_at(python: object) -> None:
+    told = record()
+    facts = {
+        "software": {"python": python},
+        "modules": {"loaded": [7, {"name": None, "file": "a\0", "sha256": "x"}]},
+        "container": {"containers": [7, {"image": "x.sif", "path": "\ud800"}]},
+    }
+    told["facts"] |= {kind: {"kind": kind, "value": value} for kind, value in facts.items()}
+    told["nodes"] = [{"node": "n1", "host": None, "facts": {kind: kind for kind in facts}}]
+    found = differences(make(told, NEW), {}, lambda artifact: {"status": "OK", "fields": []})
+    assert ("module", "module None: its file a\0 is not the one that was loaded: no file can have this name") in [
+        (one["kind"], one["text"]) for one in found
+    ]
