@@ -125,7 +125,8 @@ class Growth:
         graph.cut += len(self._refused)
         graph.notes[:0] = notes
         if graph.cut:
-            self.note(f"cut at {self.most:,} nodes: at least {graph.cut:,} more were met (--limit)")
+            was = "was" if graph.cut == 1 else "were"
+            self.note(f"cut at {self.most:,} nodes: at least {graph.cut:,} more {was} met (--limit)")
         return graph
 
     def _has_room(self, *nodes: str) -> bool:

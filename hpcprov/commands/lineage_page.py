@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_BRANCHES = 12
 BAR = "│ "  # before a run from which the tree goes on
+REPEATS = ("restart of", "rerun of")
 NARROWEST = 32  # columns that are left to a line, however far right it begins
 
 
@@ -163,8 +164,18 @@ class _Page:
     def _head(self, node: Node) -> Iterator[str]:
         if node["kind"] == "run":
             yield from self._run(node, None, "", False, self.screen.width, "")
+            yield from self._beside(node)
         else:
             yield self._artifact(node, node["path"], "", self.screen.width)
+
+    def _beside(self, node: Node) -> Iterator[str]:
+        """What a run belongs to and repeats, which is not followed."""
+        edges = [(edge, edge["to"]) for edge in self.graph.below(node["id"]) if edge["role"] == "part of"]
+        edges += [(edge, edge["from"]) for edge in self.graph.above(node["id"]) if edge["role"] in REPEATS]
+        for edge, other in edges[:MOST_BRANCHES]:
+            run = self.graph.nodes[other]
+            told = " ".join(printable(str(run[key])) for key in ("type", "name", "run") if run.get(key))
+            yield f"  {edge['role']} {told.removeprefix('command ')}"
 
     def _run(self, node: Node, via: Edge | None, way: str, known: bool, width: int, beside: str) -> Iterator[str]:
         """`made by stats  20261121T142202Z-fbc23895  completed  2026-11-21 14:22:02`, and its command below.

@@ -45,6 +45,7 @@ WIDEST = (44, 20, 13, 19, 12, 13)
 NO_RUNS = ["no runs"]
 COMMAND_WIDTH = 24  # for which columns with less to say make room
 SPARED = ("RANKS", "TOOK")
+CALLED = {"type": "kind"}  # filters that are not called as their options are
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +117,7 @@ class Forged:
 
 def searched(catalog: Catalog, filters: dict[str, Any]) -> str:
     """What was searched, and for what: for who finds nothing."""
-    wanted = [f"{name} {_said(value)}".rstrip() for name, value in filters.items()]
+    wanted = [f"{CALLED.get(name, name)} {_said(value)}".rstrip() for name, value in filters.items()]
     where = ", ".join(map(printable, catalog.roots))
     return f"{sight.count(catalog.count(), 'run')} in {where}: {'; '.join(wanted) or 'no run'}"
 
@@ -125,7 +126,7 @@ def _said(value: Any) -> str:
     from hpcprov.record import moment
 
     if type(value) in (int, float):
-        return moment.iso(max(0, int(value)) * moment.SECOND)
+        return sight.when(moment.iso(max(0, int(value)) * moment.SECOND))
     values = value if type(value) is list else [] if value is True else [value]
     return " or ".join(printable(str(one)) for one in values)
 

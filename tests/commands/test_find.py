@@ -63,7 +63,7 @@ def test_of_nothing_it_is_said_what_was_searched(call: Call, made: Store, tmp_pa
     status, out, err = call("find", "y.zarr", "--status", "failed", "--since", "2026-11-21", "--json")
     assert (status, out) == (1, "[]\n")
     assert err.startswith(f"hpcprov find: nothing found among 2 runs in {made.root}: ")
-    for part in ("status failed", "since 2026-11-21T00:00:00", f"path {tmp_path / 'y.zarr'}"):
+    for part in ("status failed", "since 2026-11-21 00:00:00", f"path {tmp_path / 'y.zarr'}"):
         assert part in err
     assert call("find", "x.zarr", "--module", "gcc\x1b[31m")[2].endswith(
         "module gcc\\x1b[31m; path " + str(tmp_path / "x.zarr") + "\n"

@@ -98,3 +98,11 @@ def test_untrusted_names_and_long_ones_fit_the_screen() -> None:
     )
     found = lines(world, "a" * 200, "generated", "/d/" + "p\x1b" * 200)
     assert not set("\n\x1b") & set("".join(found)) and len(found[0]) < 160
+
+
+def test_what_a_run_belongs_to_and_repeats_is_told_beside_it() -> None:
+    world = World().run("w", 1, type="workflow", lasts=9).run("a", 2, part_of=["w"]).made("/d/x", "1")
+    world.run("b", 3, rerun_of="a", type="command").made("/e/x", "1")
+    for run, told in (("a", "  part of workflow w w"), ("b", "  rerun of a a")):
+        graph = lineage(world, Start(runs=[run]), up=True, down=True)
+        assert render(graph, PLAIN, "/d", up=True, down=True)[2] == told
