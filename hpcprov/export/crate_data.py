@@ -55,12 +55,19 @@ class Data:
     def __init__(self, crate: Crate, records: list[Record], copies: Copies) -> None:
         self.crate, self.copies = crate, copies
         self.versions = Versions(records)
+        self._made = {
+            self.versions.name(record, "generated", artifact): artifact
+            for record in records
+            for artifact in record["artifacts"]["generated"]
+        }
         self._of_path: dict[str, str] = {}  # the version that has the plain URI
         self._names: set[str] = set()
 
     def add(self, record: Record, role: str, artifact: dict[str, Any]) -> Reference:
         """The entity of an artifact of a record."""
         version = self.versions.name(record, role, artifact)
+        if not digests_of(artifact):  # written over after it had been read: who made it knows more
+            artifact = self._made.get(version, artifact)
         path, digests = artifact["path"], digests_of(artifact)
         held = next((digest for digest in reversed(digests) if (path, digest) in self.copies), None)
         rewritten = held is not None and held != digests[-1]

@@ -103,6 +103,17 @@ def test_the_digest_of_a_record_is_that_of_the_file_in_the_crate(tmp_path: Path)
     assert found["identifier"] == f"sha256:{sha256((tmp_path / 'crate' / name).read_bytes()).hexdigest()}"
 
 
+def test_what_was_written_over_is_told_as_who_made_it_knows_it(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    publish(store, "first", Launch().start(name="first").exit(at=5), data("generated", "/data/x.nc", "one", 6))
+    second = Launch(launch="7-7").start(at=10, name="second").exit(at=15)
+    publish(store, "second", second, data("used", "/data/x.nc", None, 16), data("generated", "/data/x.nc", "two", 16))
+    found = entities(render(runs_of(store, "second", "first")))
+    (used,) = references(found["#run-second"]["object"])
+    assert references(found["#run-first"]["result"]) == [used] != references(found["#run-second"]["result"])
+    assert [one.partition(":")[0] for one in found[used]["identifier"]] == ["hpcprov1", "blake3"]
+
+
 def test_a_failure_is_told_with_its_cause_and_has_no_result(tmp_path: Path) -> None:
     action = entities(render(runs_of(chain(tmp_path), "broken")))["#run-broken"]
     assert action["@type"] == "ActivateAction" and action["actionStatus"].endswith("/FailedActionStatus")
