@@ -77,6 +77,8 @@ def test_what_only_one_record_tells_of_is_not_said_to_be_the_same() -> None:
     rest = ["modules", "image", "programs", "libraries", "Python packages", "node types", "inputs"]
     assert untold(one, other) == rest and causes(one, other) == []
     assert "modules" in same(one, one)
+    changed = record(launch(env={"LANG": "C"}).fact("container", inside).fact("code", {"directory": {}}), "r2")
+    assert "environment" not in same(one, changed) + untold(one, changed)
 
 
 MODULE = {"name": "gcc/12.2", "file": "/m/gcc/12.2", "sha256": A}

@@ -50,5 +50,6 @@ def same(one: Record, other: Record) -> list[str]:
 
 
 def untold(one: Record, other: Record) -> list[str]:
-    """What of the above one of the records does not tell of, so that nobody knows whether it is the same."""
-    return [name for name, _ in LOOKS if not (tells(one, name) and tells(other, name))]
+    """What of the above may be the same or not: one of the records does not tell of it."""
+    alike = [name for name, look in LOOKS if next(iter(look(one, other)), None) is None]
+    return [name for name in alike if not (tells(one, name) and tells(other, name))]

@@ -6,7 +6,7 @@ tells(record, "modules")  ->  False: there was no agent that looked
 from __future__ import annotations
 
 from hpcprov.catalog.causes.code import scripts
-from hpcprov.catalog.causes.software import build_ids, digests, versions
+from hpcprov.catalog.causes.software import digests
 from hpcprov.catalog.causes.told import values
 from hpcprov.record.inside import objects, text
 
@@ -22,10 +22,10 @@ def tells(record: Record, name: str) -> bool:
 
 
 def _image(record: Record) -> bool:
-    """Whether it ran in no container, or in images that have names: from inside, some runtimes do not tell theirs."""
+    """Whether it ran in no container, or in one whose image has a name: from inside, some runtimes do not tell it."""
     facts = list(values(record, "container"))
-    names = [text(one, "image") for fact in facts for one in objects(fact, "containers")]
-    return bool(facts) and not {*names} & {None, "unknown"}
+    names = {text(one, "image") for fact in facts for one in objects(fact, "containers")}
+    return bool(facts) and (not names or bool(names - {None, "unknown"}))
 
 
 def _has(kind: str) -> Callable[[Record], bool]:
@@ -40,8 +40,8 @@ TELLS: dict[str, Callable[[Record], bool]] = {
     "modules": _has("modules"),
     "image": _image,
     "programs": lambda record: bool(digests(record)),
-    "libraries": lambda record: bool(build_ids(record)),
-    "Python packages": lambda record: bool(versions(record)),
+    "libraries": _has("software"),
+    "Python packages": _has("software"),
     "node types": _has("host"),
     "ranks": lambda record: record["ranks"]["count"] is not None,
     "inputs": lambda record: bool(record.get("observation") or record["artifacts"]["used"]),
