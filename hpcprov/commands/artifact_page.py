@@ -126,7 +126,7 @@ def source(artifact: Artifact) -> str:
         return "in memory"
     if artifact.get("observed") is None:
         return "declared"
-    return "both" if artifact["declared"] else "observed"
+    return "declared, observed" if artifact["declared"] else "observed"
 
 
 def _artifact(artifact: Artifact, cwd: str, known: str, screen: Screen) -> Iterator[str]:

@@ -129,6 +129,9 @@ def places(word: str) -> list[str]:
 def nothing(catalog: Catalog, filters: dict[str, Any], *, json: bool) -> int:
     """Say what was searched."""
     print(f"hpcprov find: nothing found among {searched(catalog, filters)}", file=sys.stderr)
+    name = os.path.basename(filters["path"][0]) if filters.get("path") else ""
+    if name and not filters["path"][0].startswith("/*"):
+        print(f"  in any directory: hpcprov find {sight.words([f'/*/{printable(name)}'])}", file=sys.stderr)
     if json:
         print("[]")
     return 1

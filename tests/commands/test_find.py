@@ -65,9 +65,11 @@ def test_of_nothing_it_is_said_what_was_searched(call: Call, made: Store, tmp_pa
     assert err.startswith(f"hpcprov find: nothing found among 2 runs in {made.root}: ")
     for part in ("status failed", "since 2026-11-21 00:00:00", f"path {tmp_path / 'y.zarr'}"):
         assert part in err
-    assert call("find", "x.zarr", "--module", "gcc\x1b[31m")[2].endswith(
-        "module gcc\\x1b[31m; path " + str(tmp_path / "x.zarr") + "\n"
-    )
+    told = call("find", "x.zarr", "--module", "gcc\x1b[31m")[2].splitlines()
+    assert told[0].endswith("module gcc\\x1b[31m; path " + str(tmp_path / "x.zarr"))
+    assert told[1:] == ["  in any directory: hpcprov find '/*/x.zarr'"]
+    assert call("find", "elsewhere/x.zarr")[0] == 1 and call("find", "/*/x.zarr")[0] == 0
+    assert len(call("find", "/*/y.zarr")[2].splitlines()) == 1
 
 
 @pytest.mark.parametrize(

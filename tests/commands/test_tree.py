@@ -37,7 +37,7 @@ def test_a_tree_fits_on_a_narrow_screen() -> None:
 def test_a_page_says_how_each_artifact_is_known() -> None:
     text = "\n".join(page.render(record_of(), "/x", Screen(colour=False, width=80)))
     for words in (
-        "in.nc  both  100 B",
+        "in.nc  declared, observed  100 B",
         "state.bin  observed  100 B  not hashed: this run overwrote it",
         "programs   3 programs, executed 20,008 times, 6 could not be looked into",
         "could not look into: /opt/tool (static)",
