@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: File systems of one machine, as mountinfo names them; on any other one, and on unknown ones, no write-ahead log.
 LOCAL = {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "tmpfs", "ramfs", "overlay"}
 MOUNTS = "/proc/self/mountinfo"
-PATIENCE = 10.0  # s that one who writes waits for another
+PATIENCE = 30.0  # s that one who writes waits for another
 BESIDE = ("", "-wal", "-shm", "-journal")
 SETTINGS: dict[str, int | str] = {
     "cache_size": -64_000,  # KiB, as SQLite wants it

@@ -62,8 +62,9 @@ class transaction:
 
 
 def add(connection: sqlite3.Connection, batch: Iterable[Found]) -> None:
-    """Add what was found in some places, in the place of what was known of them."""
-    batch = list(batch)
+    """Add what was found in some places, in the place of what was known of them. What somebody else has added since it
+    was looked for is left alone: of several who index a new store at once one writes it."""
+    batch = _news(connection, list(batch))
     remove(connection, [found.place for found in batch])
     run, artifact = _last(connection, "runs"), _last(connection, "artifacts")
     rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in INTO}
@@ -88,6 +89,16 @@ def add(connection: sqlite3.Connection, batch: Iterable[Found]) -> None:
         rows["lists"] += [(name, *member) for member in lists[name]]
     for table, values in rows.items():
         connection.executemany(INTO[table], values)
+
+
+def _news(connection: sqlite3.Connection, batch: list[Found]) -> list[Found]:
+    """What is not known yet as it was found."""
+    known: dict[str, str] = {}
+    for at in range(0, len(batch), MANY):
+        some = [found.place for found in batch[at : at + MANY]]
+        marks = ", ".join("?" for _ in some)
+        known |= dict(connection.execute(f"SELECT place, stamp FROM runs WHERE place IN ({marks})", some))
+    return [found for found in batch if found.rows is None or known.get(found.place) != found.stamp]
 
 
 def remove(connection: sqlite3.Connection, places: Iterable[str]) -> None:

@@ -406,3 +406,20 @@ def test_damage_that_shows_only_in_a_query(three: Store) -> None:
         catalog.versions(path="/data/x.zarr")[0].fields()
     with open_catalog([three.root]) as catalog:
         assert len(catalog.versions(path="/data/x.zarr")[0].fields()) == 2
+
+
+def test_what_another_has_indexed_meanwhile_is_not_written_again(three: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = index.read_places
+
+    def after_another(store: Store, places: list[str]) -> Any:
+        found = list(reading(store, places))
+        monkeypatch.undo()
+        open_catalog([store.root]).close()
+        with sqlite3.connect(three.catalog) as other:
+            other.execute("UPDATE runs SET name = 'of the other'")
+        other.close()
+        return found
+
+    monkeypatch.setattr(index, "read_places", after_another)
+    with open_catalog([three.root]) as catalog:
+        assert [row[0] for _, row in catalog.select("SELECT name FROM runs")] == ["of the other"] * 3
