@@ -80,20 +80,18 @@ def _include_record(crate: Crate, run: Run) -> Reference | None:
     about = {"about": {"@id": identifier(run.id)}, "encodingFormat": "application/json"}
     text = "The record of a run, and the logs that it was folded from"
     crate.add(f"{within(place)}/", "Dataset", data=True, name=f"Record of {run.id}", description=text)
-    return crate.add(
-        within(f"{place}/{layout.RECORD}"),
-        "File",
-        data=True,
-        name=f"Record of {run.id}",
-        identifier=f"sha256:{_sha256(run)}",
-        **about,
-    )
+    name = f"Record of {run.id}"
+    return crate.add(within(f"{place}/{layout.RECORD}"), "File", data=True, name=name, **_digest(run), **about)
 
 
-def _sha256(run: Run) -> str:
-    """The digest of the file as it is taken into the crate; the seal inside of it is one of what stands around it."""
-    with open(os.path.join(run.directory, layout.RECORD), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(run: Run) -> dict[str, str]:
+    """Of the file as it is taken into the crate, where it is still there. The seal
+    inside of it is the digest of what stands around it."""
+    try:
+        with open(os.path.join(run.directory, layout.RECORD), "rb") as file:
+            return {"identifier": f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"}
+    except FileNotFoundError:
+        return {}
 
 
 def _include_readme(crate: Crate, records: list[model.Record]) -> None:
