@@ -21,6 +21,7 @@ from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import Run, open_run
 from hpcprov.commands.reading import comparer
 from hpcprov.merge import find
+from hpcprov.merge.seal import verify_seal
 from hpcprov.record import layout
 from hpcprov.record.errors import HpcprovError
 from hpcprov.rerun import checks, launch, outcome, place
@@ -39,7 +40,7 @@ PATIENCE = 30.0  # s for the agents of a rerun that has ended to write its recor
 LOOK = 0.1  # s between two looks
 EXIT = {outcome.REPRODUCED: 0, outcome.WITHIN: 0, outcome.DIFFERENT: 1, outcome.UNKNOWN: 1}
 REFUSED = 2
-IMPORTED = "the record was imported: somebody else's command would be run (`hpcprov log` prints it)"
+ELSES = "somebody else's command would be run (`hpcprov log` prints it)"
 
 
 class Session:
@@ -84,10 +85,13 @@ class Session:
         return results
 
     def _looked_at(self, plan: Plan, run: Run) -> Ready:
-        environ, problems = self._environment(plan)
-        differences = checks.differences(plan, environ, self._verdict)
-        if os.path.lexists(os.path.join(run.directory, layout.IMPORTED)):
-            differences.insert(0, {"kind": "record", "text": IMPORTED})
+        doubt = _doubt(run)
+        # Its modules and its PATH are somebody else's programs too: even a look would run them.
+        trusts = self.args.anyway or (doubt is None and ("seal" not in run.record or verify_seal(run.record)))
+        environ, problems = self._environment(plan) if trusts else (dict(os.environ), [])
+        differences = checks.differences(plan, environ, self._verdict, loads=trusts)
+        if doubt is not None:
+            differences.insert(0, {"kind": "record", "text": doubt})
         image = self._image(plan, differences)
         return Ready(plan, environ, image, problems, _result(plan, differences))
 
@@ -201,6 +205,13 @@ class Ready(NamedTuple):
     image: str | None
     problems: list[str]
     result: dict[str, Any]
+
+
+def _doubt(run: Run) -> str | None:
+    """Why a record does not tell what this user has run."""
+    if os.path.lexists(os.path.join(run.directory, layout.IMPORTED)):
+        return f"the record was imported: {ELSES}"
+    return None if layout.is_ours(run.directory) else f"the record is another user's: {ELSES}"
 
 
 def plans(runs: list[Run], directory: str) -> list[Plan]:

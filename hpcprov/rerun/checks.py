@@ -42,9 +42,11 @@ HEX = re.compile(r"[0-9a-f]{64}")
 OVERWRITTEN = "this run overwrote it"
 
 
-def differences(plan: Plan, environ: Mapping[str, str], check: Check) -> list[Difference]:
-    """Everything that differs or cannot be done, in the order in which it matters."""
-    looks = (_record, _reach, _inputs(check), _programs, _code, _modules, _packages, _images)
+def differences(plan: Plan, environ: Mapping[str, str], check: Check, *, loads: bool = True) -> list[Difference]:
+    """Everything that differs or cannot be done, in the order in which it matters. Without `loads` no module is loaded
+    to see whether it can be: that runs what it names."""
+    modules = (_modules, _loading) if loads else (_modules,)
+    looks = (_record, _reach, _inputs(check), _programs, _code, *modules, _packages, _images)
     return [{"kind": kind, "text": text} for look in looks for kind, text in look(plan, environ)]
 
 
@@ -121,7 +123,7 @@ def _commits(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[str, str]
         if type(known) is not dict or type(known.get("commit")) is not str or type(known.get("root")) is not str:
             continue
         root = known["root"]
-        now = git.describe(root, environ) if os.path.isdir(root) else {"reason": "the directory is not there"}
+        now = git.describe(root, os.environ) if os.path.isdir(root) else {"reason": "the directory is not there"}
         if now.get("commit") != known["commit"]:
             commit = str(now.get("commit") or now.get("reason"))[:40]
             yield "code", f"{root} was at commit {known['commit'][:12]}, is at {commit}"
@@ -140,6 +142,9 @@ def _modules(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[str, str]
                 "module",
                 f"module {known.get('name')}: its file {path} is not the one that was loaded: {_change(digest, now)}",
             )
+
+
+def _loading(plan: Plan, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     names = module_names(plan.record)
     if names:
         try:

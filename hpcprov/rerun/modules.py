@@ -42,7 +42,7 @@ def loaded(names: list[str], environ: Mapping[str, str]) -> dict[str, str]:
     """The environment with these modules, and no others, loaded in order. `environ` is the recorded one: which module
     system there is, this machine says. Raises NotLoadable."""
     start = next(_starts(os.environ), None)
-    shell = find_program("bash", environ)
+    shell = find_program("bash", os.environ)
     if start is None or shell is None:
         raise NotLoadable("no module system is found here, neither by MODULESHOME nor in its usual places")
     try:
