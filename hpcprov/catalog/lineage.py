@@ -70,6 +70,7 @@ class _Walk:
         self.look, self.growth, self.start, self.depth = look, growth, start, depth
         self.focus = Focus(look, growth, start.field)
         self.seen = {*start.runs}
+        self.asked = {version.key for version in start.versions}
 
     def up(self) -> None:
         """What led to the start."""
@@ -124,7 +125,7 @@ class _Walk:
         """Link versions to the runs that used them; the ids of these, as far as there was room."""
         if not self.growth.room:
             return
-        links, bare, more = find_users(self.look, made, self.growth.room)
+        links, bare, more = find_users(self.look, made, self.growth.room, asked=self.asked)
         links = self.focus.of_users(links)
         self.growth.graph.cut += more
         self.growth.load([*(link.used.run for link in links), *(version.run for version in bare)])

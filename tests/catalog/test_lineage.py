@@ -237,6 +237,15 @@ def test_a_path_with_a_million_directories_costs_little() -> None:
     assert ran(up(world, "b")) == {"b"} and ran(down(world, "a")) == {"a"}
 
 
+def test_below_data_are_all_who_used_its_values_below_a_run_those_who_used_its_own() -> None:
+    world = World().run("a", 1).used("/raw", "1").made("/copy", "1").run("b", 2).used("/raw", "1").made("/y", "2")
+    world.run("c", 3).used("/copy", "1")
+    assert ran(down(world, "a")) == {"a", "c"}
+    raw, copied = world.of_run("a", "used", "/raw"), world.of_run("a", "generated", "/copy")
+    for version in (raw, copied):
+        assert ran(lineage(world, Start(versions=[version]), up=False, down=True)) >= {"b", "c"}
+
+
 def test_depth_counts_runs() -> None:
     world = chain(6)
     assert ran(up(world, "r5", depth=2)) == {"r5", "r4", "r3"}
@@ -406,19 +415,8 @@ def test_every_ancestor_is_found_and_nothing_else(world: World) -> None:
 @settings(max_examples=60, deadline=None)
 @given(histories())
 def test_downwards_are_the_same_links(world: World) -> None:
-    """Who is found below a run is who would name one of its versions as what it used."""
-    used = [version for version in world.versions if version.role == "used"]
-    links = find_makers(world, used)
+    """Who is found below a run is who has it above: its versions, and not only equal ones, are what they used."""
+    links = find_makers(world, [version for version in world.versions if version.role == "used"])
     for run in world.known:
-        made = [version for version in world.versions if (version.run, version.role) == (run, "generated")]
-        keys = {version.key for version in made}
-        began = {key: min(version.began for version in made if version.key == key) for key in keys}
-        fit = [link for link in links if link.maker.key in keys and link.used.ended > began[link.maker.key]]
-        bare = {id(version) for version in used} - {id(link.used) for link in links}
-        fitting = {link.used.run for link in fit} | {
-            u.run for u in used if id(u) in bare and u.key in keys and u.ended > began[u.key]
-        }
-        # What was not signed, and lay at the path of a copy that another run made, is not looked for.
-        wanted = {link.used.run for link in fit if link.join in ("signature", "bytes")}
-        wanted |= {link.used.run for link in fit if link.maker.run == run} | {run}
-        assert wanted <= ran(down(world, run, depth=1)) <= fitting | {run}
+        fit = {link.used.run for link in links if link.maker.run == run}
+        assert ran(down(world, run, depth=1)) == fit | {run}
