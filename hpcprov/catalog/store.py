@@ -45,8 +45,10 @@ class Newer(Exception):
 
 def place_of(store: Store, environ: Mapping[str, str]) -> str:
     """Where the index of a store is: in it, when it is ours. What another user has put there is not believed, and a
-    file of ours would be in the way of its owner's: also in a store that is trusted."""
-    ours = is_ours(store.root) and (is_ours(store.catalog) or not os.path.exists(store.catalog))
+    file of ours would be in the way of its owner's: also in a store that is trusted. In a group's store somebody may
+    have put a link where SQLite would write."""
+    files = [store.catalog + ending for ending in BESIDE]
+    ours = is_ours(store.root) and all(is_ours(path) or not os.path.lexists(path) for path in files)
     if ours and os.access(store.root, os.W_OK):
         return store.catalog
     caches = environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")

@@ -335,15 +335,19 @@ def test_the_index_of_another_users_store_is_a_file_of_ours(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-@pytest.mark.parametrize("given", ["store", "index"])
+@pytest.mark.parametrize("given", ["store", "index", "journal"])
 def test_an_index_of_others_is_neither_used_nor_made(
     given: str, three: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HPCPROV_TRUST_STORE", "1")
-    Path(three.catalog).write_bytes(b"of another user")
-    os.chown(three.root if given == "store" else three.catalog, 12345, 12345)
-    assert ids(three) == ["c", "b", "a"] and Path(three.catalog).read_bytes() == b"of another user"
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"of another user")
+    path = Path(three.catalog + ("-journal" if given == "journal" else ""))
+    os.symlink(mine, path)
+    os.chown(three.root if given == "store" else path, 12345, 12345, follow_symlinks=given == "store")
+    assert ids(three) == ["c", "b", "a"] and path.is_symlink() and mine.read_bytes() == b"of another user"
+    assert (tmp_path / "cache" / "hpcprov").is_dir()
 
 
 def test_nobody_else_may_read_the_index(three: Store) -> None:
