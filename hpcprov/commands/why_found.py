@@ -56,10 +56,14 @@ def side(catalog: Catalog, text: str) -> Side:
     path = os.path.abspath(text)
     wanted = {"path": path} if is_path else {"prefix": text}
     rows = [row for row in catalog.versions(**wanted, role="generated", limit=1000) if not is_path or row.path == path]
-    if not rows:
-        where = ", ".join(catalog.roots)
-        raise HpcprovError(f"no run is known to have made {text!a} (looked in {where})", hint="name the runs instead")
-    return Side(catalog, rows[0].run, rows[0].path)
+    if rows:
+        return Side(catalog, rows[0].run, rows[0].path)
+    # Its directory may have been moved together with the store; and who knows nothing of it says what is known.
+    for version in catalog.start(text).versions if is_path else ():
+        if version.role == "generated":
+            return Side(catalog, version.run, version.path)
+    where = ", ".join(catalog.roots)
+    raise HpcprovError(f"no run is known to have made {text!a} (looked in {where})", hint="name the runs instead")
 
 
 class Looking:

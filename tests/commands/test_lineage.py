@@ -201,3 +201,17 @@ def test_of_values_all_users_are_told_also_those_before_the_last_copy(store: Sto
     assert [f"used by {name}" in out for name in ("early", "copy", "late")] == [True] * 3
     _, out, _ = call("lineage", "/data/mine", "--down")
     assert [f"used by {name}" in out for name in ("early", "late")] == [False, True]
+
+
+def test_a_moved_result_is_compared_too(store: Store, call: Call, tmp_path: Path) -> None:
+    """Two years later the directory has another name: `why` understands its paths as `lineage` does."""
+    home = tmp_path / "then"
+    for name, value in (("one", "2"), ("other", "3")):
+        made = artifact("generated", f"{home}/{name}.h5", value, "a")
+        ran(store, name, day(1), artifact("used", "/data/raw", value), made, cwd=str(home))
+    for name in ("one", "other"):
+        (tmp_path / f"{name}.h5").write_text("")
+    status, out, _ = call("why", "one.h5", "other.h5", "--records-only")
+    assert status == 1 and f"{home}/one.h5" in out.splitlines()[0] and "raw changed" in out
+    status, _, err = call("why", "one.h5", "nothing.h5/x")
+    assert status == 2 and "no record knows" in err
