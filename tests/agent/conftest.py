@@ -52,16 +52,20 @@ class Site:
         return record
 
     def agents(self) -> list[int]:
-        """Process ids of the agents that serve this store."""
-        found = []
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"hpcprov.agent" in words and os.fsencode(self.cwd / ".hpcprov") in words:
-                found.append(int(name))
-        return found
+        return agents_of(self.cwd)
+
+
+def agents_of(cwd: Path) -> list[int]:
+    """Process ids of the agents that serve the store in a directory."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"hpcprov.agent" in words and os.fsencode(cwd / ".hpcprov") in words:
+            found.append(int(name))
+    return found
 
 
 def until(true: Any, otherwise: str, seconds: float = 20) -> None:

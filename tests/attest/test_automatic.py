@@ -60,6 +60,7 @@ def test_it_is_off_unless_it_is_wanted(call: Call, store: Store) -> None:
 def test_nothing_stops_it(store: Store, keys: dict[str, Key], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HPCPROV_ATTEST", str(keys["ada"].path))
     automatic.attest_new(store, ["/nowhere", store.root], os.environ)
+    assert not os.path.exists(os.path.join(store.root, "record.sig"))
 
 
 def test_an_ssh_agent_that_does_not_answer(

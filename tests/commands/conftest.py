@@ -30,7 +30,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 @pytest.fixture
 def call(store: Store, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Call `hpcprov WORDS`: exit status, standard output, standard error."""
+    return calling(capsys)
+
+
+def calling(capsys: pytest.CaptureFixture[str]) -> Call:
+    """A function that calls `hpcprov WORDS`: exit status, standard output, standard error."""
 
     def called(*words: str) -> tuple[int, str, str]:
         capsys.readouterr()

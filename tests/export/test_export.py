@@ -8,10 +8,10 @@ import os
 import stat
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands.conftest import Call, calling
 
 from hpcprov.cli import main
 from hpcprov.export import place as places
@@ -19,8 +19,6 @@ from hpcprov.export.formats import FORMATS
 from hpcprov.record.layout import Store
 
 from .made import chain, going_on, new_store, workflow
-
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -34,13 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 @pytest.fixture
 def call(here: Store, capsys: pytest.CaptureFixture[str]) -> Call:
-    def called(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = main(list(words))
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return called
+    return calling(capsys)
 
 
 def activities(text: str) -> list[str]:

@@ -12,14 +12,13 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands.conftest import Call, calling
 from record_check import read_record
 
-from hpcprov.cli import main
 from hpcprov.export import arrivals, bundle, package, rocrate
 from hpcprov.export.package import BadPackage, check_name, open_package
 from hpcprov.export.place import write
@@ -31,8 +30,6 @@ from hpcprov.record.layout import Store
 
 from .made import chain, going_on, runs_of
 
-Call = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
@@ -41,14 +38,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-
-    def called(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = main(list(words))
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return called
+    return calling(capsys)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent.conftest import agents_of
 from tests.require import require
 from tests.tracking.conftest import Place
 
@@ -77,14 +78,18 @@ with hpcprov.run("killed"):
 """
 
 
-def test_killed_it_leaves_what_was_told(place: Place) -> None:
+def begun(place: Place) -> subprocess.Popen[bytes]:
+    """The program, waiting in its run."""
     (place.cwd / "program.py").write_text(KILLED)
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [sys.executable, "program.py"], cwd=place.cwd, env=place.env, stdin=pipe, stdout=pipe
-    ) as child:
-        assert child.stdout is not None
-        child.stdout.readline()
+    child = subprocess.Popen([sys.executable, "program.py"], cwd=place.cwd, env=place.env, stdin=pipe, stdout=pipe)
+    assert child.stdout is not None
+    child.stdout.readline()
+    return child
+
+
+def test_killed_it_leaves_what_was_told(place: Place) -> None:
+    with begun(place) as child:
         child.send_signal(signal.SIGKILL)
         child.wait()
     (record,) = place.records()
@@ -96,13 +101,7 @@ def test_killed_it_leaves_what_was_told(place: Place) -> None:
 
 
 def test_killed_with_its_agent_it_is_settled(place: Place) -> None:
-    (place.cwd / "program.py").write_text(KILLED)
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [sys.executable, "program.py"], cwd=place.cwd, env=place.env, stdin=pipe, stdout=pipe
-    ) as child:
-        assert child.stdout is not None
-        child.stdout.readline()
+    with begun(place) as child:
         while not (agents := agents_of(place.cwd)):
             time.sleep(0.01)  # a process has no words while it becomes another program
         for pid in agents:
@@ -117,19 +116,6 @@ def test_killed_with_its_agent_it_is_settled(place: Place) -> None:
     (record,) = place.records()
     assert record["run"]["status"] == "incomplete"
     assert [step["name"] for step in record["steps"]] == ["killed", "before"]
-
-
-def agents_of(cwd: Path) -> list[int]:
-    """The agents that serve the store in a directory."""
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"hpcprov.agent" in words and os.fsencode(cwd / ".hpcprov") in words:
-            found.append(int(name))
-    return found
 
 
 WITHIN = """
