@@ -27,7 +27,7 @@ class Focus:
 
     def makers_of(self, made: list[Version]) -> list[str]:
         """The runs that made the versions that were asked for: of a field, the first that left it there."""
-        first = [self._first(version) for version in made]
+        first = [self.first(version) for version in made]
         self.growth.load(version.run for version in first)
         runs = []
         for version, maker in zip(made, first, strict=True):
@@ -45,7 +45,7 @@ class Focus:
             if link.used.number in self.growth.focused and self.signature is not None:
                 if link.relation == "same values" and not self._concerns(link):
                     continue
-                first = self._first(link.maker)
+                first = self.first(link.maker)
                 if first.run != link.maker.run:
                     self._kept(first, link.maker)
                     self.growth.load([first.run])
@@ -79,7 +79,7 @@ class Focus:
                 )
         return [version for version in versions if version.run not in self._runs or version.number in holding]
 
-    def _first(self, version: Version) -> Version:
+    def first(self, version: Version) -> Version:
         """The first version at a path that holds the field."""
         if self.signature is None:
             return version

@@ -52,6 +52,10 @@ def lineage(
 ) -> Graph:
     """The graph around a start. `depth`: so many runs on each way; `most`: so many nodes."""
     growth = Growth(look, most)
+    if start.field is not None and not up:
+        # Below a field is also what came of it before later runs kept it.
+        focus = Focus(look, growth, start.field)
+        start.versions = [focus.first(version) for version in start.versions]
     if start.field is not None:
         growth.focused |= {version.number: start.field[0] for version in start.versions}
     growth.begin(start.versions, start.runs, start.whole)

@@ -237,6 +237,16 @@ def test_a_path_with_a_million_directories_costs_little() -> None:
     assert ran(up(world, "b")) == {"b"} and ran(down(world, "a")) == {"a"}
 
 
+def test_below_a_field_is_what_came_of_it_before_others_kept_it() -> None:
+    world = World().run("a", 1).made("/x", "1", fields={"u": "f"}).run("b", 2).used("/x", "1", fields={"u": "f"})
+    world.run("keep", 3).used("/x", "1", fields={"u": "f"}).made("/x", "2", fields={"u": "f", "v": "g"})
+    world.run("c", 4).used("/x", "2", fields={"u": "f", "v": "g"})
+    last = Start(versions=[world.of_run("keep", "generated", "/x")], field=("u", "f"))
+    assert ran(lineage(world, last, up=False, down=True)) == {"b", "keep", "c"}
+    new = Start(versions=[world.of_run("keep", "generated", "/x")], field=("v", "g"))
+    assert ran(lineage(world, new, up=False, down=True)) == {"c"}
+
+
 def test_below_data_are_all_who_used_its_values_below_a_run_those_who_used_its_own() -> None:
     world = World().run("a", 1).used("/raw", "1").made("/copy", "1").run("b", 2).used("/raw", "1").made("/y", "2")
     world.run("c", 3).used("/copy", "1")
