@@ -36,10 +36,12 @@ def compare(plan: Plan, again: Record, values: Values) -> list[dict[str, Any]]:
     for path in sorted(plan.expected):
         found.append(_compared(plan, path, plan.expected[path], made.pop(path, None), values))
     for path, artifact in sorted(made.items()):
-        reason = "the original did not make it"
+        status, reason = NEW, "the original did not make it"
+        if not plan.record.get("observation"):
+            status, reason = UNKNOWN, "the original was not observed: it may have made it, too"
         if plan.paths.inside(path) and not path.startswith(f"{plan.directory}/"):
-            reason = "written to the original's directory: the program has that name from elsewhere"
-        found.append(_entry(plan, path, NEW, reason) | {"size": artifact["size"]})
+            status, reason = NEW, "written to the original's directory: the program has that name from elsewhere"
+        found.append(_entry(plan, path, status, reason) | {"size": artifact["size"]})
     return found
 
 

@@ -53,8 +53,11 @@ def test_an_output(right: Any, mine: Any, values: Any, status: str) -> None:
 def test_what_only_the_rerun_made_is_new() -> None:
     again = record()
     again["artifacts"]["generated"] = [signed(f"{NEW}/extra", A, A)]
-    (found,) = outcome.compare(make(record(), NEW), again, lambda one, other: None)
+    before = record() | {"observation": {"how": "preload"}}
+    (found,) = outcome.compare(make(before, NEW), again, lambda one, other: None)
     assert found["status"] == "new" and "original's directory" not in found["reason"]
+    (found,) = outcome.compare(make(record(), NEW), again, lambda one, other: None)
+    assert found["status"] == "not known" and "was not observed" in found["reason"]
 
 
 def test_what_was_written_to_the_original_s_directory_is_said() -> None:
