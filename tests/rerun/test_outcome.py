@@ -53,7 +53,8 @@ def test_an_output(right: Any, mine: Any, values: Any, status: str) -> None:
 def test_what_only_the_rerun_made_is_new() -> None:
     again = record()
     again["artifacts"]["generated"] = [signed(f"{NEW}/extra", A, A)]
-    before = record() | {"observation": {"how": "preload"}}
+    watched = {"how": "preload", "programs": [], "code": [], "software": []}
+    before = record() | {"observation": watched}
     (found,) = outcome.compare(make(before, NEW), again, lambda one, other: None)
     assert found["status"] == "new" and "original's directory" not in found["reason"]
     (found,) = outcome.compare(make(record(), NEW), again, lambda one, other: None)
