@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="write the signed envelope there (-: to standard output)"
     )
+    parser.add_argument("--force", action="store_true", help="with -o: overwrite a file that is there")
     parser.add_argument("--json", action="store_true", help="print one JSON list with an object for each run")
 
 
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     done = []
     with chosen(args.key, os.environ) as key:
         for one in runs:
-            done.append(_attested(store, one, key, args.output))
+            done.append(_attested(store, one, key, args.output, force=args.force))
             if not args.json and args.output != "-":
                 print(_line(done[-1]), flush=True)
     if args.json and args.output != "-":
@@ -67,7 +68,7 @@ def _runs(store: Store, names: list[str], *, parts: bool) -> list[Run]:
     return runs
 
 
-def _attested(store: Store, one: Run, key: str, output: str | None) -> dict[str, object]:
+def _attested(store: Store, one: Run, key: str, output: str | None, *, force: bool) -> dict[str, object]:
     from hpcprov.attest import beside, ssh
     from hpcprov.record import layout
 
@@ -78,25 +79,19 @@ def _attested(store: Store, one: Run, key: str, output: str | None) -> dict[str,
         whole = beside.vouch(store, one.directory, key)
     else:
         path, whole = output, beside.signed(one.directory, key)
-        _write(path, whole)
+        _write(path, whole, force=force)
     keyid, text = whole.signatures[-1]
     about = {"run": one.id, "revision": one.record["revision"], "path": path, "key": keyid, "type": ssh.key_type(text)}
     return about | {"signatures": [key for key, _ in whole.signatures]}
 
 
-def _write(path: str, whole: Envelope) -> None:
+def _write(path: str, whole: Envelope, *, force: bool) -> None:
+    from hpcprov.export import place
+
     if path == "-":
         print(whole.encoded().decode("ascii"), end="", flush=True)
-        return
-    draft = f"{path}.draft-{os.getpid()}"
-    try:
-        with open(draft, "xb") as file:
-            file.write(whole.encoded())
-        os.rename(draft, path)
-    except BaseException:
-        if os.path.exists(draft):
-            os.unlink(draft)
-        raise
+    else:
+        place.write(whole.encoded(), path, force=force)
 
 
 def _line(done: dict[str, object]) -> str:

@@ -19,7 +19,7 @@ from hpcprov.record.errors import HpcprovError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import IO, BinaryIO
+    from typing import IO, Any, BinaryIO
 
     from hpcprov.export.formats import Content
 
@@ -33,8 +33,22 @@ def to_stream(content: Content, stream: BinaryIO) -> None:
     if isinstance(content, str | bytes):
         stream.write(encoded(content))
     else:
-        _zip(content, stream)
+        _zip(content, stream if _is_file(stream) else OneWay(stream))
     stream.flush()
+
+
+class OneWay:
+    """A stream that is only written to: a pipe, or a device that says where it is and is not."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.write, self.flush = stream.write, stream.flush
+
+
+def _is_file(stream: BinaryIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:
+        return False
 
 
 def write(content: Content, place: str, *, force: bool) -> None:
@@ -118,7 +132,7 @@ def _write_directory(files: Mapping[str, str | bytes | Copied], place: str) -> N
         raise
 
 
-def _zip(files: Mapping[str, str | bytes | Copied], stream: BinaryIO) -> None:
+def _zip(files: Mapping[str, str | bytes | Copied], stream: Any) -> None:
     folders = {name[: at + 1] for name in files for at, letter in enumerate(name) if letter == "/"}
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted({*files, *folders}):

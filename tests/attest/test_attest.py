@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -99,6 +100,21 @@ def test_elsewhere(call: Call, place: str, keys: dict[str, Key], signers: Path, 
     made(Store(str(tmp_path / ".hpcprov")), tmp_path, "r2")
     status, out, _ = call("verify", "r2", "--attested-by", str(signers), "--attestation", "r1.sig")
     assert status == 1 and "the attestation is not of this record" in out
+
+
+def test_what_is_there_already_stays(call: Call, place: str, keys: dict[str, Key], tmp_path: Path) -> None:
+    words = ("attest", "r1", "--key", str(keys["ada"].path), "-o")
+    (tmp_path / "thesis.tex").write_text("years of work")
+    status, _, err = call(*words, "thesis.tex")
+    assert status == 2 and "is there already" in err and (tmp_path / "thesis.tex").read_text() == "years of work"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert call(*words, "pipe")[0] == 0
+    assert stat.S_ISFIFO(os.stat("pipe").st_mode), "a pipe or device was written to, not replaced"
+    assert os.read(reader, 1 << 20).startswith(b'{"payload"')
+    os.close(reader)
+    assert call(*words, "thesis.tex", "--force")[0] == 0
+    assert Path("thesis.tex").read_text().startswith('{"payload"')
 
 
 def test_nobody_vouches_for_what_was_changed(call: Call, place: str, keys: dict[str, Key]) -> None:

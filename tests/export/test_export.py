@@ -150,6 +150,17 @@ def test_a_full_disk_leaves_no_half_of_anything(call: Call, tmp_path: Path, monk
     assert os.listdir(tmp_path) == [".hpcprov"]
 
 
+def test_several_files_to_a_device_or_a_pipe_are_a_zip_file(call: Call, tmp_path: Path) -> None:
+    with open("/dev/null", "rb+", buffering=0) as null:
+        places.to_stream({"a": "x", "b/c": "y"}, null)
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    places.write({"a": "x", "b/c": "y"}, str(tmp_path / "pipe"), force=False)
+    with zipfile.ZipFile(io.BytesIO(os.read(reader, 1 << 16))) as archive:
+        assert archive.testzip() is None and archive.namelist() == ["a", "b/", "b/c"]
+    os.close(reader)
+
+
 def test_umask_is_respected(call: Call, tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
