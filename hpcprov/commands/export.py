@@ -17,6 +17,7 @@ import sys
 
 from hpcprov.commands.choose import Run as Chosen
 from hpcprov.commands.choose import choose, parts_of, store_here, tell, tell_unread
+from hpcprov.commands.ending import tidy
 from hpcprov.commands.roots import add_roots, catalog_of
 from hpcprov.export.formats import FORMATS, Run, Source, render
 from hpcprov.export.wording import local
@@ -66,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
     content = render(args.to, source, copy=_copies(args, source), license=args.license)
     if args.post is not None:
         return _send(content, args.post)
-    put(content, args.output or _usual(content, source.name, FORMATS[args.to].suffix), force=args.force)
+    with tidy():
+        put(content, args.output or _usual(content, source.name, FORMATS[args.to].suffix), force=args.force)
     return 0
 
 

@@ -17,6 +17,7 @@ import os
 import time
 
 from hpcprov.commands.choose import tell
+from hpcprov.commands.ending import tidy
 from hpcprov.record import layout, moment
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.text import printable
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
     store = _store(args.into)
     results = []
-    with open_package(args.package) as package:
+    with tidy(), open_package(args.package) as package:
         clear_stale(store)
         for arrival in _arriving(package):
             results.append(_handled(store, package, arrival, args))

@@ -16,6 +16,7 @@ import sys
 
 from hpcprov.commands.attested import sentences
 from hpcprov.commands.choose import HELP, Run, choose, parts_of, store_here, tell
+from hpcprov.commands.ending import tidy
 from hpcprov.commands.roots import add_roots, catalog_of, root_of
 from hpcprov.commands.runs import moment
 from hpcprov.record.errors import HpcprovError
@@ -145,7 +146,8 @@ def put(text: str, args: argparse.Namespace, usual: str) -> None:
     if where == "-":
         place.to_stream(text, sys.stdout.buffer)
         return
-    place.write(text, where, force=args.force or is_report(where))
+    with tidy():
+        place.write(text, where, force=args.force or is_report(where))
     tell(f"written: {printable(where)} ({size(len(text.encode('utf-8', 'replace')))})")
 
 

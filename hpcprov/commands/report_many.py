@@ -11,6 +11,7 @@ from itertools import islice
 
 from hpcprov.catalog.graph import Graph
 from hpcprov.commands.choose import listed, tell
+from hpcprov.commands.ending import tidy
 from hpcprov.commands.roots import catalog_of
 from hpcprov.record import layout, model
 from hpcprov.record.errors import HpcprovError
@@ -163,7 +164,8 @@ def index(catalog: Catalog, args: argparse.Namespace) -> int:
     if where == "-":
         raise HpcprovError("an index is several pages", hint="-o names a directory")
     title = "Runs of " + ", ".join(os.path.dirname(root) or root for root in catalog.roots)
-    written = write_index(catalog.each_run, where, title=title, force=args.force)
+    with tidy():
+        written = write_index(catalog.each_run, where, title=title, force=args.force)
     tell(f"written: {written.first} ({count(written.pages, 'page')}, {written.changed:,} of them new or changed)")
     return 0
 
