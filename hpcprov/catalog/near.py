@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hpcprov.catalog.query import Catalog
 
 MOST = 5
+LONGEST = 255  # characters of a file's name
 NEWEST = 5000  # paths that are compared
 RECENT = "SELECT path FROM artifacts ORDER BY number DESC LIMIT ?"
 
@@ -43,6 +44,8 @@ def names_like(catalog: Catalog, path: str) -> list[str]:
     from difflib import get_close_matches
 
     name = os.path.basename(path)
+    if len(name) > LONGEST:
+        return []
     text, parameters = like("path", "*/" + name.replace("*", "?").replace("[", "?"))
     sql = f"SELECT DISTINCT path FROM artifacts WHERE {text} LIMIT {MOST}"
     same = [told(row[0]) for _, row in catalog.select(sql, parameters)]

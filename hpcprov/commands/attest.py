@@ -81,7 +81,14 @@ def _attested(store: Store, one: Run, key: str, output: str | None, *, force: bo
         path, whole = output, beside.signed(one.directory, key)
         _write(path, whole, force=force)
     keyid, text = whole.signatures[-1]
-    about = {"run": one.id, "revision": one.record["revision"], "path": path, "key": keyid, "type": ssh.key_type(text)}
+    about = {
+        "run": one.id,
+        "revision": one.record["revision"],
+        "seal": one.record["seal"]["record"],
+        "path": path,
+        "key": keyid,
+        "type": ssh.key_type(text),
+    }
     return about | {"signatures": [key for key, _ in whole.signatures]}
 
 

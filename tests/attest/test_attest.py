@@ -97,6 +97,8 @@ def test_elsewhere(call: Call, place: str, keys: dict[str, Key], signers: Path, 
     assert call(*words)[0] == 0
     status, out, _ = call("attest", "r1", "--key", ada, "-o", "-")
     assert status == 0 and out == (tmp_path / "r1.sig").read_text()
+    (told,) = json.loads(call("attest", "r1", "--key", ada, "-o", "again.sig", "--json")[1])
+    assert told["seal"] == model.load(os.path.join(place, "record.json"))["seal"]["record"], "to be kept elsewhere"
     made(Store(str(tmp_path / ".hpcprov")), tmp_path, "r2")
     status, out, _ = call("verify", "r2", "--attested-by", str(signers), "--attestation", "r1.sig")
     assert status == 1 and "the attestation is not of this record" in out

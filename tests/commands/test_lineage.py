@@ -215,3 +215,10 @@ def test_a_moved_result_is_compared_too(store: Store, call: Call, tmp_path: Path
     assert status == 1 and f"{home}/one.h5" in out.splitlines()[0] and "raw changed" in out
     status, _, err = call("why", "one.h5", "nothing.h5/x")
     assert status == 2 and "no record knows" in err
+
+
+def test_a_name_that_is_too_long_for_a_file_is_not_known(call: Call, store: Store) -> None:
+    publish(store, "r1", Launch().start().exit())
+    for target in ("x" * 100_000, f"/data/{'x' * 100_000}"):
+        status, out, err = call("lineage", target)
+        assert (status, out) == (2, "") and "no record knows" in err and "internal error" not in err
