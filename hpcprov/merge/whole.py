@@ -69,8 +69,8 @@ def membership(
 
 
 def rerun(kind: str, environ: Mapping[str, str], *, nested: bool) -> dict[str, str]:
-    """`rerun_of`, the run that `hpcprov rerun` ran again, as it said in the environment. Nothing for other runs, and for
-    what a rerun starts in turn: runs in a run, parts of a workflow."""
+    """`rerun_of`, the run that `hpcprov rerun` ran again, as it said in the environment. Nothing for other runs, and
+    for what a rerun starts in turn: runs in a run, parts of a workflow."""
     original = environ.get("HPCPROV_RERUN_OF", "")
     inner = nested or kind == "job" or (kind == COMMAND and "HPCPROV_WORKFLOW" in environ)
     return {"rerun_of": original} if layout.is_run_id(original) and not inner else {}

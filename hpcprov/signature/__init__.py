@@ -4,9 +4,10 @@ The package can be called:
 
     hpcprov.signature(thing, *, comm=None, threads=None, offset=None, shape=None, follow=False)
 
-`thing` is the path of a file or store, or an open object of numpy, h5py, zarr, xarray, pandas, polars or pyarrow. It gives a `Signature`:
-`digest`, `kind`, and `fields`, each with `path`, `type`, `shape` and `digest`. `hpcprov.signature.api` has the rest. It
-raises UnreadableData, Unsigned and MissingReader, all of them `hpcprov.record.errors.HpcprovError`, and TypeError.
+`thing` is the path of a file or store, or an open object of numpy, h5py, zarr, xarray, pandas, polars or pyarrow. It
+gives a `Signature`: `digest`, `kind`, and `fields`, each with `path`, `type`, `shape` and `digest`.
+`hpcprov.signature.api` has the rest. It raises UnreadableData, Unsigned and MissingReader, all of them
+`hpcprov.record.errors.HpcprovError`, and TypeError.
 """
 
 from __future__ import annotations

@@ -216,8 +216,8 @@ def _look(path: str) -> Snapshot | dict[str, Any]:
 
 
 def describe_values(thing: Any, *, threads: int | None = None) -> dict[str, Any]:
-    """The facts about an object in memory (an array, table or dataset, as `hpcprov.signature` takes them): its signature
-    is that of a file with these values. Raises Unsigned, TypeError, MissingReader."""
+    """The facts about an object in memory (an array, table or dataset, as `hpcprov.signature` takes them): its
+    signature is that of a file with these values. Raises Unsigned, TypeError, MissingReader."""
     data = opened(thing)
     signed = [sign_field(one, threads=thread_count(threads)) for one in data.fields]
     root = tree.dataset_root(data.kind, [(one.path, one.root) for one in signed])
