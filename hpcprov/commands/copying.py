@@ -62,7 +62,7 @@ def as_recorded(runs: list[Run], *, most: int) -> Copies:
 
 
 def snakefiles(runs: list[Run]) -> Copies:
-    """The main files of workflows that are still what was recorded."""
+    """The main files of workflows that are still what was recorded; the others are told."""
     found: Copies = {}
     for run in runs:
         known = model.fact(run.record, "workflow").get("snakefile")
@@ -71,6 +71,8 @@ def snakefiles(runs: list[Run]) -> Copies:
             copied = _script(path, digest)
             if copied is not None:
                 found[path, f"sha256:{digest}"] = {"": copied}
+            else:
+                tell(f"not in the crate: {listed([path])}, which is not what it was; Workflow RO-Crate wants it there")
     return found
 
 

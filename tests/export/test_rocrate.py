@@ -50,6 +50,14 @@ def test_a_workflow_keeps_provenance_run_crate(tmp_path: Path) -> None:
     assert violations(tmp_path / "crate.zip", "provenance-run-crate") == []
 
 
+def test_a_snakefile_that_is_not_what_it_was_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    snakefile = tmp_path / "Snakefile"
+    runs = runs_of(workflow(tmp_path, str(snakefile), sha256(b"rule all: ...").hexdigest()), "flow")
+    assert snakefiles(runs) == {} and f"not in the crate: {snakefile}" in capsys.readouterr().err
+    snakefile.write_bytes(b"rule all: ...")
+    assert len(snakefiles(runs)) == 1 and capsys.readouterr().err == ""
+
+
 @pytest.mark.slow
 def test_hostile_texts_leave_a_crate_valid(tmp_path: Path) -> None:
     runs = runs_of(workflow(tmp_path), "flow", "prepare", "solve", "plot")
