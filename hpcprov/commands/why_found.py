@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from hpcprov.catalog.causes.told import Cause
     from hpcprov.catalog.query import Catalog
+    from hpcprov.catalog.versions import Version
     from hpcprov.record.model import Record
 
 DIGEST = re.compile(r"((hpcprov1|blake3|sha256):)?[0-9a-f]{6,}")
@@ -58,12 +59,19 @@ def side(catalog: Catalog, text: str) -> Side:
     rows = [row for row in catalog.versions(**wanted, role="generated", limit=1000) if not is_path or row.path == path]
     if rows:
         return Side(catalog, rows[0].run, rows[0].path)
-    # Its directory may have been moved together with the store; and who knows nothing of it says what is known.
-    for version in catalog.start(text).versions if is_path else ():
+    for version in _moved(catalog, text) if is_path else ():
         if version.role == "generated":
             return Side(catalog, version.run, version.path)
     where = ", ".join(catalog.roots)
     raise HpcprovError(f"no run is known to have made {text!a} (looked in {where})", hint="name the runs instead")
+
+
+def _moved(catalog: Catalog, path: str) -> list[Version]:
+    """The versions of what lies at a path now, whose directory was moved together with the store."""
+    try:
+        return catalog.start(path).versions
+    except HpcprovError:
+        return []
 
 
 class Looking:

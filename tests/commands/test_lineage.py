@@ -214,7 +214,7 @@ def test_a_moved_result_is_compared_too(store: Store, call: Call, tmp_path: Path
     status, out, _ = call("why", "one.h5", "other.h5", "--records-only")
     assert status == 1 and f"{home}/one.h5" in out.splitlines()[0] and "raw changed" in out
     status, _, err = call("why", "one.h5", "nothing.h5/x")
-    assert status == 2 and "no record knows" in err
+    assert status == 2 and "no run is known to have made 'nothing.h5/x'" in err
 
 
 def test_a_name_that_is_too_long_for_a_file_is_not_known(call: Call, store: Store) -> None:
