@@ -60,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
 
 def lines(found: Plan, age: float, *, done: bool) -> list[str]:
     """What was, or would be, dropped, as text."""
+    if not found.outputs and not found.tiles and found.left:
+        return [f"nothing {'was' if done else 'would be'} dropped of {count(found.records, 'record')}"]
     if not found.outputs and not found.tiles:
         return [
             f"nothing to drop: {count(found.records, 'record')}, none of which has anything older than {_days(age)}"

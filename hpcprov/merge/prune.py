@@ -175,7 +175,7 @@ def drop(store: Store, found: Plan, *, before: float, by: dict[str, Any], now: i
         try:
             dropped = _drop_output(store, output, by=by, now=now, left=done.left)
         except (BadRecord, OSError) as error:
-            done.left.append(f"{output.run}: {error}")
+            done.left.append(f"{output.run}: {error.message if isinstance(error, BadRecord) else error.strerror}")
             continue
         if dropped.names:
             done.outputs.append(dropped)

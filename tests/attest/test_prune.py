@@ -100,6 +100,18 @@ def test_output_that_was_changed_is_evidence(call: Call, store: Store, place: st
     assert f"{OUTPUTS[0]} is not what was sealed" in err
 
 
+def test_what_cannot_be_dropped_is_not_called_none(
+    call: Call, store: Store, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(path: str, data: bytes) -> None:
+        raise OSError(30, "Read-only file system", path)
+
+    monkeypatch.setattr(prune.disk, "write_new", read_only)
+    status, out, err = call("prune", "--older-than", "1min", "--yes", "--outputs")
+    assert (status, out) == (0, "nothing was dropped of 1 record\n") and outputs(place) == OUTPUTS
+    assert "r1: Read-only file system" in err
+
+
 def test_nothing_goes_beside_a_forged_record(call: Call, store: Store, place: str) -> None:
     edit(os.path.join(place, "record.json"), b'"why not"', b'"why now"')
     _, _, err = call("prune", "--older-than", "1min", "--yes", "--outputs")
