@@ -48,12 +48,18 @@ def plain(value: Any, depth: int = 0) -> Any:
     if kind is str:
         return text(value)
     if kind in (list, tuple) and len(value) <= MOST and depth < DEEPEST:
-        return [plain(item, depth + 1) for item in value]
+        return [plain(item, depth + 1) for item in _words(list(value))]
     if kind is dict and len(value) <= MOST and depth < DEEPEST and all(type(key) is str for key in value):
         return {text(key): hidden(key, item, depth) for key, item in value.items()}
     if kind.__module__ == "numpy" and hasattr(kind, "dtype") and getattr(value, "shape", None) == ():
         return plain(value.item(), depth) if type(value.item()) in (bool, int, float, str) else typed(value)
     return typed(value)
+
+
+def _words(items: list[Any]) -> list[Any]:
+    """A list of texts may be a command: then a secret may be the word after the option that names it."""
+    is_command = all(type(item) is str for item in items)
+    return redact.scrub_argv([item[: 4 * LONGEST] for item in items]) if is_command else items
 
 
 def hidden(name: str, value: Any, depth: int) -> Any:

@@ -19,6 +19,7 @@ import xarray as xr
 
 import hpcprov
 from hpcprov.tracking import pen, recorder, session
+from hpcprov.tracking.parameters import parameters
 from tests.tracking.conftest import Going
 
 Array = Any
@@ -413,3 +414,10 @@ def test_what_it_wraps_looks_as_before() -> None:
     assert smooth.__name__ == "smooth"
     assert smooth.__wrapped__ is not None  # type: ignore[attr-defined]
     assert asyncio.iscoroutinefunction(hpcprov.track(asyncio.sleep))
+
+
+def test_a_secret_behind_its_option_in_a_list_is_not_told() -> None:
+    given = {"command": ("curl", "--token", "hunter2", "x"), "mixed": [1, "--token"], "none": [], "long": ["x" * 9000]}
+    told = parameters(given)
+    assert told["command"] == ["curl", "--token", "***", "x"] and told["mixed"] == [1, "--token"]
+    assert told["none"] == [] and len(told["long"][0]) == 200
