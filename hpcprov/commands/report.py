@@ -12,17 +12,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 
 from hpcprov.commands.attested import sentences
 from hpcprov.commands.choose import HELP, Run, choose, parts_of, store_here, tell
-from hpcprov.commands.ending import tidy
+from hpcprov.commands.report_file import put
 from hpcprov.commands.roots import add_roots, catalog_of, root_of
 from hpcprov.commands.runs import moment
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.layout import Store
-from hpcprov.record.text import printable
-from hpcprov.record.wording import size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +30,6 @@ if TYPE_CHECKING:
 EXAMPLE = "hpcprov report last -o figure3.html"
 
 FORMATS = ("html", "md", "text")
-#: What a file of ours has in its first bytes, whatever its format.
-MARKS = (b'<meta name="generator" content="hpcprov ', b"<!-- hpcprov report -->", b"hpcprov report: ")
-HEAD = 4096
 MOST_NODES = 200  # of a run's lineage
 MOST_PARTS = 1000  # of a job or workflow, looked into for how they ended
 
@@ -135,27 +129,3 @@ def known_parts(found: Run) -> list[Run]:
     if not found.record["parts"]:
         return []
     return list(parts_of(Store(root(found)), found.record, MOST_PARTS))
-
-
-def put(text: str, args: argparse.Namespace, usual: str) -> None:
-    """Write a report to the file that was named, else a page to `usual` and other forms to standard output; say where
-    it is. Raises HpcprovError when what is there is no report."""
-    from hpcprov.export import place
-
-    where = args.output or (os.path.join(os.curdir, usual) if args.format == "html" else "-")
-    if where == "-":
-        place.to_stream(text, sys.stdout.buffer)
-        return
-    with tidy():
-        place.write(text, where, force=args.force or is_report(where))
-    tell(f"written: {printable(where)} ({size(len(text.encode('utf-8', 'replace')))})")
-
-
-def is_report(path: str) -> bool:
-    """Is there a report of ours, which a newer one may replace?"""
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-            begin = file.read(HEAD)
-    except OSError:
-        return False
-    return any(mark in begin for mark in MARKS)

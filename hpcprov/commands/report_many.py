@@ -12,6 +12,7 @@ from itertools import islice
 from hpcprov.catalog.graph import Graph
 from hpcprov.commands.choose import listed, tell
 from hpcprov.commands.ending import tidy
+from hpcprov.commands.report_file import put
 from hpcprov.commands.roots import catalog_of
 from hpcprov.record import layout, model
 from hpcprov.record.errors import HpcprovError
@@ -48,8 +49,6 @@ def run(args: argparse.Namespace) -> int:
             return index(catalog, args)
         chosen = choose(catalog, args)
         text = page(catalog, chosen) if args.format == "html" else plain(chosen, args.format)
-    from hpcprov.commands.report import put
-
     put(text, args, chosen.name)
     return 0
 
