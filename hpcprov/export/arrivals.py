@@ -57,7 +57,7 @@ def arrivals(package: Package) -> Iterator[Arrival]:
 
 def _arrival(package: Package, name: str, folder: str, beside: list[str]) -> Arrival:
     try:
-        record = model.parse(package.read(name, most=LARGEST_RECORD), name=name)
+        record = model.parse(package.read_json(name, most=LARGEST_RECORD), name=name)
     except HpcprovError as error:
         told = error.message + (f"; {error.hint}" if error.hint else "")
         return _refuse(Arrival(folder.rpartition("/")[2] or name, None, {}), told)

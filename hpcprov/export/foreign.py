@@ -60,7 +60,7 @@ def foreign(package: Package) -> Iterator[Record]:
     """The sealed records of a crate's actions. Raises BadPackage."""
     name = _metadata(package)
     assert name is not None
-    text = package.read(name, most=LARGEST)
+    text = package.read_json(name, most=LARGEST)
     entities = _entities(text, f"{name!a} in {package.path!a}")
     digest = sha256(text).hexdigest()[:16]
     actions = [one for one in entities.values() if _types(one) & set(ACTIONS)][:MOST_ACTIONS]

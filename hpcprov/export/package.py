@@ -34,6 +34,7 @@ FREELY = 64 << 20
 MOST_RATIO = 200
 # All of them together may not be more than this, or so many times what the whole file has.
 FREELY_TOGETHER = 256 << 20
+MOST_NESTED = 10_000_000  # lists and objects in a JSON document
 BLOCK = 1 << 20
 END, END_64 = b"PK\x05\x06", b"PK\x06\x06"
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -74,6 +75,14 @@ class Package:
         if self.sizes[name] > most:
             raise BadPackage(f"{name!a} in {self.path!a} has {self.sizes[name]} bytes; {most} is the most that is read")
         return b"".join(self.blocks(name))
+
+    def read_json(self, name: str, *, most: int) -> bytes:
+        """The same of a JSON document, when it is not made to fill the memory: `[],` is 3 bytes, and 64 when parsed.
+        Raises BadPackage."""
+        text = self.read(name, most=most)
+        if text.count(b"[") + text.count(b"{") > MOST_NESTED:
+            raise BadPackage(f"{name!a} in {self.path!a} holds more than {MOST_NESTED} lists and objects")
+        return text
 
 
 class Archive(Package):

@@ -272,6 +272,16 @@ def test_members_that_grow_beyond_measure_together_are_refused(tmp_path: Path) -
         pass
 
 
+def test_a_document_that_would_fill_the_memory_is_not_parsed(
+    tmp_path: Path, call: Call, here: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "many.json").mkdir()
+    (tmp_path / "many.json/record.json").write_text(json.dumps({"format": "hpcprov-record", "x": [[]] * 3000}))
+    monkeypatch.setattr(package, "MOST_NESTED", 3000)
+    status, out, _ = call("import", str(tmp_path / "many.json"))
+    assert status == 1 and "holds more than 3000 lists and objects" in out
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_one_name_twice_is_refused(tmp_path: Path) -> None:
     with (
