@@ -21,6 +21,12 @@ MB = 1 << 20
 # Takes so many MB bit by bit, as programs do, and ends well.
 TAKES = "import sys, time\na = []\nfor _ in range({}): a.append(bytearray(1 << 20)); time.sleep(0.005)"
 
+# Opens a file, and goes on when the agent has told of it; the file's name is not in the command itself.
+EARLY = """import glob, time
+name = "ear" + "ly"
+open(name, "w").close()
+while not any(name.encode() in open(log, "rb").read() for log in glob.glob(".hpcprov/runs/*/*.log")): time.sleep(0.1)"""
+
 
 def version_1(root: Path, *, limit: int, used: int, inactive: int = 0, active: int = 0) -> str:
     """A machine whose files say this."""
@@ -114,7 +120,7 @@ def test_with_room_it_stays(site: Site, group: Path) -> None:
 def test_what_was_seen_until_the_agent_left_is_told(site: Site, group: Path) -> None:
     """And the application goes on opening files into an area that nobody reads any more."""
     limited(group, 100 * MB)
-    work = f"open('early', 'w').close()\n{TAKES.format(89)}\nfor i in range(1000): open('late-%d' % i, 'w').close()"
+    work = f"{EARLY}\n{TAKES.format(89)}\nfor i in range(1000): open('late-%d' % i, 'w').close()"
     done = run_in(group, site, sys.executable, "-S", "-E", "-c", work)
     assert done.returncode == 0 and kills(group) == 0
     site.call(site.launcher, "settle", "--all")
