@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -206,6 +207,7 @@ class Asked:
             str(self.folder): HOME,
             sys.prefix: "/opt/python",
             sys.base_prefix: "/usr",
+            platform.release(): "6.1.0",
         }
         for place, name in places.items():
             text = text.replace(place, name)
