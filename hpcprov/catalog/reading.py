@@ -10,12 +10,11 @@ from __future__ import annotations
 import os
 import stat
 import time
-from hashlib import sha256
 
 from hpcprov.catalog.rows import rows_of
 from hpcprov.merge.publish import refresh
 from hpcprov.merge.read import log_names
-from hpcprov.merge.seal import has_grown, verify_seal
+from hpcprov.merge.seal import has_grown, verify_written
 from hpcprov.record import layout, model
 from hpcprov.record.errors import HpcprovError
 
@@ -55,7 +54,7 @@ def read_place(store: Store, place: str, told: set[str]) -> Found:
         except FileNotFoundError:
             record = refresh(store, directory)
             text, stamp, made = _content(os.path.join(directory, layout.RECORD))
-        return Found(place, stamp, made, rows_of(record, told, sealed=is_sealed(text, record)), None)
+        return Found(place, stamp, made, rows_of(record, told, sealed=verify_written(text, record)), None)
     except HpcprovError as error:
         return Found(
             place, stamp, made, None, error.message if error.hint is None else f"{error.message} ({error.hint})"
@@ -75,22 +74,6 @@ def stamp_of(directory: str) -> str:
 
 def is_young(made: float) -> bool:
     return time.time() - made < YOUNG
-
-
-def is_sealed(text: bytes, record: model.Record) -> bool:
-    """Is a record what it was when it was sealed? `text` is its file's content.
-
-    A record is written as the very bytes that its seal is the digest of, the seal's own member aside: where that shows,
-    nothing need be written as canonical JSON again.
-    """
-    seal = record.get("seal")
-    claimed = seal.get("record") if type(seal) is dict else None
-    if type(claimed) is str and claimed.startswith("sha256:") and claimed.isascii():
-        member = f',"record":"{claimed}"'.encode()
-        before, found, after = text.rpartition(member)
-        if found and sha256(before + after.removesuffix(b"\n")).hexdigest() == claimed.removeprefix("sha256:"):
-            return True
-    return verify_seal(record)
 
 
 def has_late_frames(directory: str, sealed: Mapping[str, int]) -> bool:

@@ -54,6 +54,22 @@ def verify_seal(record: dict[str, Any]) -> bool:
     return rest is not None and seal.get("record") == digest_bytes(rest)
 
 
+def verify_written(text: bytes, record: dict[str, Any]) -> bool:
+    """Is a record what it was when it was sealed? `text` is its file's content.
+
+    A record is written as the very bytes that its seal is the digest of, the seal's own member aside: where that shows,
+    nothing need be written as canonical JSON again.
+    """
+    seal = record.get("seal")
+    claimed = seal.get("record") if type(seal) is dict else None
+    if type(claimed) is str and claimed.startswith("sha256:") and claimed.isascii():
+        member = f',"record":"{claimed}"'.encode()
+        before, found, after = text.rpartition(member)
+        if found and sha256(before + after.removesuffix(b"\n")).hexdigest() == claimed.removeprefix("sha256:"):
+            return True
+    return verify_seal(record)
+
+
 def in_its_form(record: dict[str, Any]) -> bytes | None:
     """The canonical JSON of a record by the rules that its seal names; None when they are not known here."""
     form = record["seal"].get("form")
