@@ -18,9 +18,8 @@ from merge.build import Launch
 
 from hpcprov.catalog import crew, index, open_catalog
 from hpcprov.catalog.query import Catalog
-from hpcprov.catalog.reading import is_sealed
 from hpcprov.merge.publish import refresh
-from hpcprov.merge.seal import seal
+from hpcprov.merge.seal import seal, verify_written
 from hpcprov.record import model
 from hpcprov.record.canonical import canonical
 from hpcprov.record.layout import Store
@@ -296,10 +295,12 @@ def test_the_seal_shows_in_the_bytes_or_by_the_long_way(three: Store) -> None:
     (path,) = Path(three.records).glob("*/*/*/a/record.json")
     text = path.read_bytes()
     record = model.parse(text, name="a")
-    assert is_sealed(text, record) and is_sealed(json.dumps(record, indent=1).encode(), record)
+    assert verify_written(text, record) and verify_written(json.dumps(record, indent=1).encode(), record)
     changed = text.replace(b"spin-up", b"spin-uq")
-    assert not is_sealed(changed, model.parse(changed, name="a"))
-    assert not is_sealed(text, record | {"seal": None}) and not is_sealed(text, record | {"seal": {"record": 5}})
+    assert not verify_written(changed, model.parse(changed, name="a"))
+    assert not verify_written(text, record | {"seal": None}) and not verify_written(
+        text, record | {"seal": {"record": 5}}
+    )
 
 
 def test_a_revision_shows_in_its_day(three: Store) -> None:
