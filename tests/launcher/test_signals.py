@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -79,8 +79,10 @@ def test_signals_to_every_process_of_a_step_arrive_once(world: World, step: int)
     """Slurm with SignalChildrenProcesses=yes signals each process of a step by itself, in some order."""
     with listening(world) as (process, _, log):
         for number in (signal.SIGUSR1, signal.SIGTERM):
+            # A process that the launcher has for a moment (it starts the agent) may be over before its turn comes.
             for pid in [process.pid, *children(process.pid)][::step]:
-                os.kill(pid, number)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
             time.sleep(LATE)
         assert logged_signals(log) == [signal.SIGUSR1, signal.SIGTERM]
 
