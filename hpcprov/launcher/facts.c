@@ -147,6 +147,9 @@ static bool write_start(const struct store *s, const struct place *p, const stru
     json_list(&t, "outputs", o->outputs, o->n_outputs);
     json_parent(&t);
     json_named(&t, "hash", o->hash);
+    if (o->stats) json_bool(&t, "stats", true);
+    if (o->embed) json_bool(&t, "embed", true);
+    if (o->n_constraints) json_list(&t, "constraints", o->constraints, o->n_constraints);
     json_named(&t, "forward", o->forward);
     json_bool(&t, "capture_output", o->capture_output);
     json_bool(&t, "agent", !o->no_agent);

@@ -68,12 +68,12 @@ void nap(int64_t ns); /* less than a second; a signal ends it early */
 /* ---- options.c */
 struct options {
     char **command; /* NULL-terminated */
-    char **inputs, **outputs, **tags;
-    size_t n_inputs, n_outputs, n_tags;
+    char **inputs, **outputs, **tags, **constraints;
+    size_t n_inputs, n_outputs, n_tags, n_constraints;
     const char *name, *note, *run_id, *forward, *hash;
     const char *observe; /* preload, notify, off; never NULL after options_settle */
     const char *audit;   /* python, off, or NULL: not said */
-    bool capture_output, no_agent, audits;
+    bool capture_output, no_agent, audits, stats, embed;
 };
 bool options_off(void);                     /* HPCPROV=off */
 int options_parse(char **argv, struct options *o); /* -1: go on; else the exit status to end with */

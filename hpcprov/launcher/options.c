@@ -25,6 +25,9 @@ static const char help[] =
     "                          pass signals on to COMMAND: when it did not get them itself (auto, the default)\n"
     "  --hash now|later|off    sign inputs and outputs when the run ends (now, the default), with\n"
     "                          `hpcprov settle` (later), or never (off)\n"
+    "  --stats                 count, too, while signing: smallest, largest, missing values and more of each field\n"
+    "  --constraints FILE      say whether outputs are as FILE wants them (`hpcprov constraints --help`); repeatable\n"
+    "  --embed                 write what made them into the outputs themselves (`hpcprov trail --help`)\n"
     "  --observe preload|notify|off\n"
     "                          see which files COMMAND reads and writes and which programs it starts: by a\n"
     "                          preloaded library (preload, the default), by the kernel (notify: static programs\n"
@@ -36,7 +39,8 @@ static const char help[] =
     "\n"
     "environment: HPCPROV=off runs COMMAND and nothing else; HPCPROV_DIR=DIR keeps records in DIR instead of the\n"
     "nearest .hpcprov; HPCPROV_QUIET=1 keeps hpcprov's own lines off standard error; HPCPROV_PYTHON names the Python;\n"
-    "HPCPROV_OBSERVE is --observe where that is not given. A site sets it in /etc/hpcprov.conf: `observe = off`.\n"
+    "HPCPROV_OBSERVE is --observe where that is not given, HPCPROV_STATS=1 is --stats, HPCPROV_EMBED=1 is --embed.\n"
+    "A site sets them in /etc/hpcprov.conf: `observe = off`, `stats = on`.\n"
     "\n"
     "exit status: COMMAND's; 125 the options are wrong, 126 COMMAND cannot be executed, 127 it is not found.\n"
     "\n"
@@ -58,6 +62,7 @@ static const struct option_row rows[] = {
     {"--input", LIST, AT(inputs), AT(n_inputs), NULL},
     {"--output", LIST, AT(outputs), AT(n_outputs), NULL},
     {"--tag", LIST, AT(tags), AT(n_tags), NULL},
+    {"--constraints", LIST, AT(constraints), AT(n_constraints), NULL},
     {"--name", TEXT, AT(name), 0, NULL},
     {"--note", TEXT, AT(note), 0, NULL},
     {"--run-id", TEXT, AT(run_id), 0, NULL},
@@ -65,18 +70,24 @@ static const struct option_row rows[] = {
     {"--hash", TEXT, AT(hash), 0, hash_values},
     {"--observe", TEXT, AT(observe), 0, observe_values},
     {"--audit", TEXT, AT(audit), 0, audit_values},
+    {"--stats", FLAG, AT(stats), 0, NULL},
+    {"--embed", FLAG, AT(embed), 0, NULL},
     {"--capture-output", FLAG, AT(capture_output), 0, NULL},
     {"--no-agent", FLAG, AT(no_agent), 0, NULL},
     {"--help", HELP, 0, 0, NULL},
     {"-h", HELP, 0, 0, NULL},
 };
 
-bool options_off(void) {
+static bool says_off(const char *value) {
     static const char *const off[] = {"off", "0", "no", "false"};
-    const char *value = getenv("HPCPROV");
-    for (size_t i = 0; value && i < sizeof off / sizeof *off; i++)
+    for (size_t i = 0; i < sizeof off / sizeof *off; i++)
         if (!strcasecmp(value, off[i])) return true;
     return false;
+}
+
+bool options_off(void) {
+    const char *value = getenv("HPCPROV");
+    return value && says_off(value);
 }
 
 bool run_id_valid(const char *id, const char **why) {
@@ -174,9 +185,19 @@ static const char *known(const char *value) {
     return NULL;
 }
 
+/* Whether the environment, or else the site, switches on what was not asked for. */
+static bool is_on(const char *variable, const char *key) {
+    char configured[16];
+    const char *value = getenv(variable);
+    if ((!value || !*value) && site_value(key, configured, sizeof configured)) value = configured;
+    return value && *value && !says_off(value);
+}
+
 const char *options_settle(struct options *o) {
     const char *variable = getenv("HPCPROV_OBSERVE"), *wrong = NULL;
     char configured[16];
+    o->stats |= is_on("HPCPROV_STATS", "stats");
+    o->embed |= is_on("HPCPROV_EMBED", "embed");
     if (o->no_agent) o->observe = "off"; /* nobody would read the events */
     if (!o->observe && variable && *variable && !(o->observe = known(variable))) wrong = "HPCPROV_OBSERVE is none of preload, notify, off";
     if (!o->observe && site_value("observe", configured, sizeof configured) && !(o->observe = known(configured)))

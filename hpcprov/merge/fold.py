@@ -100,6 +100,7 @@ def run(
     first: Event = ranks[0].start if ranks else {}
     command, others = shared.commands(ranks)
     options = {key: first.get(key) for key in ("hash", "forward", "capture_output", "agent")}
+    options |= {key: first[key] for key in ("stats", "embed", "constraints") if first.get(key)}
     words = {key: first.get(key) for key in ("name", "note", "parent", "hpcprov", "clock")}
     declared = {key: union(rank.start.get(key, ()) for rank in ranks) for key in ("inputs", "outputs")}
     facts = {"id": run_id, "given": first.get("run"), "tags": first.get("tags", {}), "others": others}

@@ -146,8 +146,8 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
         | dict.fromkeys(("run", "node", "host", "boot_id", "launch", "launcher", "cwd", "name", "note"), is_text)
         | dict.fromkeys(("hash", "forward", "hpcprov", "clock", "pid_ns", "observe"), is_text)
         | dict.fromkeys(("n", "ticks", "size", "local_rank", "local_size", "nodes", "uid", "gid"), is_integer)
-        | dict.fromkeys(("argv", "inputs", "outputs"), is_texts)
-        | dict.fromkeys(("capture_output", "agent"), is_flag)
+        | dict.fromkeys(("argv", "inputs", "outputs", "constraints"), is_texts)
+        | dict.fromkeys(("capture_output", "agent", "stats", "embed"), is_flag)
         | {"umask": is_umask, "launch_time": is_moment, "tags": is_text_by_name, "parent": is_parent, "kind": is_whole},
     ),
     "env": (("rank", "env"), RANKED | {"env": is_text_by_name}),

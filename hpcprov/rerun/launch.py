@@ -57,6 +57,10 @@ def _options(plan: Plan, run_id: str) -> list[str]:
         words += [word for pattern in patterns for word in (option, plan.paths.word(pattern))]
     if run["options"].get("capture_output"):
         words.append("--capture-output")
+    words += [f"--{name}" for name in ("stats", "embed") if run["options"].get(name)]
+    words += [
+        word for path in run["options"].get("constraints") or () for word in ("--constraints", plan.paths.word(path))
+    ]
     seen = plan.record.get("observation")
     if seen and seen["how"] in ("preload", "notify"):
         words += ["--observe", seen["how"]]

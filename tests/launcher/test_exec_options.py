@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from .log import events, of_kind
 from .observe import FAST, World
 
 USAGE = 125  # as env(1), nohup(1) and timeout(1)
@@ -37,6 +38,8 @@ REFUSED = {
     "value for a flag": (["--no-agent=yes"], "--no-agent"),
     "empty input": (["--input", ""], "--input"),
     "empty output": (["--output="], "--output"),
+    "empty constraints": (["--constraints="], "--constraints"),
+    "value for statistics": (["--stats=yes"], "--stats"),
 }
 
 
@@ -79,6 +82,7 @@ GOOD = {
     "the last one counts": ["--name", "a", "--name", "b"],
     "longest run id": ["--run-id", "x" * 128],
     "run id with dots": ["--run-id", "a.b-c_D.9"],
+    "what is to be found out and written": ["--stats", "--embed", "--constraints", "c.json", "--constraints=d.json"],
     "empty texts": ["--name", "", "--note", ""],
     "not UTF-8": ["--name", "\udcff", "--note", "\udcfe", "--tag", "\udcfd=\udcfc", "--input", "\udcfb"],
     "long": ["--note", "n" * 100_000],
@@ -91,6 +95,23 @@ def test_accepted(world: World, name: str) -> None:
     assert world.wrapped("act", "exit", "6", options=(*FAST, *GOOD[name])) == world.bare("act", "exit", "6")
 
 
+WISHES = {
+    "none": ([], {}, {}),
+    "options": (["--stats", "--constraints", "c.json"], {}, {"stats": True, "constraints": ["c.json"]}),
+    "environment": ([], {"HPCPROV_STATS": "1", "HPCPROV_EMBED": "on"}, {"stats": True, "embed": True}),
+    "switched off": ([], {"HPCPROV_STATS": "off", "HPCPROV_EMBED": ""}, {}),
+    "both": (["--embed"], {"HPCPROV_EMBED": "0"}, {"embed": True}),
+}
+
+
+@pytest.mark.parametrize("name", WISHES)
+def test_what_was_asked_for_is_told_to_the_agent(world: World, name: str) -> None:
+    options, env, told = WISHES[name]
+    world.run([world.hpcprov, "exec", "--no-agent", *options, "--", "true"], env=env)
+    start = of_kind(events(world), "start")[0]
+    assert {key: start[key] for key in ("stats", "embed", "constraints") if key in start} == told
+
+
 @pytest.mark.parametrize("command", [["true"], ["echo", "--hash", "maybe"], ["sh", "-c", "exit 3"]], ids=str)
 def test_two_dashes_may_be_left_out(world: World, command: list[str]) -> None:
     assert world.run([world.hpcprov, "exec", "--no-agent", *command]) == world.bare(*command)
@@ -101,6 +122,7 @@ def test_a_second_pair_of_dashes_belongs_to_the_command(world: World) -> None:
 
 
 OPTIONS = ("input", "output", "tag", "note", "name", "run-id", "capture-output", "forward", "hash", "no-agent", "help")
+OPTIONS += ("stats", "embed", "constraints")
 
 
 @pytest.mark.parametrize("argv", [["exec", "--help"], ["exec", "-h"], ["exec", "--name", "x", "--help"]], ids=str)
