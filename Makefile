@@ -45,7 +45,7 @@ demo: $(VENV)/.demo
 	@BIN='$(BIN)' TERRAIN='$(TERRAIN)' sh workflows/flood/demo.sh
 
 questions: $(VENV)/.test
-	PATH="$(BIN):$$PATH" $(BIN)/python workflows/flood/questions.py '$(TERRAIN)' > docs/questions.new && mv docs/questions.new docs/questions.md
+	PATH="$(BIN):$$PATH" $(BIN)/python -m workflows.flood.questions '$(TERRAIN)' > docs/questions.new && mv docs/questions.new docs/questions.md
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -m 'not slow and not cluster'

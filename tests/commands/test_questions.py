@@ -15,7 +15,6 @@ import pytest
 from tests.require import require
 
 ROOT = Path(__file__).parent.parent.parent
-SCRIPT = ROOT / "workflows" / "flood" / "questions.py"
 RUN_ID = re.compile(r"\b(?:[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}|mpi-[\w.-]+-[0-9]+-[0-9]+\.[0-9]+)\b")
 
 
@@ -36,7 +35,12 @@ def test_the_page_of_questions_is_what_the_commands_say() -> None:
     terrain = Path(found.origin).parent / "mpl-data" / "sample_data" / "jacksboro_fault_dem.npz"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        [sys.executable, SCRIPT, terrain], env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=280
+        [sys.executable, "-m", "workflows.flood.questions", terrain],
+        cwd=ROOT,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     assert asked(done.stdout) == asked((ROOT / "docs" / "questions.md").read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
 """The questions of docs/questions.md, asked of the demo: each command is run, and the page is printed with its output.
 
-    python workflows/flood/questions.py TERRAIN.npz > docs/questions.md        # make questions
+    python -m workflows.flood.questions TERRAIN.npz > docs/questions.md        # make questions
 
 In a new directory the flood is simulated on four ranks, a figure and a table are made of it, a second simulation is
 run with other rain, and a file is changed behind everybody's back. Then the questions are asked. What differs from run
@@ -9,18 +9,16 @@ to run, paths and times, is left as it is, but for the directory, which is calle
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from workflows.asking import Page, Question
+
 HERE = Path(__file__).parent
 HOME = "/scratch/ada/flood"
-MOST_LINES = 40
 
 INTRODUCTION = """# Questions, and the commands that answer them
 
@@ -33,13 +31,6 @@ RUNS = (
     "hpcprov exec --name figure -- python model/figure.py terrain.npz flood.h5 figure3.png",
     "hpcprov exec --name summary -- sh -c 'python model/summarize.py flood.h5 > summary.csv'",
 )
-
-
-class Question:
-    """A question, a sentence on the answer, the commands that give it, and the exit status of the last of them."""
-
-    def __init__(self, text: str, says: str, *commands: str, status: int = 0, before: str = "") -> None:
-        self.text, self.says, self.commands, self.status, self.before = text, says, commands, status, before
 
 
 CHANGE = "python -c \"import h5py; h5py.File('flood.h5', 'r+')['max_depth'][300, 400] = 1\""
@@ -123,95 +114,29 @@ QUESTIONS = (
 def main(terrain: str) -> int:
     """Print the page; the exit status is 1 when a question was not answered as expected."""
     # The store's directory has to be one in which nothing lies yet, and in which no store lies above.
-    with tempfile.TemporaryDirectory(prefix="questions-") as folder:
-        asked = Asked(Path(folder).resolve())
-        asked.prepare(terrain)
-        page = asked.page()
-    print("\n".join(page))
-    for problem in asked.wrong:
-        print(problem, file=sys.stderr)
-    return 1 if asked.wrong else 0
-
-
-class Asked:
-    """The demo in a `folder`, and the questions asked of it. `wrong` lists what was not answered as expected."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.wrong, self.words = folder, list[str](), dict[str, str]()
-
-    def prepare(self, terrain: str) -> None:
-        """The model in a repository of its own, the terrain, and an empty store."""
-        (self.folder / ".hpcprov").mkdir()
-        (self.folder / "model").mkdir()
-        for name in ("flood.py", "figure.py", "summarize.py"):
-            shutil.copy(HERE / name, self.folder / "model")
-        shutil.copy(terrain, self.folder / "terrain.npz")
-        ada = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"]
-        for words in (["init", "-q", "-b", "main"], ["add", "."], [*ada, "commit", "-q", "-m", "Model a flood"]):
-            subprocess.run(["git", "-C", "model", *words], cwd=self.folder, check=True)
-
-    def page(self) -> list[str]:
-        lines = [INTRODUCTION, "```console"]
-        for command in RUNS:
-            lines += [self.asking(command)]
-            self.answer(command, 0)
-        lines += ["```"]
-        self.name_runs()
+    with tempfile.TemporaryDirectory(prefix="questions-") as name:
+        folder = Path(name).resolve()
+        prepare(folder, terrain)
+        page = Page(folder, home=HOME, introduction=INTRODUCTION)
+        page.run(*RUNS)
         for question in QUESTIONS:
-            lines += ["", f"## {question.text}", "", question.says, "", "```console", *self.asked(question), "```"]
-        return lines
+            page.ask(question)
+    print("\n".join(page.lines))
+    for problem in page.wrong:
+        print(problem, file=sys.stderr)
+    return 1 if page.wrong else 0
 
-    def asked(self, question: Question) -> list[str]:
-        lines = []
-        if question.before:
-            lines += [self.asking(question.before)]
-            self.answer(question.before, 0)
-        for command in question.commands:
-            status = question.status if command == question.commands[-1] else 0
-            lines += [self.asking(command), *self.answer(command, status)]
-        return lines + ([f"(exit status {question.status})"] if question.status else [])
 
-    def asking(self, command: str) -> str:
-        return f"$ {self.shown(command.format(**self.words))}"
-
-    def answer(self, command: str, status: int) -> list[str]:
-        """What a command prints, as the page shows it."""
-        environment = os.environ | {"COLUMNS": "110", "NO_COLOR": "1", "TZ": "UTC"}
-        for name in [name for name in environment if name.startswith("HPCPROV")]:
-            del environment[name]
-        done = subprocess.run(
-            ["bash", "-c", command.format(**self.words)],
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="backslashreplace",
-            timeout=300,
-        )
-        if done.returncode != status:
-            self.wrong.append(f"{command}: exit status {done.returncode} instead of {status}\n{done.stdout}")
-        lines = self.shown(done.stdout).rstrip().splitlines()
-        more = [f"... {len(lines) - MOST_LINES} more lines"] if len(lines) > MOST_LINES else []
-        return [line.rstrip() for line in lines[:MOST_LINES]] + more
-
-    def name_runs(self) -> None:
-        """Let {flood} and {figure} stand for the ids of those runs."""
-        listed = subprocess.check_output(["hpcprov", "runs", "--json"], cwd=self.folder)
-        self.words |= {run["name"]: run["id"] for run in json.loads(listed)}
-
-    def shown(self, text: str) -> str:
-        """Text with the places of this machine called as a user's would be."""
-        places = {
-            str(self.folder): HOME,
-            sys.prefix: "/opt/python",
-            sys.base_prefix: "/usr",
-            platform.release(): "6.1.0",
-        }
-        for place, name in places.items():
-            text = text.replace(place, name)
-        return text
+def prepare(folder: Path, terrain: str) -> None:
+    """The model in a repository of its own, the terrain, and an empty store."""
+    (folder / ".hpcprov").mkdir()
+    (folder / "model").mkdir()
+    for name in ("flood.py", "figure.py", "summarize.py"):
+        shutil.copy(HERE / name, folder / "model")
+    shutil.copy(terrain, folder / "terrain.npz")
+    ada = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], [*ada, "commit", "-q", "-m", "Model a flood"]):
+        subprocess.run(["git", "-C", "model", *words], cwd=folder, check=True)
 
 
 if __name__ == "__main__":
