@@ -35,10 +35,12 @@ def open_netcdf3(path: str) -> Dataset:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         size = os.fstat(fd).st_size
-        variables, step = read_header(lambda count, offset: os.pread(fd, count, offset), size)
-        names = (item.name.decode("utf-8", "surrogateescape") for item in variables)
+        header = read_header(lambda count, offset: os.pread(fd, count, offset), size)
+        names = (item.name.decode("utf-8", "surrogateescape") for item in header.variables)
         check_distinct(names, "two variables have this name")
-        return Dataset("netcdf3", ordered([_field(fd, item, step) for item in variables]), lambda: os.close(fd))
+        return Dataset(
+            "netcdf3", ordered([_field(fd, item, header.step) for item in header.variables]), lambda: os.close(fd)
+        )
     except BaseException:
         os.close(fd)
         raise

@@ -3,13 +3,14 @@
 The file formats are specified in the NetCDF User's Guide, appendix "File Format Specifications": classic (CDF-1),
 64-bit offsets (CDF-2) and 64-bit data (CDF-5). All integers are big-endian.
 
-    variables, records = read_header(source, size)
+    header = read_header(source, size)
+    header.variables[0].shape, header.attributes
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from hpcprov.record.errors import UnreadableData
@@ -30,6 +31,16 @@ STEP = 1 << 16
 
 
 @dataclass(frozen=True)
+class Attribute:
+    """An attribute: its name, its type code, how many values it has and the byte at which they begin."""
+
+    name: bytes
+    code: int
+    count: int
+    begin: int
+
+
+@dataclass(frozen=True)
 class Variable:
     """A variable: its name as it stands in the file, its type code, its extents and where its values begin.
 
@@ -40,6 +51,8 @@ class Variable:
     shape: tuple[int, ...]
     begin: int
     is_record: bool
+    dimensions: tuple[bytes, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
 
     @property
     def slab(self) -> int:
@@ -47,17 +60,27 @@ class Variable:
         return prod(self.shape[1:] if self.is_record else self.shape) * SIZES[self.code]
 
 
-def read_header(pread: Callable[[int, int], bytes], size: int) -> tuple[list[Variable], int]:
-    """The variables, and the bytes from one record to the next, of a file of `size` bytes that `pread(count, offset)`
-    reads. Raises UnreadableData."""
+@dataclass(frozen=True)
+class Header:
+    """The variables, the bytes from one record to the next, and the attributes of the whole file."""
+
+    variables: list[Variable]
+    step: int
+    attributes: tuple[Attribute, ...]
+
+
+def read_header(pread: Callable[[int, int], bytes], size: int) -> Header:
+    """The header of a file of `size` bytes that `pread(count, offset)` reads. Raises UnreadableData."""
     source = _Source(pread, size)
     version = source.take(4)[3]
     wide = 8 if version == 5 else 4
     source.wide = wide
     records = source.count()
-    extents = _dimensions(source)
-    _skip_attributes(source)
-    entries = [_variable(source, extents, version) for _ in range(source.list_of(VARIABLES, "variables", 4 * wide + 8))]
+    dimensions = _dimensions(source)
+    attributes = _attributes(source)
+    entries = [
+        _variable(source, dimensions, version) for _ in range(source.list_of(VARIABLES, "variables", 4 * wide + 8))
+    ]
     step = _record_size([entry for entry in entries if entry.is_record])
     if records == (1 << 8 * wide) - 1:  # written as a stream: the size of the file says how many
         first = min((entry.begin for entry in entries if entry.is_record), default=size)
@@ -68,13 +91,13 @@ def read_header(pread: Callable[[int, int], bytes], size: int) -> tuple[list[Var
     total = sum(prod(entry.shape) * SIZES[entry.code] for entry in found)
     if total > size:
         raise UnreadableData(f"not a valid NetCDF header: {total} bytes of values declared in a file of {size}")
-    return found, step
+    return Header(found, step, attributes)
 
 
 def _with_records(entry: Variable, records: int) -> Variable:
     if not entry.is_record:
         return entry
-    return Variable(entry.name, entry.code, (records, *entry.shape[1:]), entry.begin, True)
+    return replace(entry, shape=(records, *entry.shape[1:]))
 
 
 def _record_size(entries: list[Variable]) -> int:
@@ -138,41 +161,45 @@ class _Source:
         return length
 
 
-def _dimensions(source: _Source) -> list[int]:
-    """The extents of all dimensions; 0 is the record dimension."""
-    extents = []
+def _dimensions(source: _Source) -> list[tuple[bytes, int]]:
+    """The names and extents of all dimensions; 0 is the record dimension."""
+    found = []
     for _ in range(source.list_of(DIMENSIONS, "dimensions", 2 * source.wide)):
-        source.name()
-        extents.append(source.count())
-    if extents.count(0) > 1:
+        name = source.name()
+        found.append((name, source.count()))
+    if [extent for _, extent in found].count(0) > 1:
         raise UnreadableData("not a valid NetCDF header: more than one record dimension")
-    return extents
+    return found
 
 
-def _skip_attributes(source: _Source) -> None:
+def _attributes(source: _Source) -> tuple[Attribute, ...]:
+    found = []
     for _ in range(source.list_of(ATTRIBUTES, "attributes", 2 * source.wide + 4)):
-        source.name()
+        name = source.name()
         code, length = source.number(), source.count()
         if code not in SIZES:
             raise UnreadableData(f"not a valid NetCDF header: an attribute of type {code}")
+        found.append(Attribute(name, code, length, source.at))
         source.skip(-(-length * SIZES[code] // 4) * 4)
+    return tuple(found)
 
 
-def _variable(source: _Source, extents: list[int], version: int) -> Variable:
+def _variable(source: _Source, dimensions: list[tuple[bytes, int]], version: int) -> Variable:
     name = source.name()
     rank = source.count()
     if rank > MAX_RANK:
         raise UnreadableData(f"not a valid NetCDF header: a variable of {rank} dimensions")
     axes = [source.count() for _ in range(rank)]
-    if any(axis >= len(extents) for axis in axes):
-        raise UnreadableData(f"not a valid NetCDF header: dimension {max(axes)} of {len(extents)}")
-    _skip_attributes(source)
+    if any(axis >= len(dimensions) for axis in axes):
+        raise UnreadableData(f"not a valid NetCDF header: dimension {max(axes)} of {len(dimensions)}")
+    attributes = _attributes(source)
     code = source.number()
     if code not in TYPES or (version != 5 and code > LAST_CLASSIC):
         raise UnreadableData(f"not a valid NetCDF header: a variable of type {code}")
     source.count()  # its size, which may not fit and so is computed instead
     begin = source.number(4 if version == 1 else 8)
-    shape = tuple(extents[axis] for axis in axes)
+    shape = tuple(dimensions[axis][1] for axis in axes)
     if 0 in shape[1:]:
         raise UnreadableData("not a valid NetCDF header: the record dimension is not a variable's first")
-    return Variable(name, code, shape, begin, shape[:1] == (0,))
+    names = tuple(dimensions[axis][0] for axis in axes)
+    return Variable(name, code, shape, begin, shape[:1] == (0,), names, attributes)

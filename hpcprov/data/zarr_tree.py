@@ -38,7 +38,7 @@ def arrays(place: Place, form: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _node3(place: Place, path: str) -> dict[str, Any] | None:
-    node = _load(place, path, "zarr.json")
+    node = load(place, path, "zarr.json")
     if node is None:
         return None
     if node.get("zarr_format") != 3 or node.get("node_type") not in ("array", "group"):
@@ -50,20 +50,21 @@ def _node3(place: Place, path: str) -> dict[str, Any] | None:
 
 def _node2(place: Place, path: str) -> dict[str, Any] | None:
     if not path:
-        consolidated = _load(place, path, ".zmetadata")
+        consolidated = load(place, path, ".zmetadata")
         _check_keys(consolidated and consolidated.get("metadata"))
-    array = _load(place, path, ".zarray")
+    array = load(place, path, ".zarray")
     if array is not None:
         _refuse_pickle(array, path)
         return {**array, "node_type": "array"}
-    group = _load(place, path, ".zgroup")
+    group = load(place, path, ".zgroup")
     return None if group is None else {**group, "node_type": "group"}
 
 
 READ_NODE = {"zarr2": _node2, "zarr3": _node3}
 
 
-def _load(place: Place, path: str, name: str) -> dict[str, Any] | None:
+def load(place: Place, path: str, name: str) -> dict[str, Any] | None:
+    """A node's metadata of this name, or None where there is none. Raises UnreadableData."""
     if not place.has(path, name):
         return None
     where = joined(path, name)
