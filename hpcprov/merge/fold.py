@@ -7,7 +7,7 @@ Nothing here asks for the time, the host or a file. Two mergers of the same logs
 
 from __future__ import annotations
 
-from hpcprov.merge import accesses, artifacts, observation, programs, shared, steps, whole
+from hpcprov.merge import accesses, artifacts, definitions, observation, programs, shared, steps, whole
 from hpcprov.merge import nodes as nodewise
 from hpcprov.merge import ranks as ranking
 from hpcprov.merge import witness as witnessing
@@ -55,7 +55,8 @@ def fold(events: Iterable[Event], *, run_id: str, over: bool = True) -> dict[str
     listed = artifacts.artifacts(by_kind, found, tree.numbers, over=over)
     seen = observation.observation(by_kind, tree)
     told = steps.steps(by_kind["step"], over=over)
-    return ({"steps": told} if told else {}) | {
+    defined = definitions.definitions(by_kind["definition"])
+    return ({"steps": told} if told else {}) | ({"definitions": defined} if defined else {}) | {
         "format": model.FORMAT,
         "version": model.VERSION,
         "run": run(ranks, by_kind, table, run_id=run_id, over=over)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from math import isfinite
 
-from hpcprov.record import observed, step
+from hpcprov.record import definition, observed, step
 from hpcprov.record.artifact import HOW
 from hpcprov.record.layout import is_run_id
 
@@ -193,6 +193,7 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
     ),
     "witness": (("source", "value"), {"node": is_text, "source": is_source, "value": is_object}),
     "step": (("rank", "pid", "entries"), RANKED | {"node": is_text, "ticks": is_integer, "entries": is_list}),
+    "definition": (("rank", "pid", "entries"), RANKED | {"node": is_text, "ticks": is_integer, "entries": is_list}),
     "problem": (("text",), {"text": is_text, "node": is_text, "rank": is_rank}),
     "ended": (("node",), {"node": is_text, "ranks": is_integer}),
 }
@@ -202,6 +203,7 @@ ENTRIES: dict[str, Callable[[Any], dict[str, Any] | None]] = {
     "access": observed.access,
     "program": observed.program,
     "step": step.step,
+    "definition": definition.definition,
 }
 
 

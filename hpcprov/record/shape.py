@@ -154,6 +154,13 @@ STEP = {
     "used": [text],
     "generated": [text],
 } | dict.fromkeys(("function", "code", "error", "note"), WORD)
+DEFINITION = {
+    **dict.fromkeys(("path", "field", "expression", "language"), text),
+    **dict.fromkeys(("real", "context", "step"), WORD),
+    "inputs": [{"path": text, "field": text}],
+    "time": time,
+    "ranks": [pair],
+}
 OBSERVATION = {
     "how": text,
     "complete": flag,
@@ -175,6 +182,7 @@ RECORD = {
     "facts": table,
     "observation": Since(OBSERVATION),
     "steps": Since([STEP]),
+    "definitions": Since([DEFINITION]),
     "artifacts": {"used": [ARTIFACT], "generated": [ARTIFACT]},
     "parts": [PART],
     "witnesses": [{"source": text, "value": table}],
