@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from hpcprov.signature.api import signature as signature
     from hpcprov.tracking import ProvenanceWarning as ProvenanceWarning
     from hpcprov.tracking import Record as Record
+    from hpcprov.tracking import define as define
     from hpcprov.tracking import open_record as open_record
     from hpcprov.tracking import run as run
     from hpcprov.tracking import track as track
 
-_TRACKING = ("ProvenanceWarning", "Record", "open_record", "run", "track")
+_TRACKING = ("ProvenanceWarning", "Record", "define", "open_record", "run", "track")
 
 
 def __getattr__(name: str) -> object:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 1000  # artifacts in memory that one process tells
 MOST_FILES = 1000
+MOST_DEFINITIONS = 5000  # of fields, that one process tells
 OF_ONE, OF_ALL = 100, 1000  # calls of one function, and of all, that are told one by one
 DEEPEST = 8  # calls of a function within itself that are
 SHORT = 12  # hexadecimal digits in the path of values
@@ -46,6 +47,9 @@ class Recorder:
         self.calls: dict[str, int] = {}
         self.counts: dict[tuple[str, int], dict[str, Any]] = {}
         self.by_digest: dict[str, str] = {}
+        self.by_name: dict[str, str] = {}  # of values in memory
+        self.defined: set[str] = set()
+        self.named_files: set[tuple[str, str]] = set()
         self.listed: set[tuple[str, str]] = set()
         self.made: set[str] = set()
         self.touched: dict[str, Touched] = {}
@@ -114,6 +118,7 @@ class Recorder:
         with self.pen.lock:
             path = f"{MEMORY}{name[:LONGEST_NAME]}{short}"
             path = path if given else self.by_digest.get(digest or "", path)
+            self.by_name[name] = path
             if digest:
                 self.by_digest.setdefault(digest, path)
             if (role, path) in self.listed or (role != GENERATED and path in self.made):
@@ -123,6 +128,32 @@ class Recorder:
                 self.made.add(path)
             self.pen.event("artifact", role=role, path=path, declared=[], **facts)
             return path
+
+    def named(self, name: str) -> str | None:
+        """The path of the values in memory that were told by this name last."""
+        return self.by_name.get(name)
+
+    def first_named(self, role: str, path: str) -> bool:
+        """Is this the first time that a definition names a file in this role?"""
+        with self.pen.lock:
+            first = (role, path) not in self.named_files and len(self.named_files) < MOST_FILES
+            if first:
+                self.named_files.add((role, path))
+            return first
+
+    def define(self, entry: dict[str, Any]) -> bool:
+        """Tell how a field was made, each word once; False beyond those that one process may tell."""
+        import json
+
+        text = json.dumps(entry, sort_keys=True)
+        with self.pen.lock:
+            if text in self.defined:
+                return True
+            if len(self.defined) >= MOST_DEFINITIONS:
+                return False
+            self.defined.add(text)
+            self.pen.event("definition", entries=[entry])
+            return True
 
     def file(self, role: str, path: str, before: Stamp | None) -> None:
         """Tell that a file was read, being as `before` says, or written."""
