@@ -31,6 +31,7 @@ VERBS = {
     "find": "Find runs by what they used, made and ran with.",
     "why": "Say how two runs, or the data that they made, differ: causes first, then outputs.",
     "rerun": "Run a recorded command again, and say whether it makes the same.",
+    "diff": "Say what exactly differs between two datasets: which values, where, and by how much.",
     "report": "Make a page of a run, or of many, that needs no network: to read, print and keep.",
     "export": "Write runs, or the lineage of data, in other people's formats.",
     "import": "Take runs that were recorded elsewhere into this directory's store.",

@@ -10,6 +10,7 @@ from hpcprov.signature.isolated import UNSOUND, Isolated, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 STATUSES = ("same", "within", "different", "missing", "new")
@@ -31,6 +32,36 @@ class Comparing(Isolated):
         if type(fields) is not list or not all(map(_is_sound, fields)):
             raise Refused(UNSOUND)
         return fields
+
+    def diff(self, path: str, other: str, options: dict[str, Any]) -> dict[str, Any]:
+        """What exactly differs between two files, as `diff.files.diff_files` gives it; `options` as in `diff.options`.
+        Raises Refused with the path that it is about, Crashed."""
+        from hpcprov.quality.diff.sound import is_sound
+
+        found: dict[str, Any] = self.ask({"do": "diff", "path": path, "other": other, "options": options})[0]["found"]
+        if not is_sound(found):
+            raise Refused(UNSOUND)
+        return found
+
+    def glance(self, path: str) -> dict[str, Any]:
+        """Layout and attributes of a dataset, as `dictionary.layout.glance` gives them. Raises Refused, Crashed."""
+        from hpcprov.quality.dictionary.sound import is_glance
+
+        return self._told({"do": "glance", "path": path}, "found", is_glance)
+
+    def sheet(self, path: str) -> dict[str, Any]:
+        """A dictionary's sheet, as `dictionary.sheet.read_sheet` gives it. Raises Refused, Crashed."""
+        from hpcprov.quality.dictionary.sound import is_sheet
+
+        return self._told({"do": "sheet", "path": path}, "sheet", is_sheet)
+
+    def _told(self, request: dict[str, Any], member: str, is_sound: Callable[[Any], bool]) -> dict[str, Any]:
+        """The member of an answer that has its form."""
+        head, _ = self.ask(request)
+        found: dict[str, Any] = head.get(member, {})
+        if not is_sound(found):
+            raise Refused(UNSOUND)
+        return found
 
 
 def _is_sound(one: Any) -> bool:

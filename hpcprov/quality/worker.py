@@ -30,6 +30,27 @@ class Comparer(Worker):
             check_declared(other, look(request["other"]).size)
             return {"fields": compare(one, other, rtol=request["rtol"], atol=request["atol"], watch=watch)}, b""
 
+    def do_glance(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """What a dictionary tells without reading values."""
+        from hpcprov.quality.dictionary.layout import glance
+
+        return {"found": glance(request["path"], cache_dir=self.settings.get("cache_dir"))}, b""
+
+    def do_sheet(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """What a dictionary's sheet says that somebody has written in."""
+        from hpcprov.quality.dictionary.sheet import read_sheet
+
+        return {"sheet": read_sheet(request["path"])}, b""
+
+    def do_diff(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """What exactly differs between two files."""
+        from hpcprov.quality.diff.files import diff_files
+        from hpcprov.quality.diff.options import from_message
+
+        options = from_message(request["options"])._replace(threads=self.settings["threads"])
+        places = {name: self.settings.get(name) for name in ("cache_dir", "tiles_dir")}
+        return {"found": diff_files(request["path"], request["other"], options, watch=watch, **places)}, b""
+
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], Comparer))

@@ -1,0 +1,111 @@
+"""Say what exactly differs between two datasets: which values, where, and by how much.
+
+A and B are files or stores in any two formats: HDF5 and Zarr, CSV and Parquet, an npy file and a store of one array. A
+is the one that counts as right. What is known of them is used first: fields with equal signatures are not read, and of
+the others only the tiles that differ.
+
+Attributes, types, chunks and codecs are told apart from values, and do not count as a difference without --strict.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+
+from hpcprov.commands import diff_page
+from hpcprov.commands.bar import Bar
+from hpcprov.commands.ending import tidy
+from hpcprov.commands.reading import comparer, thread_number
+from hpcprov.record import layout
+from hpcprov.record.errors import NoStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+EXAMPLE = """hpcprov diff old.h5 new.zarr
+         hpcprov diff --rtol 1e-6 --ulp 4 --field 'ocean/*' a.nc b.nc
+         hpcprov diff --field u=velocity_u a.h5 b.h5       (a field that has another name in B)
+
+exit status: 0 equal, or within the tolerance; 1 different; 2 they cannot be compared; 130 Ctrl-C"""
+
+SAME, DIFFERENT = 0, 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `hpcprov diff`."""
+    parser.add_argument("one", metavar="A", help="a file or store: what is right")
+    parser.add_argument("other", metavar="B", help="what is compared with it")
+    parser.add_argument(
+        "--field", metavar="NAME", action="append", default=[],
+        help="only fields of this name or pattern; OLD=NEW compares two of different names; may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--rtol", metavar="R", type=tolerance, default=0.0, help="take |b - a| <= R * |a| for equal")
+    parser.add_argument("--atol", metavar="X", type=tolerance, default=0.0, help="take |b - a| <= X for equal")
+    parser.add_argument(
+        "--ulp", metavar="N", type=units, help="take floats at most N units in the last place apart for equal"
+    )
+    parser.add_argument("--nan-differs", action="store_true", help="NaN does not equal NaN")
+    parser.add_argument("--strict", action="store_true", help="other types and attributes are differences, too")
+    parser.add_argument("--threads", metavar="N", type=thread_number, help="threads (default: the CPUs it may use)")
+    parser.add_argument(
+        "--no-cache", action="store_true", help="read and compare all values, whatever is known of them"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def tolerance(text: str) -> float:
+    """The value of `--rtol` and `--atol`."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not (math.isfinite(number) and number >= 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
+    return number
+
+
+def units(text: str) -> int:
+    """The value of `--ulp`."""
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare two datasets; the exit status."""
+    bar = Bar()
+    with tidy(), comparer({"threads": args.threads} | _places(args), bar) as reading:
+        bar.begin(args.other)
+        try:
+            found = reading.diff(args.one, args.other, _options(args))
+        finally:
+            bar.clear()
+    print(json.dumps(found, indent=1) if args.json else "\n".join(diff_page.render(found)))
+    return DIFFERENT if differs(found, strict=args.strict) else SAME
+
+
+def differs(found: dict[str, Any], *, strict: bool) -> bool:
+    """Whether a report tells of a difference that counts."""
+    besides = any(one["what"] != "storage" for one in found["structure"])
+    return found["status"] == "different" or (strict and besides)
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    names = ("rtol", "atol", "ulp", "nan_differs")
+    return {name: getattr(args, name) for name in names} | {"fields": args.field}
+
+
+def _places(args: argparse.Namespace) -> dict[str, str | None]:
+    """Where signatures and tile digests of earlier times are; nowhere without a store."""
+    try:
+        store = layout.find_store(os.environ, os.getcwd())
+    except NoStore:
+        return {"cache_dir": None, "tiles_dir": None}
+    return (
+        {"cache_dir": None, "tiles_dir": None}
+        if args.no_cache
+        else {"cache_dir": store.cache, "tiles_dir": store.tiles}
+    )

@@ -1,0 +1,189 @@
+"""What `diff` found, as text: a table with a line for each field that differs, and below it where and by how much.
+
+field     differ           of  first       largest  relative      ULPs
+t2m            3    1,000,000  [0, 17, 3]  0.5      1.78e-03    16,384
+"""
+
+from __future__ import annotations
+
+import os
+
+from hpcprov.commands import screen as sight
+from hpcprov.commands.hash import shape_text
+from hpcprov.record.text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    Facts = dict[str, Any]
+
+#: Lines of each kind: --json has all.
+MOST_FIELDS, MOST_BESIDES = 40, 30
+NAME, PLACE, VALUE = 24, 16, 34
+HEADS = ("field", "differ", "of", "first at", "largest", "relative", "ULPs")
+
+
+def render(found: Facts) -> Iterator[str]:
+    """The page of a diff, without a byte in it that a terminal would obey."""
+    screen = sight.screen(os.environ)
+    for letter, path, form, known in zip("AB", found["paths"], found["format"], found["known"], strict=True):
+        how = f"  (signature {known})" if known else ""
+        yield f"{letter}  {printable(path)}  {printable(str(form))}{how}"
+    if found["bytes"] is not None:
+        yield from _bytes(found)
+        return
+    yield _summary(found, screen)
+    fields = found["fields"]
+    differing = [field for field in fields if field["differing"]]
+    if differing:
+        yield ""
+        yield from _table(differing[:MOST_FIELDS], screen)
+        yield from _more(differing, MOST_FIELDS, "field")
+        yield ""
+        for field in differing[:MOST_FIELDS]:
+            yield from _closer(field, screen)
+    others = [field for field in fields if not field["differing"] and (field["reason"] or field["common"])]
+    others += [field for field in fields if not field["differing"] and field["status"] == "same" and field["bits"]]
+    if others:
+        yield ""
+        yield from (_other(field, screen) for field in others[:MOST_FIELDS])
+        yield from _more(others, MOST_FIELDS, "field")
+    if found["structure"]:
+        yield ""
+        yield "besides the values:"
+        yield from (f"  {_besides(one)}" for one in found["structure"][:MOST_BESIDES])
+        yield from _more(found["structure"], MOST_BESIDES, "difference")
+
+
+def _bytes(found: Facts) -> Iterator[str]:
+    if found["status"] == "same":
+        yield "the same bytes (neither has fields)"
+    else:
+        sizes = found["bytes"]["sizes"]
+        size = "" if sizes[0] == sizes[1] else f"; {sizes[0]:,} and {sizes[1]:,} bytes long"
+        yield f"other bytes, the first at {found['bytes']['first']:,}{size} (neither has fields)"
+
+
+def _summary(found: Facts, screen: sight.Screen) -> str:
+    counts: dict[str, int] = {}
+    for field in found["fields"]:
+        counts[field["status"]] = counts.get(field["status"], 0) + 1
+    words = {"within": "within the tolerance", "missing": "only in A", "new": "only in B"}
+    order = ("same", "within", "different", "renamed", "missing", "new")
+    told = ", ".join(f"{counts[name]} {words.get(name, name)}" for name in order if name in counts)
+    colour = {"same": "green", "within": "yellow", "different": "red"}[found["status"]]
+    head = {"same": "equal", "within": "equal within the tolerance", "different": "different"}[found["status"]]
+    unread = sum(field["how"] == "signature" for field in found["fields"])
+    known = f"; {unread} not read: equal signatures" if unread else ""
+    return f"{screen.paint(head, colour)}: {sight.count(len(found['fields']), 'field')}: {told or 'none'}{known}"
+
+
+def _table(fields: list[Facts], screen: sight.Screen) -> Iterator[str]:
+    rows = [HEADS, *map(_row, fields)]
+    empty = [at for at in range(len(HEADS)) if not any(row[at] for row in rows[1:])]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(HEADS))]
+    for number, row in enumerate(rows):
+        cells = [
+            cell.ljust(width) if at in (0, 3) else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+            if at not in empty
+        ]
+        line = "  ".join(cells).rstrip()
+        yield screen.paint(line, "bold") if number == 0 else line
+
+
+def _row(field: Facts) -> tuple[str, ...]:
+    first, largest, relative, ulps = (field[name] for name in ("first", "largest", "relative", "ulps"))
+    return (
+        sight.cut(field["path"] or "(the array)", NAME),
+        f"{field['differing']:,}",
+        f"{field['count']:,}",
+        sight.cut(place(first["at"]), PLACE) if first else "",
+        number(largest["value"]) if largest else "",
+        number(relative["value"]) if relative else "",
+        number(ulps["value"]) if ulps and ulps["value"] else "",
+    )
+
+
+def _closer(field: Facts, screen: sight.Screen) -> Iterator[str]:
+    """Where a field differs, and what stands there."""
+    name = printable(field["path"]) or "(the array)"
+    shape = shape_text(field["shape"][0])
+    tiles = field["tiles"]
+    only = f"; in {tiles[0]:,} of {tiles[1]:,} tiles, only these were read" if tiles else ""
+    yield f"{screen.paint(name, 'bold')}  {printable(str(field['type'][0]))}  {shape}{only}"
+    if field["common"] is not None:
+        yield f"  {grown(field)}"
+    if field["outside"] != field["differing"]:
+        yield f"  {field['outside']:,} outside the tolerance, {field['differing'] - field['outside']:,} within it"
+    places = []
+    for label, key in (("first", "first"), ("largest", "largest"), ("relative", "relative")):
+        if field[key] and field[key]["at"] not in places:
+            places.append(field[key]["at"])
+            yield f"  {label:<9}{place(field[key]['at'])}: {' -> '.join(map(shown, field[key]['values']))}"
+    for kind, label in (("nan", "NaN"), ("missing", "missing")):
+        counts = field[kind]
+        if counts and (counts["appeared"] or counts["vanished"]):
+            yield f"  {label:<9}{counts['appeared']:,} appeared, {counts['vanished']:,} vanished"
+    if field["reason"]:
+        yield f"  {printable(field['reason'])}"
+
+
+def grown(field: Facts) -> str:
+    """`axis 0 grew 100 -> 120: the first 100 are equal`"""
+    pairs = enumerate(zip(*field["shape"], strict=True))
+    axes = [f"axis {at} {'grew' if a < b else 'shrank'} {a:,} -> {b:,}" for at, (a, b) in pairs if a != b]
+    both = " x ".join(f"{extent:,}" for extent in field["common"])
+    what = "are equal" if not field["differing"] else f"differ in {field['differing']:,} of {field['count']:,} values"
+    return f"{', '.join(axes)}: the first {both} {what}"
+
+
+def _other(field: Facts, screen: sight.Screen) -> str:
+    """A field without a value that differs, and what is to be said of it."""
+    words = {"missing": "only in A", "new": "only in B", "renamed": f"is called {printable(field['other_path'])} in B"}
+    name = screen.paint(printable(field["path"]) or "(the array)", "bold")
+    if field["status"] in words:
+        return f"{name}  {words[field['status']]}"
+    if field["common"] is not None:
+        return f"{name}  {grown(field)}"
+    if field["bits"] and not field["reason"]:
+        return f"{name}  {field['bits']:,} equal in value, not in their bits (-0.0, or another NaN)"
+    return f"{name}  {printable(str(field['reason']))}"
+
+
+def _besides(one: Facts) -> str:
+    where = printable(one["field"])
+    values = f"{shown(one['one'])} -> {shown(one['other'])}"
+    if one["what"] == "type":
+        return f"{where or '(the array)'}: type {values}"
+    if one["what"] == "attribute":
+        return f"{where + '@' if where else '@'}{sight.cut(str(one['name']), NAME)}: {values}"
+    return f"{where or '(the array)'}: {printable(str(one['name']))} {values}"
+
+
+def _more(every: list[Any], most: int, noun: str) -> Iterator[str]:
+    if len(every) > most:
+        yield f"and {sight.count(len(every) - most, 'more ' + noun)} (--json has all)"
+
+
+def place(index: list[int]) -> str:
+    """`[0, 17, 3]`"""
+    return f"[{', '.join(map(str, index))}]"
+
+
+def number(value: Any) -> str:
+    """A measure with few digits; whole numbers whole."""
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) < 10**9 else f"{value:.2e}"
+    return f"{value:.3g}" if isinstance(value, float) else printable(str(value))
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in the data."""
+    if value is None:
+        return "(none)"
+    if isinstance(value, float):
+        return repr(value)
+    return sight.cut(value if isinstance(value, str) else str(value), VALUE)

@@ -1,0 +1,128 @@
+"""One block of two fields compared: what differs in it goes into a tally.
+
+    tally = compare_block(box, shape, one.read(box), one.type, other.read(box), other.type, within)
+
+Equal bits are passed over without a look at the numbers; only what differs is measured. `one` is what counts as right,
+`other` what is compared with it.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcprov.data.interface import Box, lengths
+from hpcprov.data.types import Type
+from hpcprov.data.values import Values
+from hpcprov.quality.diff.tally import Tally, places_in
+from hpcprov.quality.elements import Compared, Tolerance, compared, is_number, numbers, numbers_of, present, unequal
+from hpcprov.quality.ulps import unit_of
+
+#: Elements that are looked at together: they stay in the processor's cache.
+PIECE = 1 << 16
+
+Flags = NDArray[np.bool_]
+
+
+def compare_block(
+    box: Box, shape: tuple[int, ...], one: Values, kind: Type, other: Values, other_kind: Type, within: Tolerance
+) -> Tally:
+    """How the elements of a box differ. Both kinds are equal, or both are numbers."""
+    return Block(box, shape, kind, other_kind, within).compare(one, other)
+
+
+class Block:
+    """One box of an array of `shape`; with `seen`, a function that is told the places and distances of what differs."""
+
+    def __init__(
+        self, box: Box, shape: tuple[int, ...], kind: Type, other_kind: Type, within: Tolerance, seen: Any = None
+    ) -> None:
+        self.box, self.shape, self.within, self.seen = box, shape, within, seen
+        self.kind, self.other_kind = kind, other_kind
+        self.tally = Tally()
+
+    def compare(self, one: Values, other: Values) -> Tally:
+        """The tally of two arrays of the box's extents."""
+        count = prod(lengths(self.box))
+        if count and is_number(self.kind) and is_number(self.other_kind):
+            self._numbers(one, other, count)
+        elif count:
+            found = compared(other, self.other_kind, one, self.kind, count, **self.within._asdict())
+            self._add(np.flatnonzero(found.differs), found, every=True)
+        return self.tally
+
+    def _numbers(self, one: Values, other: Values, count: int) -> None:
+        right, gone = present(one, count)
+        left, lost = present(other, count)
+        old, new = numbers_of(right, self.kind), numbers_of(left, self.other_kind)
+        for start in range(0, count, PIECE):
+            piece = slice(start, start + PIECE)
+            masks = None if gone is None and lost is None else (_part(gone, piece), _part(lost, piece))
+            self._piece(start, old[piece], new[piece], masks)
+
+    def _piece(self, start: int, old: Any, new: Any, masks: Any) -> None:
+        """A stretch of numbers in C order of the box."""
+        differs = self._candidates(old, new)
+        if masks is not None:
+            gone, lost = (np.zeros(len(old), np.bool_) if mask is None else mask for mask in masks)
+            self._missing(start, gone, lost)
+            differs &= ~(gone | lost)
+        at = np.flatnonzero(differs)
+        if len(at):
+            found = numbers(new[at], old[at], self.within, unit_of(self.kind, self.other_kind))
+            self._nan(old[at], new[at])
+            self._add(at + start, found)
+
+    def _candidates(self, old: Any, new: Any) -> Flags:
+        """Where values may differ: equal bits need no look at them."""
+        if old.dtype != new.dtype:
+            return unequal(new, old, nan_differs=self.within.nan_differs)
+        differs = _other_bits(old, new)
+        if self.within.nan_differs and old.dtype.kind in "fc":
+            differs |= np.isnan(old)
+        return differs
+
+    def _nan(self, old: Any, new: Any) -> None:
+        if old.dtype.kind in "fc" or new.dtype.kind in "fc":
+            was, is_now = np.isnan(old), np.isnan(new)
+            self.tally.nan_appeared += int((is_now & ~was).sum())
+            self.tally.nan_vanished += int((was & ~is_now).sum())
+
+    def _missing(self, start: int, gone: Flags, lost: Flags) -> None:
+        """Elements that are missing on one side only differ, whatever the tolerance."""
+        at = np.flatnonzero(gone != lost)
+        self.tally.missing_appeared += int((lost & ~gone).sum())
+        self.tally.missing_vanished += int((gone & ~lost).sum())
+        self._told(at + start, np.ones(len(at), np.bool_), None)
+
+    def _add(self, at: NDArray[np.int64], found: Compared, *, every: bool = False) -> None:
+        """Elements `at` that may differ; `found` is of these, or of `every` element of the box."""
+        kept = at if every else np.flatnonzero(found.differs)
+        self.tally.bits += 0 if every else len(at) - len(kept)
+        parts = (found.apart, found.relative, found.ulps)
+        apart, relative, steps = (None if values is None else values[kept] for values in parts)
+        places = self._told(at if every else at[kept], found.outside[kept], apart)
+        if apart is not None and len(places):
+            self.tally.measure(places, apart, relative, steps)
+
+    def _told(self, at: NDArray[np.int64], outside: Flags, apart: Any) -> NDArray[np.int64]:
+        places = places_in(self.box, self.shape, at)
+        if len(places):
+            self.tally.count(places, outside)
+            if self.seen is not None:
+                self.seen(places, apart)
+        return places
+
+
+def _part(mask: Flags | None, piece: slice) -> Flags | None:
+    return None if mask is None else mask[piece]
+
+
+def _other_bits(old: Any, new: Any) -> Flags:
+    if old.dtype.itemsize == 16:
+        return np.asarray((old.view("<u8").reshape(-1, 2) != new.view("<u8").reshape(-1, 2)).any(axis=1))
+    unsigned = f"<u{old.dtype.itemsize}"
+    return np.asarray(old.view(unsigned) != new.view(unsigned))

@@ -1,0 +1,162 @@
+"""Two datasets compared, field by field: which fields both have, which have another name, and what differs in each.
+
+    with open_data("a.h5") as one, open_data("b.zarr") as other:
+        diff(one, other, Options(rtol=1e-6))["fields"]
+
+The first counts as right. Fields with equal signatures are never read; where tile digests are known, only the tiles
+that differ are.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from math import prod
+from typing import Any, TypeAlias
+
+from hpcprov.data.interface import Dataset, Field
+from hpcprov.data.types import Unsigned
+from hpcprov.quality.diff.fields import DIFFERENT, MISSING, NEW, SAME, WITHIN, blank, diff_field, equal
+from hpcprov.quality.diff.known import Known
+from hpcprov.quality.diff.options import Options
+from hpcprov.record.errors import HpcprovError
+from hpcprov.signature.threads import sign_field
+from hpcprov.signature.watch import Watch
+
+Facts: TypeAlias = dict[str, Any]
+Pair: TypeAlias = tuple[Field, Field]
+
+#: Fields on one side only are signed to see whether they were renamed, as long as these are not more bytes.
+MOST_SIGNED = 1 << 30
+
+
+def diff(
+    one: Dataset,
+    other: Dataset,
+    options: Options | None = None,
+    *,
+    known: Known | None = None,
+    watch: Watch | None = None,
+) -> Facts:
+    """`status` (same, within, different) and `fields`: those of both in the order of the first, then those that only
+    one of them has. Raises HpcprovError for a field that neither has, and what readers raise."""
+    options, known, watch = options or Options(), known or Known(), watch or Watch()
+    pairs, gone, new = paired(one, other, options.fields)
+    moved, gone, new = _renamed(gone, new, known, options)
+    read = [not known.equal(mine.name, theirs.name) for mine, theirs in pairs]
+    for (mine, _), is_read in zip(pairs, read, strict=True):
+        watch.expect(_octets(mine) if is_read else 0)
+    fields = [
+        _compared(pair, options, known, watch) if is_read else equal(*pair)
+        for pair, is_read in zip(pairs, read, strict=True)
+    ]
+    fields += [equal(*pair) | {"reason": f"renamed to {pair[1].name!r}", "status": "renamed"} for pair in moved]
+    fields += [blank(field, None, MISSING, "only in the first") for field in gone]
+    fields += [blank(None, field, NEW, "only in the second") for field in new]
+    return {"status": status_of(fields), "kind": [one.kind, other.kind], "fields": fields}
+
+
+def status_of(fields: list[Facts]) -> str:
+    """One word on all fields."""
+    found = {field["status"] for field in fields}
+    if found - {SAME, WITHIN}:
+        return DIFFERENT
+    return WITHIN if WITHIN in found else SAME
+
+
+def paired(one: Dataset, other: Dataset, wanted: tuple[str, ...]) -> tuple[list[Pair], list[Field], list[Field]]:
+    """Fields of one name; those that only the first has, and only the second. Two datasets of one field each are
+    compared whatever its name."""
+    left, right = list(one.fields), list(other.fields)
+    named = {field.name: field for field in right}
+    chosen: list[Pair] = []
+    patterns = []
+    for word in wanted:
+        pair = _explicit(word, left, named)
+        if pair is not None:
+            chosen.append(pair)
+        else:
+            patterns.append(word)
+    if wanted:
+        left = [field for field in left if _matches(field.name, patterns)]
+        right = [field for field in right if _matches(field.name, patterns)]
+        missed = [word for word in patterns if not any(_matches(field.name, [word]) for field in (*left, *right))]
+        if missed:
+            raise HpcprovError(f"no field is called {missed[0]!a}", hint=_hint(one, other))
+    elif len(left) == len(right) == 1:
+        return [(left[0], right[0])], [], []
+    both = [(field, named[field.name]) for field in left if field.name in named]
+    paths = {field.name for field, _ in both}
+    rest = ([field for field in side if field.name not in paths] for side in (left, right))
+    gone, new = rest
+    return chosen + both, gone, new
+
+
+def _explicit(word: str, left: list[Field], right: dict[str, Field]) -> Pair | None:
+    """`OLD=NEW`, unless a field has that name."""
+    found = {field.name: field for field in left}
+    old, sign, new = word.partition("=")
+    if not sign or word in found or word in right:
+        return None
+    if old not in found or new not in right:
+        lacking = old if old not in found else new
+        raise HpcprovError(f"no field is called {lacking!a}", hint="--field OLD=NEW names one of each")
+    return found[old], right[new]
+
+
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _hint(one: Dataset, other: Dataset) -> str:
+    names = list(dict.fromkeys(field.name or "(the array)" for field in (*one.fields, *other.fields)))
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return f"there are {', '.join(names[:10])}{more}" if names else "neither has fields"
+
+
+def _renamed(
+    gone: list[Field], new: list[Field], known: Known, options: Options
+) -> tuple[list[Pair], list[Field], list[Field]]:
+    """Fields that have another name in the second, and the same values."""
+    if not gone or not new or options.fields:
+        return [], gone, new
+    names = known.renamed([field.name for field in gone], [field.name for field in new])
+    by_name = {field.name: field for field in new}
+    pairs = [(field, by_name[names[field.name]]) for field in gone if field.name in names]
+    taken = {id(field) for pair in pairs for field in pair}
+    roots: dict[bytes, Field] = {}
+    for field in reversed(new):
+        if id(field) not in taken and any(_alike(field, mine) for mine in gone if id(mine) not in taken):
+            root = _root(field, options)
+            if root is not None:
+                roots[root] = field
+    for field in gone:
+        if id(field) not in taken and any(_alike(field, theirs) for theirs in roots.values()):
+            match = roots.pop(_root(field, options) or b"", None)
+            if match is not None:
+                pairs.append((field, match))
+                taken |= {id(field), id(match)}
+    rest = ([field for field in side if id(field) not in taken] for side in (gone, new))
+    gone, new = rest
+    return pairs, gone, new
+
+
+def _alike(one: Field, other: Field) -> bool:
+    return one.type.token == other.type.token and one.shape == other.shape and prod(one.shape or ()) > 1
+
+
+def _root(field: Field, options: Options) -> bytes | None:
+    if _octets(field) > MOST_SIGNED:
+        return None
+    try:
+        return sign_field(field, threads=options.threads).root
+    except (HpcprovError, Unsigned):
+        return None
+
+
+def _compared(pair: Pair, options: Options, known: Known, watch: Watch) -> Facts:
+    one, other = pair
+    return diff_field(one, other, options, places=known.places(one.name, other.name), watch=watch)
+
+
+def _octets(field: Field) -> int:
+    return 0 if field.shape is None else prod(field.shape) * field.width

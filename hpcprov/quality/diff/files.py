@@ -1,0 +1,155 @@
+"""Two files or stores compared: what is known of them first, then only what must be read.
+
+    diff_files("a.h5", "b.zarr", Options(), cache_dir=store.cache, tiles_dir=store.tiles)
+
+When the signatures of both are known (the files look as they did when they were read), equal fields are not read, and
+of the others only the tiles that differ. When those of one are known, the other is signed: that reads it once, and the
+first not at all where they agree. When neither is known, both are compared directly, in one reading of each.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from hpcprov.data.interface import Dataset
+from hpcprov.data.open import open_data, reason
+from hpcprov.data.types import Unsigned
+from hpcprov.quality.diff.datasets import diff
+from hpcprov.quality.diff.known import Known
+from hpcprov.quality.diff.options import Options
+from hpcprov.quality.diff.structure import structure
+from hpcprov.record.errors import HpcprovError, UnreadableData
+from hpcprov.signature import cache
+from hpcprov.signature.artifact import CHANGED, check_declared, describe
+from hpcprov.signature.snapshot import Snapshot, look
+from hpcprov.signature.watch import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Facts: TypeAlias = dict[str, Any]
+PLAIN = ("file", "directory")
+BLOCK = 1 << 20
+
+
+def diff_files(
+    path: str,
+    other: str,
+    options: Options,
+    *,
+    cache_dir: str | None = None,
+    tiles_dir: str | None = None,
+    watch: Watch | None = None,
+) -> Facts:
+    """As `datasets.diff`, with the two `paths`, their `format`s, and how their values were `known`. Raises HpcprovError
+    with the path that it is about."""
+    paths = (path, other)
+    watch = watch or Watch()
+    before = [_look(one) for one in paths]
+    signatures = _signatures(paths, before, options, cache_dir, tiles_dir, watch)
+    with _opened(path) as one, _opened(other) as two:
+        for name, dataset, seen in zip(paths, (one, two), before, strict=True):
+            with _about(name):
+                check_declared(dataset, seen.size)
+        found = _bytes(paths, before) if one.format in PLAIN and two.format in PLAIN else None
+        if found is None:
+            _check_fields(paths, (one, two))
+            known = Known(_by_path(signatures[0]), _by_path(signatures[1]), tiles_dir)
+            found = diff(one, two, options, known=known, watch=watch)
+        formats = [one.format, two.format]
+    found["structure"] = structure(path, other, found["fields"])
+    for name, seen in zip(paths, before, strict=True):
+        if _look(name) != seen:
+            raise UnreadableData(f"{name}: {CHANGED}")
+    how = ["cached" if signature is not None and signature["how"] != "full" else
+           "full" if signature is not None else None for signature in signatures]  # fmt: skip
+    return {"paths": list(paths), "format": formats, "known": how, "bytes": None, **found}
+
+
+def _signatures(
+    paths: tuple[str, str],
+    seen: list[Snapshot],
+    options: Options,
+    cache_dir: str | None,
+    tiles_dir: str | None,
+    watch: Watch,
+) -> list[Facts | None]:
+    """The signatures of both when at least one is known, else none."""
+    found = [(cache.load(cache_dir, one) or {}).get("signature") for one in seen]
+    if found.count(None) != 1 or seen[0] == seen[1]:
+        return found
+    at = found.index(None)
+    result = describe(paths[at], threads=options.threads, cache_dir=cache_dir, tiles_dir=tiles_dir, watch=watch)
+    found[at] = result["signature"]
+    return found
+
+
+def _by_path(signature: Facts | None) -> dict[str, Facts]:
+    return {} if signature is None else {field["path"]: field for field in signature["fields"]}
+
+
+def _check_fields(paths: tuple[str, str], datasets: tuple[Dataset, Dataset]) -> None:
+    for path, dataset in zip(paths, datasets, strict=True):
+        if dataset.format in PLAIN:
+            raise UnreadableData(f"{path}: a plain {dataset.format}: it has no fields to compare")
+
+
+def _look(path: str) -> Snapshot:
+    with _about(path):
+        try:
+            return look(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise UnreadableData("there is no such file or directory") from error
+
+
+@contextmanager
+def _about(path: str) -> Iterator[None]:
+    """Whatever is wrong, the message begins with the path."""
+    try:
+        yield
+    except Unsigned as error:
+        raise UnreadableData(f"{path}: {error}") from error
+    except HpcprovError as error:
+        raise UnreadableData(f"{path}: {error.message}") from error
+    except (OSError, ValueError) as error:
+        raise UnreadableData(f"{path}: cannot be read: {reason(error)}") from error
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Dataset]:
+    with _about(path):
+        data = open_data(path)
+    with data:
+        yield data
+
+
+def _bytes(paths: tuple[str, str], seen: list[Snapshot]) -> Facts:
+    """Two files without fields are the same when their bytes are."""
+    if seen[0].is_directory or seen[1].is_directory:
+        raise UnreadableData("directories without fields are compared file by file by the command")
+    sizes = [one.size for one in seen]
+    first = _first_other_byte(*paths)
+    same = first is None and sizes[0] == sizes[1]
+    status = "same" if same else "different"
+    return {"status": status, "kind": [None, None], "fields": [], "bytes": {"sizes": sizes, "first": first}}
+
+
+def _first_other_byte(path: str, other: str) -> int | None:
+    """Where two files first differ; the end of the shorter one counts."""
+    at = 0
+    with open(_fd(path), "rb") as one, open(_fd(other), "rb") as two:
+        while True:
+            left, right = one.read(BLOCK), two.read(BLOCK)
+            if left != right:
+                pairs = zip(left, right, strict=False)
+                return at + next((k for k, (a, b) in enumerate(pairs) if a != b), min(len(left), len(right)))
+            if not left:
+                return None
+            at += len(left)
+
+
+def _fd(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

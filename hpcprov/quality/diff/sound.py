@@ -1,0 +1,91 @@
+"""Is what the child answers a report of a diff? It reads untrusted files, and says anything when it was taken over.
+
+is_sound({"status": "same", "fields": [], ...})  ->  True
+
+Only the standard library is imported: the command that asks needs no numpy.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+STATUSES = ("same", "within", "different", "missing", "new", "renamed")
+NUMBERS = ("count", "differing", "outside", "bits", "read")
+PLACED = ("first", "largest", "relative", "ulps")
+PAIRS = {"nan": ("appeared", "vanished"), "missing": ("appeared", "vanished")}
+TEXTS = ("reason", "how")
+
+
+def is_sound(report: Any) -> bool:
+    """Whether a report has its form, down to the last number that a page prints."""
+    return (
+        type(report) is dict
+        and report.get("status") in STATUSES[:3]
+        and all(_is_pair(report.get(name), (str, type(None))) for name in ("paths", "format", "known", "kind"))
+        and _is_bytes(report.get("bytes"))
+        and type(report.get("fields")) is list
+        and all(map(is_field, report["fields"]))
+        and type(report.get("structure")) is list
+        and all(map(_is_fact, report["structure"]))
+    )
+
+
+def is_field(one: Any) -> bool:
+    """Whether the facts about a field have their form."""
+    return (
+        type(one) is dict
+        and type(one.get("path")) is str
+        and type(one.get("other_path")) is str
+        and one.get("status") in STATUSES
+        and all(type(one.get(name)) in (str, type(None)) for name in TEXTS)
+        and all(_is_count(one.get(name)) for name in NUMBERS)
+        and _is_pair(one.get("type"), (str, type(None)))
+        and _is_pair(one.get("shape"), (list, type(None)))
+        and all(_is_numbers(shape) for shape in one["shape"])
+        and all(_is_placed(one.get(name)) for name in PLACED)
+        and all(_has_counts(one.get(name), keys) for name, keys in PAIRS.items())
+        and all(_is_numbers(one.get(name)) for name in ("tiles", "common"))
+    )
+
+
+def _is_fact(one: Any) -> bool:
+    """Whether a difference of attributes, types or storage has its form."""
+    return (
+        type(one) is dict
+        and type(one.get("field")) is str
+        and one.get("what") in ("type", "attribute", "storage")
+        and type(one.get("name")) in (str, type(None))
+    )
+
+
+def _is_bytes(value: Any) -> bool:
+    return value is None or (type(value) is dict and _is_numbers(value.get("sizes")) and _is_count(value.get("first")))
+
+
+def _is_pair(value: Any, kinds: tuple[type, ...]) -> bool:
+    return type(value) is list and len(value) == 2 and all(type(one) in kinds for one in value)
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (type(value) is int and value >= 0)
+
+
+def _is_numbers(value: Any) -> bool:
+    return value is None or (type(value) is list and all(type(one) is int for one in value))
+
+
+def _is_placed(value: Any) -> bool:
+    return value is None or (
+        type(value) is dict
+        and type(value.get("at")) is list
+        and _is_numbers(value["at"])
+        and type(value.get("values")) is list
+        and len(value["values"]) == 2
+        and type(value.get("value")) in (int, float, str, type(None))
+    )
+
+
+def _has_counts(value: Any, keys: tuple[str, ...]) -> bool:
+    return value is None or (type(value) is dict and all(_is_count(value.get(key)) for key in keys))
