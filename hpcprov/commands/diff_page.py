@@ -116,6 +116,8 @@ def _closer(field: Facts, screen: sight.Screen) -> Iterator[str]:
     yield f"{screen.paint(name, 'bold')}  {printable(str(field['type'][0]))}  {shape}{only}"
     if field["common"] is not None:
         yield f"  {grown(field)}"
+    if field["shift"] is not None:
+        yield f"  {moved(field['shift'])}"
     if field["outside"] != field["differing"]:
         yield f"  {field['outside']:,} outside the tolerance, {field['differing'] - field['outside']:,} within it"
     places = []
@@ -138,6 +140,25 @@ def grown(field: Facts) -> str:
     both = " x ".join(f"{extent:,}" for extent in field["common"])
     what = "are equal" if not field["differing"] else f"differ in {field['differing']:,} of {field['count']:,} values"
     return f"{', '.join(axes)}: the first {both} {what}"
+
+
+def moved(shift: Facts) -> str:
+    """`shifted by +3 along axis 1: apart from that 0 of 1,000 values differ`"""
+    by, axis, runs = shift["by"], f"axis {shift['axis']}", shift["runs"]
+    edge = next((f" at {start + length:,}" for start, there, length in runs if start == there), " at 0")
+    told = {
+        "shifted": f"shifted by {by:+,} along {axis}",
+        "rolled": f"rolled by {by:+,} along {axis}",
+        "inserted": f"{by:,} inserted along {axis}{edge}",
+        "removed": f"{by:,} removed along {axis}{edge}",
+        "moved": f"moved along {axis}: {_runs(runs)}",
+    }[shift["kind"]]
+    return f"{told}; apart from that {shift['differing']:,} of {shift['compared']:,} values differ"
+
+
+def _runs(runs: list[list[int]]) -> str:
+    told = [f"{start}:{start + length} -> {there}:{there + length}" for start, there, length in runs if start != there]
+    return ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
 
 
 def _other(field: Facts, screen: sight.Screen) -> str:

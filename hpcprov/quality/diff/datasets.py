@@ -18,6 +18,7 @@ from hpcprov.data.types import Unsigned
 from hpcprov.quality.diff.fields import DIFFERENT, MISSING, NEW, SAME, WITHIN, blank, diff_field, equal
 from hpcprov.quality.diff.known import Known
 from hpcprov.quality.diff.options import Options
+from hpcprov.quality.diff.shift import find_shift
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature.threads import sign_field
 from hpcprov.signature.watch import Watch
@@ -27,6 +28,8 @@ Pair: TypeAlias = tuple[Field, Field]
 
 #: Fields on one side only are signed to see whether they were renamed, as long as these are not more bytes.
 MOST_SIGNED = 1 << 30
+#: Fewer elements that differ are no shift.
+FEW = 3
 
 
 def diff(
@@ -155,7 +158,11 @@ def _root(field: Field, options: Options) -> bytes | None:
 
 def _compared(pair: Pair, options: Options, known: Known, watch: Watch) -> Facts:
     one, other = pair
-    return diff_field(one, other, options, places=known.places(one.name, other.name), watch=watch)
+    found = diff_field(one, other, options, places=known.places(one.name, other.name), watch=watch)
+    places = [found[name]["at"] for name in ("first", "largest") if found[name] is not None]
+    if found["outside"] and found["outside"] >= FEW:
+        found["shift"] = find_shift(one, other, places, found["outside"], options)
+    return found
 
 
 def _octets(field: Field) -> int:

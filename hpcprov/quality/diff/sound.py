@@ -47,6 +47,17 @@ def is_field(one: Any) -> bool:
         and all(_is_placed(one.get(name)) for name in PLACED)
         and all(_has_counts(one.get(name), keys) for name, keys in PAIRS.items())
         and all(_is_numbers(one.get(name)) for name in ("tiles", "common"))
+        and _is_shift(one.get("shift"))
+    )
+
+
+def _is_shift(value: Any) -> bool:
+    return value is None or (
+        type(value) is dict
+        and value.get("kind") in ("shifted", "rolled", "inserted", "removed", "moved")
+        and all(type(value.get(name)) is int for name in ("axis", "by", "compared", "differing", "outside"))
+        and type(value.get("runs")) is list
+        and all(_is_numbers(run) and run is not None and len(run) == 3 for run in value["runs"])
     )
 
 
