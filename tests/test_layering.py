@@ -58,6 +58,7 @@ HOMES = {
     "snakemake": {"adapters"},
     "darshan": {"adapters"},
     "jinja2": {"report"},
+    "openpyxl": {"quality"},
     "rocrate": {"export"},
     "prov": {"export"},
     "rdflib": {"export"},

@@ -46,6 +46,7 @@ class Store:
         self.records = os.path.join(root, "records")
         self.cache = os.path.join(root, "cache")
         self.tiles = os.path.join(root, "tiles")
+        self.annotations = os.path.join(root, "annotations")
         self.catalog = os.path.join(root, "catalog.sqlite")
 
     def run(self, run_id: str) -> str:
