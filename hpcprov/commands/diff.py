@@ -32,6 +32,9 @@ EXAMPLE = """hpcprov diff old.h5 new.zarr
 exit status: 0 equal, or within the tolerance; 1 different; 2 they cannot be compared; 130 Ctrl-C"""
 
 SAME, DIFFERENT = 0, 1
+ROWS = ("auto", "number", "content")
+#: What the reading process may write in one file for --preserve.
+UNLIMITED = 1 << 62
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +52,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--nan-differs", action="store_true", help="NaN does not equal NaN")
     parser.add_argument("--strict", action="store_true", help="other types and attributes are differences, too")
+    parser.add_argument(
+        "--key", metavar="COL[,COL]", action="append", default=[],
+        help="tables: rows with the same values in these columns belong together",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rows", choices=ROWS, default=ROWS[0],
+        help="tables without a key: rows of the same number belong together, or of the same content (default: auto)",
+    )  # fmt: skip
+    parser.add_argument("--context", metavar="N", type=units, default=3, help="tables: rows around a change (3)")
+    parser.add_argument(
+        "--preserve",
+        metavar="OUT",
+        help="write both versions of what differs, and the differences: .zarr, .h5, .parquet",
+    )
+    parser.add_argument("--force", action="store_true", help="replace OUT and the page when they are there")
     parser.add_argument("--threads", metavar="N", type=thread_number, help="threads (default: the CPUs it may use)")
     parser.add_argument(
         "--no-cache", action="store_true", help="read and compare all values, whatever is known of them"
@@ -78,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
     """Compare two datasets; the exit status."""
     bar = Bar()
     with tidy(), comparer({"threads": args.threads} | _places(args), bar) as reading:
+        reading.files = UNLIMITED if args.preserve else reading.files
         bar.begin(args.other)
         try:
             found = reading.diff(args.one, args.other, _options(args))
@@ -94,8 +113,9 @@ def differs(found: dict[str, Any], *, strict: bool) -> bool:
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("rtol", "atol", "ulp", "nan_differs")
-    return {name: getattr(args, name) for name in names} | {"fields": args.field}
+    names = ("rtol", "atol", "ulp", "nan_differs", "rows", "context", "preserve", "force")
+    key = [column for words in args.key for column in words.split(",")]
+    return {name: getattr(args, name) for name in names} | {"fields": args.field, "key": key}
 
 
 def _places(args: argparse.Namespace) -> dict[str, str | None]:

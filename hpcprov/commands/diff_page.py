@@ -34,6 +34,22 @@ def render(found: Facts) -> Iterator[str]:
     if found["bytes"] is not None:
         yield from _bytes(found)
         return
+    if found["table"] is not None:
+        from hpcprov.commands import diff_tables
+
+        yield from diff_tables.lines(found["table"], names=("A", "B"), screen=screen)
+    else:
+        yield from _arrays(found, screen)
+    yield from _preserved(found)
+    if found["structure"]:
+        yield ""
+        yield "besides the values:"
+        yield from (f"  {_besides(one)}" for one in found["structure"][:MOST_BESIDES])
+        yield from _more(found["structure"], MOST_BESIDES, "difference")
+
+
+def _arrays(found: Facts, screen: sight.Screen) -> Iterator[str]:
+    """The summary, the table of fields that differ, and what is to be said of each."""
     yield _summary(found, screen)
     fields = found["fields"]
     differing = [field for field in fields if field["differing"]]
@@ -50,11 +66,17 @@ def render(found: Facts) -> Iterator[str]:
         yield ""
         yield from (_other(field, screen) for field in others[:MOST_FIELDS])
         yield from _more(others, MOST_FIELDS, "field")
-    if found["structure"]:
-        yield ""
-        yield "besides the values:"
-        yield from (f"  {_besides(one)}" for one in found["structure"][:MOST_BESIDES])
-        yield from _more(found["structure"], MOST_BESIDES, "difference")
+
+
+def _preserved(found: Facts) -> Iterator[str]:
+    """What was written of the differences."""
+    kept = found["preserved"]
+    if kept is not None and kept["path"] is None:
+        yield "nothing was written: no value differs"
+    elif kept is not None:
+        fields = sight.count(len(kept["fields"]), "field")
+        yield f"written: {printable(kept['path'])}: both versions of {fields}, and their differences"
+        yield from (f"  not {printable(name)}: {printable(reason)}" for name, reason in kept["left_out"])
 
 
 def _bytes(found: Facts) -> Iterator[str]:

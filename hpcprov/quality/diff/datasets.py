@@ -9,6 +9,7 @@ that differ are.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from math import prod
 from typing import Any, TypeAlias
@@ -55,7 +56,7 @@ def diff(
     fields += [equal(*pair) | {"reason": f"renamed to {pair[1].name!r}", "status": "renamed"} for pair in moved]
     fields += [blank(field, None, MISSING, "only in the first") for field in gone]
     fields += [blank(None, field, NEW, "only in the second") for field in new]
-    return {"status": status_of(fields), "kind": [one.kind, other.kind], "fields": fields}
+    return {"status": status_of(fields), "kind": [one.kind, other.kind], "fields": fields, "table": None}
 
 
 def status_of(fields: list[Facts]) -> str:
@@ -92,6 +93,13 @@ def paired(one: Dataset, other: Dataset, wanted: tuple[str, ...]) -> tuple[list[
     rest = ([field for field in side if field.name not in paths] for side in (left, right))
     gone, new = rest
     return chosen + both, gone, new
+
+
+def selected(dataset: Dataset, wanted: tuple[str, ...]) -> Dataset:
+    """The dataset with the fields of these names or patterns only; with all when there are none."""
+    if not wanted:
+        return dataset
+    return replace(dataset, fields=tuple(field for field in dataset.fields if _matches(field.name, list(wanted))))
 
 
 def _explicit(word: str, left: list[Field], right: dict[str, Field]) -> Pair | None:

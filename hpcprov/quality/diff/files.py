@@ -16,9 +16,10 @@ from typing import Any, TypeAlias
 from hpcprov.data.interface import Dataset
 from hpcprov.data.open import open_data, reason
 from hpcprov.data.types import Unsigned
-from hpcprov.quality.diff.datasets import diff
+from hpcprov.quality.diff.datasets import diff, selected
 from hpcprov.quality.diff.known import Known
 from hpcprov.quality.diff.options import Options
+from hpcprov.quality.diff.preserve import preserve
 from hpcprov.quality.diff.structure import structure
 from hpcprov.record.errors import HpcprovError, UnreadableData
 from hpcprov.signature import cache
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 Facts: TypeAlias = dict[str, Any]
 PLAIN = ("file", "directory")
 BLOCK = 1 << 20
+#: Options that a comparison of tables takes, too.
+TABLE_WISHES = ("key", "rows", "rtol", "atol", "ulp", "nan_differs", "context", "preserve", "threads")
 
 
 def diff_files(
@@ -58,7 +61,9 @@ def diff_files(
         if found is None:
             _check_fields(paths, (one, two))
             known = Known(_by_path(signatures[0]), _by_path(signatures[1]), tiles_dir)
-            found = diff(one, two, options, known=known, watch=watch)
+            found = _tables(one, two, options, known, watch) or diff(one, two, options, known=known, watch=watch)
+            if options.preserve is not None and found["table"] is None:
+                found["preserved"] = preserve(options.preserve, one, two, found["fields"], options, watch=watch)
         formats = [one.format, two.format]
     found["structure"] = structure(path, other, found["fields"])
     for name, seen in zip(paths, before, strict=True):
@@ -66,7 +71,26 @@ def diff_files(
             raise UnreadableData(f"{name}: {CHANGED}")
     how = ["cached" if signature is not None and signature["how"] != "full" else
            "full" if signature is not None else None for signature in signatures]  # fmt: skip
-    return {"paths": list(paths), "format": formats, "known": how, "bytes": None, **found}
+    return {"paths": list(paths), "format": formats, "known": how, "bytes": None, "preserved": None, **found}
+
+
+def _tables(one: Dataset, other: Dataset, options: Options, known: Known, watch: Watch) -> Facts | None:
+    """Two tables compared row by row; None for what is no table, and for tables that are known to be equal."""
+    from hpcprov.quality.tables import compare as tables
+
+    wanted = bool(options.key) or options.rows != "auto"
+    if not (one.kind == other.kind == "table" or (wanted and tables.is_table(one) and tables.is_table(other))):
+        if wanted:
+            raise HpcprovError("they are no tables: --key and --rows are for columns of one length")
+        return None
+    left, right = selected(one, options.fields), selected(other, options.fields)
+    names = {field.name for field in left.fields} & {field.name for field in right.fields}
+    same = frozenset(field.path for field in left.fields if field.name in names and known.equal(field.name, field.name))
+    if len(same) == len(left.fields) == len(right.fields):
+        return None
+    wishes = {name: getattr(options, name) for name in TABLE_WISHES if hasattr(tables.Options, name)}
+    table = tables.compare_tables(left, right, same=same, watch=watch, **wishes)
+    return {"status": table["status"], "kind": [one.kind, other.kind], "fields": [], "table": table}
 
 
 def _signatures(
@@ -134,7 +158,8 @@ def _bytes(paths: tuple[str, str], seen: list[Snapshot]) -> Facts:
     first = _first_other_byte(*paths)
     same = first is None and sizes[0] == sizes[1]
     status = "same" if same else "different"
-    return {"status": status, "kind": [None, None], "fields": [], "bytes": {"sizes": sizes, "first": first}}
+    told = {"sizes": sizes, "first": first}
+    return {"status": status, "kind": [None, None], "fields": [], "table": None, "bytes": told}
 
 
 def _first_other_byte(path: str, other: str) -> int | None:

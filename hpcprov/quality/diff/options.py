@@ -15,7 +15,8 @@ from hpcprov.quality.elements import Tolerance
 class Options(NamedTuple):
     """Tolerances as in `elements.Tolerance`, the first dataset being the one that counts as right. `fields` are names
     or patterns, or `OLD=NEW` for a field that has another name in the second; none of them: all. `picture` asks for
-    maps of where the differences are. `key`, `align` and `context` are for tables."""
+    maps of where the differences are. `key`, `rows` (auto, number, content) and `context` are for tables. `preserve` is
+    a path to write both versions of what differs to, which may be there already with `force`."""
 
     rtol: float = 0.0
     atol: float = 0.0
@@ -25,8 +26,10 @@ class Options(NamedTuple):
     threads: int = 1
     picture: bool = False
     key: tuple[str, ...] = ()
-    align: bool | None = None
+    rows: str = "auto"
     context: int = 3
+    preserve: str | None = None
+    force: bool = False
 
     @property
     def tolerance(self) -> Tolerance:

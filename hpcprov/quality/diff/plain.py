@@ -33,6 +33,8 @@ def plain(values: Values, kind: Type) -> Any:
 
 
 def _plain(flat: Values, kind: Type) -> Any:
+    if kind.text == "bool":
+        return bool(numbers_of(flat, kind)[0])
     if is_number(kind):
         return number(_short(numbers_of(flat, kind)[0]))
     if isinstance(kind, Struct) and flat.dtype.names:

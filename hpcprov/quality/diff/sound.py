@@ -25,6 +25,8 @@ def is_sound(report: Any) -> bool:
         and report.get("status") in STATUSES[:3]
         and all(_is_pair(report.get(name), (str, type(None))) for name in ("paths", "format", "known", "kind"))
         and _is_bytes(report.get("bytes"))
+        and _is_preserved(report.get("preserved"))
+        and _is_table(report.get("table"))
         and type(report.get("fields")) is list
         and all(map(is_field, report["fields"]))
         and type(report.get("structure")) is list
@@ -68,6 +70,24 @@ def _is_fact(one: Any) -> bool:
         and type(one.get("field")) is str
         and one.get("what") in ("type", "attribute", "storage")
         and type(one.get("name")) in (str, type(None))
+    )
+
+
+def _is_table(value: Any) -> bool:
+    if value is None:
+        return True
+    from hpcprov.quality.tables.form import is_sound as is_table
+
+    return bool(is_table(value))
+
+
+def _is_preserved(value: Any) -> bool:
+    return value is None or (
+        type(value) is dict
+        and type(value.get("path")) in (str, type(None))
+        and all(type(value.get(name)) is list for name in ("fields", "left_out"))
+        and all(type(name) is str for name in value["fields"])
+        and all(_is_pair(pair, (str,)) for pair in value["left_out"])
     )
 
 
