@@ -13,11 +13,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from hpcprov.signature.counting import Counting
     from hpcprov.signature.watch import Watch
 
 
 class Comparer(Worker):
     """A reader that compares two files, too."""
+
+    def statistics(self) -> Counting | None:
+        """What counts values while they are signed, where the settings ask for it."""
+        if self.settings.get("statistics") is not True:
+            return None
+        from hpcprov.quality.statistics import counting
+
+        return counting
 
     def do_compare(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
         from hpcprov.data.open import open_data
@@ -50,6 +59,43 @@ class Comparer(Worker):
         options = from_message(request["options"])._replace(threads=self.settings["threads"])
         places = {name: self.settings.get(name) for name in ("cache_dir", "tiles_dir")}
         return {"found": diff_files(request["path"], request["other"], options, watch=watch, **places)}, b""
+
+    def do_trail(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """What a dataset tells of what made it."""
+        from hpcprov.quality.trail.stamping import trail
+
+        return {"found": trail(request["path"])}, b""
+
+    def do_stamp(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """Append an entry to a dataset's audit trail."""
+        from hpcprov.quality.trail.stamping import stamp
+
+        names = ("path", "entry", "used", "recorded", "signature", "break_links")
+        return {"found": stamp(watch=watch, **{name: request[name] for name in names}, **self._places())}, b""
+
+    def do_embed(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """Set attributes of a dataset and of its fields."""
+        from hpcprov.data.embed import Changes
+        from hpcprov.quality.trail.stamping import embedded
+
+        changes = Changes(request["dataset"], request["fields"])
+        options = {name: request[name] for name in ("signature", "break_links")}
+        return {"result": embedded(request["path"], changes, watch=watch, **options, **self._places())}, b""
+
+    def do_discover(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """Constraints that data keeps."""
+        from hpcprov.quality.constraints.child import discover_file
+
+        threads = self.settings["threads"]
+        return {"found": discover_file(request["path"], request["options"], threads=threads, watch=watch)}, b""
+
+    def do_constrain(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """Data held against constraints."""
+        from hpcprov.quality.constraints.child import verify_file
+
+        one, threads = request, self.settings["threads"]
+        found = verify_file(one["path"], one["constraints"], one["options"], threads=threads, watch=watch)
+        return {"found": found}, b""
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from hpcprov.data.types import Unsigned
 from hpcprov.record.artifact import BLANK
 from hpcprov.record.errors import UnreadableData
 from hpcprov.signature import cache, manifest, tree
+from hpcprov.signature.counting import Counter, Counting
 from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.deadline import TimeUp
 from hpcprov.signature.field import Signed, grid_of
@@ -56,6 +57,7 @@ def describe(
     durable: bool = True,
     watch: Watch | None = None,
     tell: Callable[[str], object] | None = None,
+    statistics: Counting | None = None,
 ) -> dict[str, Any]:
     """The facts about an artifact, read now or taken from the cache; stops at `deadline` (`time.monotonic()`
     seconds).
@@ -64,7 +66,8 @@ def describe(
     the last time is not read again; `appended` says that a single file has only got more rows. Without `values`, and
     when the storage digest is `same_as`, there is no signature. The storage digest comes with those of `algorithms`
     (`sha256`, `md5`), for which everything is read. Tile digests that are not `durable` need not outlive a crash of
-    the machine. `tell` is told what could not be kept."""
+    the machine. `tell` is told what could not be kept. `statistics` counts what is signed: they stand with each field.
+    """
     count, also = thread_count(threads), dict.fromkeys(algorithms, "")
     past = Past.load(cache_dir, path)
     reuse = Reuse(past, tiles_dir, appended)
@@ -73,7 +76,7 @@ def describe(
         lambda seen: storage_digest(
             path, seen, threads=count, deadline=deadline, watch=watch, known=past.meet(path, seen), also=also
         ),
-        lambda target: reuse.sign(target, threads=count, deadline=deadline, watch=watch),
+        lambda target, counter: reuse.sign(target, threads=count, deadline=deadline, watch=watch, counter=counter),
         follow=follow,
         values=values,
         same_as=same_as,
@@ -81,6 +84,7 @@ def describe(
         also=also,
         durable=durable,
         deadline=deadline,
+        statistics=statistics,
     )
     return work.describe(cache_dir=cache_dir, tiles_dir=tiles_dir, tell=tell)
 
@@ -94,7 +98,7 @@ class Work:
 
     path: str
     digest: Callable[[Snapshot], str]
-    sign: Callable[[Field], Signed]
+    sign: Callable[[Field, Counter | None], Signed]
     follow: bool = False
     values: bool = True
     same_as: str | None = None
@@ -102,6 +106,7 @@ class Work:
     also: dict[str, str] = member(default_factory=dict)
     durable: bool = True
     deadline: float | None = None
+    statistics: Counting | None = None
     signed: list[Signed] = member(default_factory=list)
 
     def describe(
@@ -117,9 +122,10 @@ class Work:
         if not isinstance(before, Snapshot):
             return before
         # What is followed lies in files that the fingerprint knows nothing of.
-        known = cache.load(cache_dir, before) if not (self.follow or self.also) else None
-        if known is not None:
-            return known
+        if not (self.follow or self.also):
+            known = cache.load(cache_dir, before, statistics=self.statistics is not None)
+            if known is not None:
+                return known
         result = {**_seen(before), **self._measured(before)}
         if _look(self.path) != before:
             return {**_seen(before), "state": "unreadable", "reason": CHANGED, "format": result["format"]}
@@ -149,13 +155,15 @@ class Work:
             raise Unsigned(BYTES_ONLY)
         if storage == self.same_as:
             raise Unsigned(SAME_BYTES)
+        # Before, since a library may not open one file in two ways.
+        counters = self.statistics(self.path) if self.statistics is not None else None
         with readable(self.path), open_data(self.path, follow=self.follow) as data:
             if data.format in NO_FIELDS:
                 check_name(self.path, data.format)
                 raise Unsigned(NO_FIELDS[data.format])
             check_declared(data, seen.size)
             others = [look(other) for other in data.files]
-            self.signed = [self.sign(one) for one in data.fields]
+            self.signed = [self.sign(one, counters(one) if counters is not None else None) for one in data.fields]
             if others != [look(other) for other in data.files]:
                 raise UnreadableData(CHANGED)
         root = tree.dataset_root(data.kind, [(one.path, one.root) for one in self.signed])
@@ -235,7 +243,7 @@ def _text(raw: bytes) -> str:
 
 
 def _field(signed: Signed) -> dict[str, Any]:
-    return {
+    facts = {
         "path": _text(signed.path),
         "type": signed.type.text,
         "shape": None if signed.shape is None else list(signed.shape),
@@ -243,6 +251,7 @@ def _field(signed: Signed) -> dict[str, Any]:
         "signature": tree.text(signed.root),
         "bytes": signed.size,
     }
+    return facts if signed.statistics is None else facts | {"statistics": signed.statistics}
 
 
 def check_declared(data: Dataset, stored: int) -> None:

@@ -25,14 +25,17 @@ FOLDER_ENTRIES = 128
 FOLDER_BYTES = 16 << 20
 
 
-def load(folder: str | None, snapshot: Snapshot) -> dict[str, Any] | None:
-    """What was stored for an artifact that looks like this, labelled `cached`; None when there is nothing sound."""
+def load(folder: str | None, snapshot: Snapshot, *, statistics: bool = False) -> dict[str, Any] | None:
+    """What was stored for an artifact that looks like this, labelled `cached`; None when there is nothing sound, or no
+    `statistics` where they are asked for. Where they are not, they are left out."""
     if folder is None:
         return None
     result = read(folder, snapshot.fingerprint)
     try:
-        return _labelled(result) if result is not None and result["state"] == "ok" else None
-    except (KeyError, TypeError):
+        if result is None or result["state"] != "ok" or not _counted(result, statistics):
+            return None
+        return _labelled(result)
+    except (KeyError, TypeError, AttributeError):
         return None
 
 
@@ -101,6 +104,16 @@ def _is_sound(found: Any, key: str) -> bool:
         and isinstance(found["result"], dict)
         and found["check"] == _check(found["result"])
     )
+
+
+def _counted(result: dict[str, Any], wanted: bool) -> bool:
+    """Whether a result has the statistics of its fields, where they are `wanted`; where not, it has none from here."""
+    fields = result["signature"]["fields"] if result["signature"] is not None else []
+    if wanted:
+        return all("statistics" in field for field in fields)
+    for field in fields:
+        field.pop("statistics", None)
+    return True
 
 
 def _labelled(result: dict[str, Any]) -> dict[str, Any]:

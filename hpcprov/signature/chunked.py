@@ -103,7 +103,7 @@ class ChunkedUnit:
             box = self._box(corner)
             whole = prod(lengths(box))
             if count == whole and values is not None:
-                done(box, *self.maker.leaf(values[(*taken, ...)], lengths(box)))
+                done(box, *self.maker.leaf(values[(*taken, ...)], box))
                 return
             tile = tiles[corner] = _Tile(box, whole)
         if values is None:
@@ -141,7 +141,7 @@ class ChunkedUnit:
             return
         for gap in tile.gaps:
             tile.values[gap] = self.fill
-        done(tile.box, *self.maker.leaf(tile.values, lengths(tile.box)))
+        done(tile.box, *self.maker.leaf(tile.values, tile.box))
         self.free.append(tile.block)
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
 from hpcprov.data.interface import Box, Field
 from hpcprov.data.types import Type
 from hpcprov.signature import tiles, tree
+from hpcprov.signature.counting import Counter
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Grid:
 @dataclass(frozen=True)
 class Signed:
     """The signature of a field: `root` is 32 bytes, `size` the canonical bytes of all its values; `leaves` are its
-    tiles' digests, 32 bytes each, in C order of the grid."""
+    tiles' digests, 32 bytes each, in C order of the grid; `statistics` are there when somebody counted."""
 
     path: bytes
     type: Type
@@ -51,6 +53,7 @@ class Signed:
     root: bytes
     size: int
     leaves: bytes | bytearray = b""
+    statistics: dict[str, Any] | None = None
 
 
 @dataclass
@@ -73,9 +76,11 @@ def grid_of(shape: tuple[int, ...], kind: Type) -> Grid:
     return Grid(shape, tile, tiles.grid_of(shape, tile))
 
 
-def finish(target: Field, grid: Grid | None, leaves: Leaves | None) -> Signed:
-    """The signature over a field's leaves; neither grid nor leaves for a null dataspace."""
+def finish(target: Field, grid: Grid | None, leaves: Leaves | None, counter: Counter | None = None) -> Signed:
+    """The signature over a field's leaves; neither grid nor leaves for a null dataspace. `counter` has counted all."""
     tile = grid.tile if grid is not None else ()
     digests = leaves.digests if leaves is not None else b""
     root = tree.field_root(target.type.token, target.shape, tile, digests)
-    return Signed(target.path, target.type, target.shape, tile, root, leaves.size if leaves is not None else 0, digests)
+    size = leaves.size if leaves is not None else 0
+    counted = counter.result() if counter is not None else None
+    return Signed(target.path, target.type, target.shape, tile, root, size, digests, counted)

@@ -9,6 +9,7 @@ from blake3 import blake3
 
 from hpcprov.data.interface import Box, Field
 from hpcprov.signature import plan, tree
+from hpcprov.signature.counting import Counter
 from hpcprov.signature.field import Grid
 from hpcprov.signature.threads import Signer
 
@@ -35,20 +36,25 @@ def identity(field: Field) -> dict[str, Any]:
     return {"kind": "leaves", "field": field.name, "token": field.type.token.hex(), "shape": list(field.shape or ())}
 
 
-def leaves_of(signer: Signer, box: Box) -> bytes:
-    """For each tile of the box in C order: its leaf, and as u64 the canonical bytes that it covers."""
+def leaves_of(signer: Signer, box: Box, counter: Counter | None = None) -> bytes:
+    """For each tile of the box in C order: its leaf, and as u64 the canonical bytes that it covers; then what a counter
+    of these tiles alone has counted."""
     found: dict[int, bytes] = {}
 
     def put(number: int, digest: bytes, size: int) -> None:
         found[number] = digest + size.to_bytes(8, "little")
 
-    signer.sign(box, put)
-    return b"".join(found[signer.grid.number(tile)] for tile in plan.boxes(box, signer.grid.tile))
+    signer.sign(box, put, counter)
+    leaves = b"".join(found[signer.grid.number(tile)] for tile in plan.boxes(box, signer.grid.tile))
+    return leaves + (counter.pack() if counter is not None else b"")
 
 
-def groups(field: Field, grid: Grid, size: int) -> Iterable[Box]:
-    """The boxes of whole tiles, about `size` bytes each, that nodes claim; the same on every node."""
+def groups(field: Field, grid: Grid, size: int, counter: Counter | None = None) -> Iterable[Box]:
+    """The boxes of whole tiles, about `size` bytes each, that nodes claim; the same on every node. A field that one
+    process must count is one."""
     if not grid.count:
         return ()
+    if counter is not None and counter.whole:
+        return (grid.whole,)
     extents = plan.unit_extents(grid.shape, grid.tile, field.chunks, field.width, limit=size, target=size)
     return plan.boxes(grid.whole, extents)

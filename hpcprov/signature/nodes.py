@@ -21,6 +21,7 @@ from hpcprov.record.errors import HpcprovError
 from hpcprov.signature import cache
 from hpcprov.signature.artifact import check_declared, describe
 from hpcprov.signature.combine import Tell, combine
+from hpcprov.signature.counting import Counters, Counting
 from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.deadline import TimeUp, check
 from hpcprov.signature.field import Grid, grid_of
@@ -48,11 +49,12 @@ def share(
     first: int = 0,
     large: int = LARGE,
     group: int = GROUP,
+    statistics: Counting | None = None,
 ) -> None:
     """Do this node's part of hashing `artifacts`, numbered from `first`; stops at `deadline`. `large` and `group` are
-    bytes, the same on all nodes."""
-    own = share_path(shared_dir, node)
-    book = _Book(shared_dir, own, thread_count(threads), deadline, cache_dir, tiles_dir, tell, watch, large, group)
+    bytes, the same on all nodes, as is whether there are `statistics`."""
+    own, count = share_path(shared_dir, node), thread_count(threads)
+    book = _Book(shared_dir, own, count, deadline, cache_dir, tiles_dir, tell, watch, large, group, statistics)
     for at, (path, role) in enumerate(artifacts, first):
         try:
             check(deadline)
@@ -78,20 +80,25 @@ class _Book:
     watch: Watch | None
     large: int
     group: int
+    statistics: Counting | None
 
     def take(self, key: str, path: str) -> None:
         """Do what nobody has claimed of one artifact."""
         seen = look(path)
-        if seen.size < self.large or cache.load(self.cache_dir, seen) is not None:
+        if seen.size < self.large or self._is_known(seen):
             self._whole(key, path, seen)
             return
         if claim(self.shared_dir, f"{key}.storage"):
             digest = storage_digest(path, seen, threads=self.threads, deadline=self.deadline, watch=self.watch)
             self._write(key, seen, {"kind": "storage", "digest": digest})
+        counters = self.statistics(path) if self.statistics is not None else None
         with readable(path), open_data(path) as data:
             check_declared(data, seen.size)
             for number, field in enumerate(data.fields):
-                self._field(key, seen, number, field)
+                self._field(key, seen, number, field, counters)
+
+    def _is_known(self, seen: Snapshot) -> bool:
+        return cache.load(self.cache_dir, seen, statistics=self.statistics is not None) is not None
 
     def _whole(self, key: str, path: str, seen: Snapshot) -> None:
         if claim(self.shared_dir, key):
@@ -103,19 +110,22 @@ class _Book:
                 tiles_dir=self.tiles_dir,
                 tell=self.tell,
                 watch=self.watch,
+                statistics=self.statistics,
             )
             if found["state"] in FINAL:
                 self._write(key, seen, {"kind": "whole"}, json.dumps(found).encode())
 
-    def _field(self, key: str, seen: Snapshot, number: int, field: Field) -> None:
+    def _field(self, key: str, seen: Snapshot, number: int, field: Field, counters: Counters | None) -> None:
         if field.shape is None:
             return
         grid, signer = grid_of(field.shape, field.type), None
-        for at, box in enumerate(groups(field, grid, self.group)):
+        counter = counters(field) if counters is not None else None
+        for at, box in enumerate(groups(field, grid, self.group, counter)):
             check(self.deadline)
             if claim(self.shared_dir, f"{key}.{number:06d}.{at:06d}"):
                 signer = signer or self._signer(field, grid)
-                self._write(key, seen, {**identity(field), "box": box}, leaves_of(signer, box))
+                counter = counters(field) if counters is not None else None  # of this group alone
+                self._write(key, seen, {**identity(field), "box": box}, leaves_of(signer, box, counter))
 
     def _signer(self, field: Field, grid: Grid) -> Signer:
         return Signer(field, grid, threads=self.threads, deadline=self.deadline, watch=self.watch)

@@ -24,6 +24,7 @@ from hpcprov.record.errors import UnreadableData
 from hpcprov.signature import cache, deal, plan
 from hpcprov.signature.artifact import CHANGED, Work, check_declared, describe
 from hpcprov.signature.combine import assembled
+from hpcprov.signature.counting import Counter, Counters, Counting
 from hpcprov.signature.field import Grid, Signed, grid_of
 from hpcprov.signature.groups import GROUP, groups, identity, leaves_of
 from hpcprov.signature.share import Note
@@ -45,7 +46,13 @@ FILES_COUNT = 1000
 
 
 def survey(
-    path: str, *, ranks: int, cache_dir: str | None = None, follow: bool = False, algorithms: tuple[str, ...] = ()
+    path: str,
+    *,
+    ranks: int,
+    cache_dir: str | None = None,
+    follow: bool = False,
+    algorithms: tuple[str, ...] = (),
+    statistics: Counting | None = None,
 ) -> dict[str, Any]:
     """The pieces of an artifact for `ranks` ranks, each with its estimated cost in seconds, and the artifact's
     fingerprint. `algorithms` are those beside BLAKE3, which no ranks can share."""
@@ -54,10 +61,11 @@ def survey(
     except (OSError, ValueError, UnreadableData):
         return {"fingerprint": None, "pieces": [_whole(path, 0, 1)]}
     small = seen.size < LARGE and (seen.files or 1) < MANY
-    if small or (not (follow or algorithms) and cache.load(cache_dir, seen) is not None):
+    counted = statistics is not None
+    if small or (not (follow or algorithms) and cache.load(cache_dir, seen, statistics=counted) is not None):
         return {"fingerprint": None, "pieces": [_whole(path, seen.size, seen.files or 1)]}
     stored = _stored_pieces(path, seen, algorithms)
-    leaves = ({**piece, "stamp": seen.stamp} for piece in _leaf_pieces(path, seen, ranks, follow))
+    leaves = ({**piece, "stamp": seen.stamp} for piece in _leaf_pieces(path, seen, ranks, follow, statistics))
     return {"fingerprint": seen.fingerprint, "pieces": [*stored, *leaves]}
 
 
@@ -90,24 +98,29 @@ def _files(path: str, files: list[tuple[str, int, int]], size: int) -> dict[str,
     return {"kind": "files", "path": path, "files": files, "octets": size, "cost": cost}
 
 
-def _leaf_pieces(path: str, seen: Snapshot, ranks: int, follow: bool) -> Iterator[dict[str, Any]]:
+def _leaf_pieces(
+    path: str, seen: Snapshot, ranks: int, follow: bool, statistics: Counting | None
+) -> Iterator[dict[str, Any]]:
     """The groups of tiles of every field; none of data that cannot be signed, as `put_together` will find."""
     try:
+        counters = statistics(path) if statistics is not None else None
         with readable(path), open_data(path, follow=follow) as data:
             check_declared(data, seen.size)
-            yield from leaf_pieces(data, ranks, path=path)
+            yield from leaf_pieces(data, ranks, path=path, counters=counters)
     except (Unsigned, UnreadableData, MissingReader, OSError):
         return
 
 
-def leaf_pieces(data: Dataset, ranks: int, *, path: str = "") -> Iterator[dict[str, Any]]:
+def leaf_pieces(
+    data: Dataset, ranks: int, *, path: str = "", counters: Counters | None = None
+) -> Iterator[dict[str, Any]]:
     """The groups of tiles of every field of an open dataset, with their costs."""
     total = sum(prod(one.shape) * one.width for one in data.fields if one.shape is not None)
     size = max(SMALLEST_GROUP, min(GROUP, total // (PIECES_PER_RANK * ranks)))
     for number, target in enumerate(data.fields):
         if target.shape is not None:
             grid = grid_of(target.shape, target.type)
-            boxes = list(groups(target, grid, size))
+            boxes = list(groups(target, grid, size, counters(target) if counters is not None else None))
             for box, cost in zip(boxes, _costs(target, grid, boxes, size), strict=True):
                 yield {
                     **identity(target), "path": path, "number": number, "box": box, "group": size,
@@ -145,10 +158,12 @@ class Hand:
         cache_dir: str | None = None,
         tiles_dir: str | None = None,
         algorithms: tuple[str, ...] = (),
+        statistics: Counting | None = None,
     ) -> None:
         self.threads, self.follow, self.algorithms = threads, follow, algorithms
-        self.cache_dir, self.tiles_dir = cache_dir, tiles_dir
+        self.cache_dir, self.tiles_dir, self.statistics = cache_dir, tiles_dir, statistics
         self.open: tuple[str, Dataset] | None = None
+        self.counters: Counters | None = None
         self.signers: dict[int, Signer] = {}
 
     def do(self, piece: dict[str, Any], watch: Watch) -> Note:
@@ -178,6 +193,7 @@ class Hand:
             tiles_dir=self.tiles_dir,
             algorithms=self.algorithms,
             watch=watch,
+            statistics=self.statistics,
         )
         return Note({"kind": "whole"}, json.dumps(facts).encode())
 
@@ -208,12 +224,14 @@ class Hand:
             raise UnreadableData(CHANGED)
         signer.watch = watch
         box = tuple((int(start), int(stop)) for start, stop in piece["box"])
+        counter = self.counters(signer.target) if self.counters is not None else None
         with readable(piece["path"]):
-            return Note({**known, "box": box, "group": piece["group"]}, leaves_of(signer, box))
+            return Note({**known, "box": box, "group": piece["group"]}, leaves_of(signer, box, counter))
 
     def _signer(self, path: str, number: int, stamp: str | None) -> Signer:
         if self.open is None or self.open[0] != path:
             self.close()
+            self.counters = self.statistics(path) if self.statistics is not None else None
             with readable(path):
                 self.open = path, open_data(path, follow=self.follow)
                 if stamp is not None and look(path).stamp != stamp:  # opening makes file systems look again
@@ -239,6 +257,7 @@ def put_together(
     tiles_dir: str | None = None,
     algorithms: tuple[str, ...] = (),
     watch: Watch | None = None,
+    statistics: Counting | None = None,
 ) -> dict[str, Any]:
     """What `describe` says of an artifact, from the notes of all ranks. `failure` is why one of them could not read
     it: `{"reason": text, "unsigned": bool}`."""
@@ -250,18 +269,21 @@ def put_together(
             raise UnreadableData(CHANGED)
         return _stored_digest(path, seen, notes, threads, also, watch)
 
-    def sign(target: Field) -> Signed:
+    def sign(target: Field, counter: Counter | None) -> Signed:
         if failure is not None:
             raise (Unsigned if failure["unsigned"] else UnreadableData)(failure["reason"])
-        return sign_from(target, notes, threads, watch)
+        return sign_from(target, notes, threads, watch, counter)
 
-    return Work(path, digest, sign, follow=follow, also=also).describe(cache_dir=cache_dir, tiles_dir=tiles_dir)
+    work = Work(path, digest, sign, follow=follow, also=also, statistics=statistics)
+    return work.describe(cache_dir=cache_dir, tiles_dir=tiles_dir)
 
 
-def sign_from(target: Field, notes: list[Note], threads: int, watch: Watch | None = None) -> Signed:
+def sign_from(
+    target: Field, notes: list[Note], threads: int, watch: Watch | None = None, counter: Counter | None = None
+) -> Signed:
     """A field's signature from the leaves in the notes; what they lack is read now."""
     sizes = [int(note.head["group"]) for note in notes if note.head.get("kind") == "leaves"]
-    return assembled(target, notes, threads, None, sizes[0] if sizes else GROUP, watch=watch)
+    return assembled(target, notes, threads, None, sizes[0] if sizes else GROUP, watch=watch, counter=counter)
 
 
 def _stored_digest(

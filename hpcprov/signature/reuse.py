@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from hpcprov.data.interface import Field
 from hpcprov.signature import manifest, tree
+from hpcprov.signature.counting import Counter
 from hpcprov.signature.field import Grid, Leaves, Signed, finish, grid_of
 from hpcprov.signature.manifest import Manifest
 from hpcprov.signature.past import Past
@@ -56,14 +57,20 @@ class Reuse:
         return self.appended and not self.past.held and self.reused > 0
 
     def sign(
-        self, target: Field, *, threads: int = 1, deadline: float | None = None, watch: Watch | None = None
+        self,
+        target: Field,
+        *,
+        threads: int = 1,
+        deadline: float | None = None,
+        watch: Watch | None = None,
+        counter: Counter | None = None,
     ) -> Signed:
-        """The signature of a field, as `sign_field` gives it. Raises what that raises."""
+        """The signature of a field, as `sign_field` gives it; what is counted is read. Raises what that raises."""
         grid = grid_of(target.shape, target.type) if target.shape is not None else None
-        old = self._old(target, grid) if grid is not None else None
+        old = self._old(target, grid) if grid is not None and counter is None else None
         todo = self._todo(target, grid, old) if grid is not None and old is not None else None
         if grid is None or old is None or todo is None:
-            signed = sign_field(target, threads=threads, deadline=deadline, watch=watch)
+            signed = sign_field(target, threads=threads, deadline=deadline, watch=watch, counter=counter)
             self.read += len(signed.leaves) // tree.DIGEST
             return signed
         wanted = np.flatnonzero(todo)

@@ -21,9 +21,10 @@ from hpcprov.data.interface import Box, Field, lengths, part
 from hpcprov.data.values import missing_of
 from hpcprov.signature import plan, tree
 from hpcprov.signature.chunked import ChunkedUnit
+from hpcprov.signature.counting import Content, Counter, Tally
 from hpcprov.signature.deadline import check
 from hpcprov.signature.field import Grid, Leaves, Signed, finish, grid_of
-from hpcprov.signature.leaf import LeafMaker
+from hpcprov.signature.leaf import LeafMaker, joined
 from hpcprov.signature.watch import Watch
 
 #: Fields with fewer tiles are read whole: asking which chunks exist would cost more.
@@ -32,19 +33,29 @@ SPARSE_FROM = 64
 TRIED = 1 << 14
 #: Elements of unknown length are first read so many at once, and then as many as their length lets.
 FIRST_PIECE, FIRST_STRIDE = 256, 4096
+#: Elements of at most so many bytes are counted by whole tiles, since sums depend on where they are cut.
+NUMBER = 16
 
 #: Takes a tile's number, its leaf and the bytes that it covers; called from several threads.
 Put: TypeAlias = Callable[[int, bytes, int], None]
 
 
-def sign_field(target: Field, *, threads: int = 1, deadline: float | None = None, watch: Watch | None = None) -> Signed:
-    """The signature of a field. Raises TimeUp, UnreadableData, Unsigned, or what the reader's library raises."""
+def sign_field(
+    target: Field,
+    *,
+    threads: int = 1,
+    deadline: float | None = None,
+    watch: Watch | None = None,
+    counter: Counter | None = None,
+) -> Signed:
+    """The signature of a field, whose values `counter` counts. Raises TimeUp, UnreadableData, Unsigned, or what the
+    reader's library raises."""
     if target.shape is None:
-        return finish(target, None, None)
+        return finish(target, None, None, counter)
     grid = grid_of(target.shape, target.type)
     leaves = Leaves(bytearray(grid.count * tree.DIGEST))
-    Signer(target, grid, threads=threads, deadline=deadline, watch=watch).sign(grid.whole, leaves.put)
-    return finish(target, grid, leaves)
+    Signer(target, grid, threads=threads, deadline=deadline, watch=watch).sign(grid.whole, leaves.put, counter)
+    return finish(target, grid, leaves, counter)
 
 
 class _Shared:
@@ -118,14 +129,15 @@ class Signer:
         self.by_chunk, self.threads = layout.by_chunk, min(threads, layout.threads)
         self.extents = plan.extents_for(grid.shape, grid.tile, target.width, layout, limit=self.limit)
         self.blank = _blank_tiles(target, grid, self.by_chunk)
-        self.known: dict[tuple[int, ...], tuple[bytes, int]] = {}
+        #: extents of a tile: leaf and size of one without stored values, and what it counts
+        self.known: dict[tuple[int, ...], tuple[bytes, int, Tally | None]] = {}
         #: Whoever signed before has memory to use again.
         self.idle: list[_Hand] = []
         #: Bytes that an element of unknown length has taken so far.
         self.average = 0.0
 
-    def sign(self, box: Box, put: Put) -> None:
-        """Give `put` the leaf of every tile of `box`."""
+    def sign(self, box: Box, put: Put, counter: Counter | None = None) -> None:
+        """Give `put` the leaf of every tile of `box`, and `counter` what has been counted of it."""
         if not self.grid.count:
             return
         self.watch.expect(prod(lengths(box)) * self.target.width)
@@ -133,13 +145,17 @@ class Signer:
 
         def work() -> Callable[[Box], None]:
             hand = self.idle.pop() if self.idle else _Hand(self, put)
-            hand.put = put
+            hand.put, hand.maker.tally = put, counter.tally() if counter is not None else None
             hands.append(hand)
             return hand.sign
 
         shared = _Shared(plan.boxes(box, self.extents), work)
         wanted = prod(-(-(stop - start) // extent) for (start, stop), extent in zip(box, self.extents, strict=True))
         shared.run(min(self.threads, wanted))
+        for hand in hands:
+            if counter is not None and hand.maker.tally is not None:
+                counter.take(hand.maker.tally)
+            hand.maker.tally = None
         self.idle += hands
 
 
@@ -190,37 +206,47 @@ class _Hand:
         values = self.target.read(unit)
         for box in plan.boxes(unit, self.grid.tile):
             within = tuple((start - at, stop - at) for (start, stop), (at, _) in zip(box, unit, strict=True))
-            self._done(box, *self.maker.leaf(values[part(within)], lengths(box)))
+            self._done(box, *self.maker.leaf(values[part(within)], box))
 
     def _by_pieces(self, tile: Box) -> tuple[bytes, int]:
         """A tile whose elements are wide in memory or of unknown length, read in parts; where values are missing, once
         for the bitmap, which comes first, and once more for the values."""
-        hasher, size, valid, whole = tree.hasher("leaf"), 0, [], True
+        hasher, size, valid, whole, count = tree.hasher("leaf"), 0, [], True, _Count(self.maker.tally, self.target)
         for piece in self._pieces(tile):
             values = self.target.read(piece)
             missing = missing_of(values, prod(lengths(piece)))
             whole = whole and missing is None
             valid.append(np.ones(prod(lengths(piece)), np.bool_) if missing is None else ~missing)
             if whole:
-                octets = self._octets(values, piece, None)
+                content = self._content(values, piece, None)
+                octets = joined(content)
                 hasher.update(octets)
+                count.add(content, piece, None)
                 size += len(octets)
-        return (hasher.digest(), size) if whole else self._with_missing(tile, np.concatenate(valid))
+        if not whole:
+            return self._with_missing(tile, np.concatenate(valid))
+        count.end(tile)
+        return hasher.digest(), size
 
     def _with_missing(self, tile: Box, valid: NDArray[np.bool_]) -> tuple[bytes, int]:
         hasher, size = tree.hasher("leaf-null").update(tree.bitmap(valid)), 0
+        count = _Count(self.maker.tally, self.target)
         for piece in self._pieces(tile):
             values = self.target.read(piece)
-            octets = self._octets(values, piece, missing_of(values, prod(lengths(piece))))
+            missing = missing_of(values, prod(lengths(piece)))
+            content = self._content(values, piece, missing)
+            octets = joined(content)
             hasher.update(octets)
+            count.add(content, piece, missing)
             size += len(octets)
+        count.end(tile, None if valid.all() else ~valid)
         return hasher.digest(), size
 
-    def _octets(self, values: NDArray[np.generic], piece: Box, missing: NDArray[np.bool_] | None) -> bytes | memoryview:
-        octets = self.maker.octets(values, lengths(piece), missing)
-        if self.target.type.size is None:
-            self.signer.average = max(self.signer.average, len(octets) / prod(lengths(piece)))
-        return octets
+    def _content(self, values: NDArray[np.generic], piece: Box, missing: NDArray[np.bool_] | None) -> Content:
+        content = self.maker.content(values, lengths(piece), missing)
+        if isinstance(content, list):
+            self.signer.average = max(self.signer.average, sum(map(len, content)) / len(content))
+        return content
 
     def _pieces(self, tile: Box) -> Iterator[Box]:
         for stride in plan.pieces(tile, max(FIRST_STRIDE, self._most())):
@@ -235,16 +261,53 @@ class _Hand:
         return max(1, int(self.signer.limit // 4 // max(1, self.target.width, self.signer.average)))
 
     def _blank_leaf(self, tile: Box) -> tuple[bytes, int]:
-        extents, known = lengths(tile), self.signer.known
-        if extents not in known:
-            if self.chunks is not None and self.target.fill is not None:
-                fill = self.target.fill
-                values = np.empty((*extents, *np.shape(fill)), fill.dtype)
-                values[...] = fill
-            else:
-                values = self.target.read(tile)
-            known[extents] = self.maker.leaf(values, extents)
-        return known[extents]
+        extents, known, tally = lengths(tile), self.signer.known, self.maker.tally
+        if extents not in known or (tally is not None and known[extents][2] is None):
+            known[extents] = self._blank(tile)
+        digest, size, counted = known[extents]
+        if tally is not None:
+            tally.again(counted, tile)
+        return digest, size
+
+    def _blank(self, tile: Box) -> tuple[bytes, int, Tally | None]:
+        """Leaf and size of a tile that holds the fill value only, and a tally that has counted it from 0."""
+        extents, tally = lengths(tile), self.maker.tally
+        if self.chunks is not None and self.target.fill is not None:
+            fill = self.target.fill
+            values = np.empty((*extents, *np.shape(fill)), fill.dtype)
+            values[...] = fill
+        else:
+            values = self.target.read(tile)
+        counted = tally.empty() if tally is not None else None
+        self.maker.tally = counted
+        try:
+            return (*self.maker.leaf(values, tuple((0, extent) for extent in extents)), counted)
+        finally:
+            self.maker.tally = tally
+
+
+class _Count:
+    """Counts a tile that is read in parts, once it is complete: numbers as one, others part by part."""
+
+    def __init__(self, tally: Tally | None, target: Field) -> None:
+        self.tally = tally
+        self.tile = bytearray() if target.type.size is not None and target.type.nominal <= NUMBER else None
+        self.parts = tally.empty() if tally is not None else None
+
+    def add(self, content: Content, piece: Box, missing: NDArray[np.bool_] | None) -> None:
+        if self.parts is None:
+            return
+        if self.tile is not None and not isinstance(content, list):
+            self.tile += content
+        else:
+            self.parts.add(content, piece, missing)
+
+    def end(self, tile: Box, missing: NDArray[np.bool_] | None = None) -> None:
+        if self.tally is None or self.parts is None:
+            return
+        if self.tile is not None:
+            self.parts.add(self.tile, tile, missing)
+        self.tally.merge(self.parts)
 
 
 def _blank_tiles(target: Field, grid: Grid, by_chunk: bool) -> bytearray | None:

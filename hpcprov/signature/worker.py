@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from hpcprov.signature.counting import Counting
     from hpcprov.signature.pieces import Hand
     from hpcprov.signature.share import Note
     from hpcprov.signature.watch import Watch
@@ -143,12 +144,18 @@ class Worker:
             except Ended:
                 os._exit(0)
 
+    def statistics(self) -> Counting | None:
+        """What counts values while they are signed: nothing here."""
+        return None
+
     def do_describe(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
         from hpcprov.signature.artifact import describe
 
         told: list[str] = []
         more = {name: self.settings[name] for name in DESCRIBING if name in self.settings}
-        result = describe(request["path"], watch=watch, tell=told.append, **self._options(), **more)
+        result = describe(
+            request["path"], watch=watch, tell=told.append, statistics=self.statistics(), **self._options(), **more
+        )
         return {"result": result, "told": told}, b""
 
     def do_bytes(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
@@ -167,7 +174,9 @@ class Worker:
         options = self._options()
         algorithms = self._algorithms()
         options = {name: options[name] for name in ("cache_dir", "follow")}
-        found = survey(request["path"], ranks=request["ranks"], algorithms=algorithms, **options)
+        found = survey(
+            request["path"], ranks=request["ranks"], algorithms=algorithms, statistics=self.statistics(), **options
+        )
         return {"found": found}, b""
 
     def do_piece(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
@@ -177,7 +186,7 @@ class Worker:
         if self.hand is None:
             options = self._options()
             options["threads"] = thread_count(options["threads"])
-            self.hand = Hand(algorithms=self._algorithms(), **options)
+            self.hand = Hand(algorithms=self._algorithms(), statistics=self.statistics(), **options)
         note = self.hand.do(request["piece"], watch)
         return {"note": note.head}, note.body
 
@@ -191,6 +200,7 @@ class Worker:
         options = self._options()
         options["threads"] = thread_count(options["threads"])
         notes, options["algorithms"] = list(unpack(body)), self._algorithms()
+        options["statistics"] = self.statistics()
         result = put_together(
             request["path"], request["fingerprint"], notes, failure=request["failure"], watch=watch, **options
         )
@@ -219,7 +229,8 @@ class Worker:
         return {"result": result, "told": told}, b""
 
     def _places(self) -> dict[str, Any]:
-        return {name: self.settings.get(name) for name in ("threads", "deadline", "cache_dir", "tiles_dir")}
+        names = ("threads", "deadline", "cache_dir", "tiles_dir")
+        return {name: self.settings.get(name) for name in names} | {"statistics": self.statistics()}
 
     def _algorithms(self) -> tuple[str, ...]:
         return tuple(self.settings.get("algorithms") or ())

@@ -1,0 +1,48 @@
+"""Statistics of files and of objects in memory.
+
+    statistics_of(opened(numpy.arange(3)))[""]["max"]  ->  2
+    describe("out.nc", statistics=counting)            # with the signatures, in one read
+
+What is missing is declared by the attributes `_FillValue` and `missing_value` of a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hpcprov.data.attributes import Attributes, missing_values, read_attributes
+from hpcprov.data.interface import Dataset, Field
+from hpcprov.data.open import MissingReader, reason
+from hpcprov.quality.statistics.counter import Counter
+from hpcprov.record.errors import UnreadableData
+from hpcprov.signature.cpus import thread_count
+from hpcprov.signature.threads import sign_field
+from hpcprov.signature.watch import Watch
+
+
+def counting(path: str) -> Callable[[Field], Counter]:
+    """What counts the fields of the artifact at `path`, whose attributes are read now."""
+    try:
+        attributes = read_attributes(path)
+    except (UnreadableData, MissingReader, OSError) as error:
+        why = f"its attributes cannot be read: {reason(error)}"
+        return lambda field: Counter(field, unknown=why)
+    return lambda field: counter_for(field, attributes)
+
+
+def counter_for(field: Field, attributes: Attributes | None) -> Counter:
+    """What counts a field of a dataset with these attributes."""
+    own = attributes.fields.get(field.name, {}) if attributes is not None else {}
+    return Counter(field, missing_values(own, field.type))
+
+
+def statistics_of(
+    dataset: Dataset, attributes: Attributes | None = None, *, threads: int | None = None, watch: Watch | None = None
+) -> dict[str, dict[str, Any]]:
+    """The statistics of each field of an open dataset, by its name. Raises what its reader raises."""
+    found = {}
+    for field in dataset.fields:
+        signed = sign_field(field, threads=thread_count(threads), watch=watch, counter=counter_for(field, attributes))
+        found[field.name] = signed.statistics or {}
+    return found
