@@ -59,6 +59,7 @@ HOMES = {
     "darshan": {"adapters"},
     "jinja2": {"report"},
     "openpyxl": {"quality"},
+    "tdda": {"quality"},
     "rocrate": {"export"},
     "prov": {"export"},
     "rdflib": {"export"},

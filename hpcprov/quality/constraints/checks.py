@@ -1,0 +1,254 @@
+"""One constraint held against the blocks of a field: which elements violate it, how many, and what was found.
+
+    check = Bound("max", Constraint(100.0), reader)
+    for block in blocks: check.look(block)           # from several threads
+    check.ok, check.tally.count, check.found()       ->  False, 2, 117.5
+
+A block whose smallest and largest elements are within bounds costs no look at its elements. What a constraint means is
+TDDA's: missing elements violate max_nulls alone; a bound that elements of this type cannot be compared with is violated
+by every element; where all are missing, min, max and sign are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcprov.quality.constraints.blocks import NUMERIC, Block, Reader
+from hpcprov.quality.constraints.bounds import above, as_json, below, bound_for
+from hpcprov.quality.constraints.file import Constraint
+from hpcprov.quality.constraints.places import Tally
+
+Flags: TypeAlias = NDArray[np.bool_]
+
+ORDERED = (*NUMERIC, "date", "duration")
+
+
+class Check:
+    """The constraint of a kind, of the field that `reader` reads."""
+
+    def __init__(self, kind: str, constraint: Constraint, reader: Reader) -> None:
+        self.kind, self.constraint, self.value, self.reader = kind, constraint, constraint.value, reader
+        self.tally, self.lock = Tally(), Lock()
+        #: Why the field cannot have what the constraint is about, or why it was not checked.
+        self.reason: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.reason is None and not self.tally.count
+
+    def look(self, block: Block) -> Flags | None:
+        """Count what violates the constraint in a block. The elements, None when there is none."""
+        flags = self.bad(block)
+        if flags is None or not flags.any():
+            return None
+        self.tally.add(block, flags, self.shown)
+        return flags
+
+    def bad(self, block: Block) -> Flags | None:
+        raise NotImplementedError
+
+    def wants_more(self) -> bool:
+        """Whether the blocks have to be shown once more, now that all were."""
+        return False
+
+    def shown(self, value: Any) -> Any:
+        return as_json(value, self.reader.family, self.reader.field.type)
+
+    def found(self) -> Any:
+        """What was found instead, where one value says it."""
+        return None
+
+
+class Incomparable(Check):
+    """A bound that no element of this type can keep."""
+
+    def bad(self, block: Block) -> Flags | None:
+        return block.present()
+
+    def found(self) -> Any:
+        return f"type {self.reader.family}"
+
+
+class Extreme(Check):
+    """A constraint on the smallest and largest elements."""
+
+    low: Any = None
+    high: Any = None
+
+    def bad(self, block: Block) -> Flags | None:
+        low, high = self.extremes(block)
+        if low is None:
+            return None
+        with self.lock:
+            self.low = low if self.low is None else min(low, self.low)
+            self.high = high if self.high is None else max(high, self.high)
+        return self.outside(block, low, high)
+
+    def extremes(self, block: Block) -> tuple[Any, Any]:
+        if type(block.values) is not list:
+            return block.low, block.high
+        present = _present_of(block)
+        return (min(present), max(present)) if present else (None, None)
+
+    def outside(self, block: Block, low: Any, high: Any) -> Flags | None:
+        raise NotImplementedError
+
+
+class Bound(Extreme):
+    """min or max. A fuzzy one, TDDA's default, lets pass what lies beyond it by no more than its part `epsilon`."""
+
+    def __init__(self, kind: str, constraint: Constraint, reader: Reader, *, epsilon: float = 0.0) -> None:
+        super().__init__(kind, constraint, reader)
+        self.strict = constraint.precision == "open"
+        self.bound = bound_for(constraint.value, reader.family, reader.field.type)
+        fuzzy = constraint.precision in (None, "fuzzy") and reader.family in NUMERIC
+        if fuzzy and epsilon and type(self.bound) in (int, float):
+            self.bound += (1 if kind == "max" else -1) * epsilon * abs(self.bound)
+
+    def outside(self, block: Block, low: Any, high: Any) -> Flags | None:
+        found = low if self.kind == "min" else high
+        beyond = found < self.bound if self.kind == "min" else found > self.bound
+        if not beyond and not (self.strict and found == self.bound):
+            return None
+        if type(block.values) is list:
+            return block.there(self._texts(block.values))
+        outside = below if self.kind == "min" else above
+        return block.there(outside(block.values, self.bound, strict=self.strict))
+
+    def _texts(self, texts: list[str]) -> Flags:
+        if self.kind == "min":
+            flags = (text <= self.bound if self.strict else text < self.bound for text in texts)
+        else:
+            flags = (text >= self.bound if self.strict else text > self.bound for text in texts)
+        return np.fromiter(flags, np.bool_, len(texts))
+
+    def found(self) -> Any:
+        value = self.low if self.kind == "min" else self.high
+        return None if value is None else self.shown(value)
+
+
+#: sign: what violates it.
+SIGNS: dict[str, Callable[[NDArray[Any]], Flags]] = {
+    "positive": lambda values: values <= 0,
+    "non-negative": lambda values: values < 0,
+    "zero": lambda values: values != 0,
+    "non-positive": lambda values: values > 0,
+    "negative": lambda values: values >= 0,
+    "null": lambda values: np.ones(len(values), np.bool_),
+}
+
+
+class Sign(Extreme):
+    def outside(self, block: Block, low: Any, high: Any) -> Flags | None:
+        ends = np.asarray([low, high]) if isinstance(low, float) else np.asarray([_sign(low), _sign(high)])
+        bad = SIGNS[self.value]
+        return block.there(bad(block.values)) if bad(ends).any() else None
+
+    def found(self) -> Any:
+        if self.low is None:
+            return None
+        worst = self.high if self.value in ("non-positive", "negative") or self.low == 0 else self.low
+        return self.shown(worst)
+
+
+def _sign(number: int) -> int:
+    return (number > 0) - (number < 0)
+
+
+class Length(Extreme):
+    """min_length or max_length of texts, in code points."""
+
+    def extremes(self, block: Block) -> tuple[Any, Any]:
+        sizes = [len(text) for text in _present_of(block)]
+        return (min(sizes), max(sizes)) if sizes else (None, None)
+
+    def outside(self, block: Block, low: Any, high: Any) -> Flags | None:
+        if low >= self.value if self.kind == "min_length" else high <= self.value:
+            return None
+        sizes = np.fromiter(map(len, block.values), np.int64, block.count)
+        return block.there(sizes < self.value if self.kind == "min_length" else sizes > self.value)
+
+    def found(self) -> Any:
+        return self.low if self.kind == "min_length" else self.high
+
+
+class Nulls(Check):
+    """max_nulls: so many missing elements are allowed."""
+
+    def bad(self, block: Block) -> Flags | None:
+        return block.missing
+
+    @property
+    def ok(self) -> bool:
+        return self.tally.count <= float(self.value)
+
+    def found(self) -> Any:
+        return self.tally.count
+
+
+class Allowed(Check):
+    """allowed_values: nothing else."""
+
+    def __init__(self, kind: str, constraint: Constraint, reader: Reader) -> None:
+        super().__init__(kind, constraint, reader)
+        bounds = (bound_for(value, reader.family, reader.field.type) for value in constraint.value)
+        self.allowed = {bound for bound in bounds if bound is not None}
+        self.list: NDArray[Any] | None = None
+
+    def bad(self, block: Block) -> Flags | None:
+        if type(block.values) is list:
+            return block.there(np.fromiter((text not in self.allowed for text in block.values), np.bool_, block.count))
+        if block.low is None or (block.low == block.high and block.low in self.allowed):
+            return None
+        return block.there(~np.isin(block.values, self._as(block.values.dtype)))
+
+    def _as(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """The values that elements of this type can have."""
+        if self.list is None:
+            fitting = [value for value in self.allowed if not below_or_above(dtype, value)]
+            self.list = np.asarray(fitting, dtype)
+        return self.list
+
+
+def below_or_above(dtype: np.dtype[Any], value: Any) -> bool:
+    """Whether no element of the type equals the value."""
+    if dtype.kind != "f":
+        bounds = np.iinfo(dtype)
+        return value != value // 1 or not bounds.min <= value <= bounds.max
+    with np.errstate(all="ignore"):
+        try:
+            return bool(dtype.type(float(value)).item() != value)
+        except OverflowError:
+            return True
+
+
+class Finite(Check):
+    """finite: no infinities. (NaN is missing: max_nulls.)"""
+
+    def bad(self, block: Block) -> Flags | None:
+        if block.low is None or (np.isfinite(block.low) and np.isfinite(block.high)):
+            return None
+        return block.there(np.isinf(block.values))
+
+
+class WholeNumbers(Check):
+    """type int or bool, where the field has floats: all of them must be whole, as TDDA has it unless it is strict."""
+
+    def bad(self, block: Block) -> Flags | None:
+        if block.low is None:
+            return None
+        return block.there(~(np.isfinite(block.values) & (np.trunc(block.values) == block.values)))
+
+    def found(self) -> Any:
+        return "real"
+
+
+def _present_of(block: Block) -> list[str]:
+    if block.missing is None:
+        return list(block.values)
+    return [text for text, gone in zip(block.values, block.missing.tolist(), strict=True) if not gone]

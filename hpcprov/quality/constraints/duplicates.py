@@ -1,0 +1,78 @@
+"""no_duplicates of a field of any length, in little memory: 64 bits of each element, a part of them at a time.
+
+An element's part is told by its bits, so equal ones are in one part. Each part is a walk over the field; the first one
+that holds duplicates is walked once more for the places. Numbers and times are compared exactly; of texts and other
+values two that differ have the same 64 bits once in 10^5 fields of as many elements as fit in a part.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcprov.quality.constraints.blocks import Block, Flags, Reader
+from hpcprov.quality.constraints.checks import Check
+from hpcprov.quality.constraints.file import Constraint
+
+#: Elements of which 64 bits are held at once.
+HELD = 1 << 23
+#: Odd, and far from any pattern that numbers have: the golden ratio in 64 bits.
+MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+class NoDuplicates(Check):
+    """Elements that are there twice. `count` is how many more there are than distinct ones."""
+
+    def __init__(self, kind: str, constraint: Constraint, reader: Reader, *, held: int = HELD) -> None:
+        super().__init__(kind, constraint, reader)
+        self.parts = max(1, -(-reader.count // held))
+        self.part, self.more = 0, 0
+        self.keys: list[NDArray[np.uint64]] = []
+        #: Keys that are there twice, once they are to be found.
+        self.twice: NDArray[np.uint64] | None = None
+        self.located = False
+
+    def bad(self, block: Block) -> Flags | None:
+        keys, here = self.reader.keys(block), block.present()
+        if self.twice is not None:
+            return here & np.isin(keys, self.twice)
+        if self.parts > 1:
+            here &= part_of(keys, self.parts) == self.part
+        with self.lock:
+            self.keys.append(keys[here])
+        return None
+
+    def wants_more(self) -> bool:
+        if self.twice is not None:
+            self.twice, self.located = None, True
+        else:
+            found = self._finish_part()
+            if found.size and not self.located:
+                self.twice = found
+                return True
+        self.part += 1
+        return self.part < self.parts
+
+    def _finish_part(self) -> NDArray[np.uint64]:
+        keys = np.concatenate(self.keys) if self.keys else np.empty(0, np.uint64)
+        self.keys = []
+        keys.sort()
+        same = keys[1:] == keys[:-1]
+        self.more += int(np.count_nonzero(same))
+        return np.unique(keys[1:][same])
+
+    @property
+    def ok(self) -> bool:
+        return self.reason is None and not self.more
+
+    def found(self) -> Any:
+        return self.more
+
+
+def part_of(keys: NDArray[np.uint64], parts: int) -> NDArray[np.uint64]:
+    """The part that each key belongs to."""
+    with np.errstate(over="ignore"):
+        mixed: NDArray[np.uint64] = (keys * MIX) >> np.uint64(40)
+    return mixed % np.uint64(parts)
