@@ -59,6 +59,7 @@ def lines(dictionary: Facts, screen: Screen) -> Iterator[str]:
         yield from ("", *_table(_values(fields), screen))
     for field in fields:
         keys = [key for key in WORDS if cell(key, field.get(key)) is not None and not _is_told(key, field, room)]
+        keys = [*(key for key in ("units",) if field["annotated"].get(key)), *keys]
         if keys or field["annotated"]:
             yield from ("", *_stanza(field, screen, keys))
 
