@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: What the reading process may write in one file, when there is a directory to write to.
 LARGEST_FILE = 1 << 30
+#: And when it makes copies of data, which the free space bounds.
+LARGEST_COPY = 1 << 50
 #: Memory that is taken to be free when it cannot be found out.
 SOME_MEMORY = 4 << 30
 
@@ -46,9 +48,9 @@ def reader(settings: dict[str, Any], bar: Bar) -> Isolated:
     return Isolated(settings, **_limits(settings, bar))
 
 
-def comparer(settings: dict[str, Any], bar: Bar) -> Comparing:
-    """A process that compares, and reads as any other."""
-    return Comparing(settings, **_limits(settings, bar))
+def comparer(settings: dict[str, Any], bar: Bar, *, embeds: bool = False) -> Comparing:
+    """A process that compares, and reads as any other; it may write copies of any size when it `embeds`."""
+    return Comparing(settings, **(_limits(settings, bar) | ({"files": LARGEST_COPY} if embeds else {})))
 
 
 def _limits(settings: dict[str, Any], bar: Bar) -> dict[str, Any]:

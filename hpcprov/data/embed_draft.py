@@ -22,6 +22,8 @@ from typing import Self
 from hpcprov.record.errors import HpcprovError
 
 SUFFIX = ".hpcprov~"
+#: Where the root of a Zarr directory has its attributes.
+DOCUMENTS = ("zarr.json", ".zattrs", ".zmetadata")
 #: Names may have 255 bytes.
 MOST_NAME = 200
 ATTEMPTS = 5
@@ -66,8 +68,8 @@ class Original:
         check_writable(self.path, self.facts)
         if self.facts.st_nlink > 1 and not break_links:
             raise NotEmbedded(
-                f"it has {self.facts.st_nlink} names (hard links), and the others would keep the old version",
-                hint="--break-links makes this name a file of its own",
+                f"it has {self.facts.st_nlink} names (hard links), and the others would keep the old version:"
+                " --break-links makes this one a file of its own"
             )
         # HDF5 locks what it has open for writing, and waits for nobody: our lock keeps a new writer out.
         if not locked(self.fd, fcntl.LOCK_SH) or _has_writer(self.fd):
@@ -88,8 +90,7 @@ class Draft:
 
     def __init__(self, target: str) -> None:
         self.target, self.folder = target, os.path.dirname(target) or "."
-        name = os.fsencode(os.path.basename(target))[:MOST_NAME]
-        self.path = os.path.join(self.folder, f".{os.fsdecode(name)}{SUFFIX}")
+        self.path = draft_of(target)
         self.fd = -1
 
     def __enter__(self) -> Self:
@@ -151,12 +152,29 @@ class Draft:
         sync_directory(self.folder)
 
 
+def draft_of(target: str) -> str:
+    """The path of a file's draft."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder or ".", f".{os.fsdecode(os.fsencode(name)[:MOST_NAME])}{SUFFIX}")
+
+
+def remove_left(path: str) -> None:
+    """Remove what a process left behind that was ended while it wrote to the artifact at `path`."""
+    real = os.path.realpath(path)
+    names = (os.path.join(real, name) for name in DOCUMENTS) if os.path.isdir(real) else (real,)
+    for name in names:
+        try:
+            sweep(draft_of(name))
+        except (NotEmbedded, OSError):
+            continue  # another one's, or not ours to remove
+
+
 def check_writable(path: str, facts: os.stat_result) -> None:
     """Raises NotEmbedded for what is not to be changed: by its mode, its owner, its directory."""
     if not stat.S_ISREG(facts.st_mode):
         raise NotEmbedded("not a regular file")
     if not facts.st_mode & 0o222 or not os.access(path, os.W_OK):
-        raise NotEmbedded("it is read-only", hint="chmod u+w gives the word that it may be changed")
+        raise NotEmbedded("it is read-only: chmod u+w gives the word that it may be changed")
     if not os.access(os.path.dirname(path) or ".", os.W_OK | os.X_OK):
         raise NotEmbedded("its directory is read-only, and the new version must be made in it")
     if facts.st_uid != os.geteuid() and os.geteuid() != 0:
@@ -182,7 +200,7 @@ def sweep(path: str) -> None:
         raise NotEmbedded(f"{path} is in the way: {error.strerror}") from error
     try:
         if not _is_left(fd):
-            raise NotEmbedded(f"another process is at it: {path}", hint="if none is, remove that file")
+            raise NotEmbedded(f"another process is at it (if none is, remove {path})")
         if _is_at(fd, path):
             os.unlink(path)
     finally:

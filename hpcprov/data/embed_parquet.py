@@ -70,7 +70,7 @@ def _schema(path: str) -> pa.Schema:
 
 
 def _arrow_schema(stored: bytes | None, found: pa.Schema) -> pa.Schema:
-    """The Arrow schema that is stored; where there is none the one that was found, without what its reader has noted."""
+    """The Arrow schema that is stored, else the one that was found, without what its reader has noted."""
     if stored is not None:
         return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(stored)))
     return pa.schema([item.remove_metadata() for item in found])

@@ -6,7 +6,8 @@ with Comparing({"threads": 1}, memory=1 << 30) as comparing:
 
 from __future__ import annotations
 
-from hpcprov.signature.isolated import UNSOUND, Isolated, Refused
+from hpcprov.data.embed_draft import remove_left
+from hpcprov.signature.isolated import UNSOUND, Crashed, Isolated, Refused, sound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +55,66 @@ class Comparing(Isolated):
         from hpcprov.quality.dictionary.sound import is_sheet
 
         return self._told({"do": "sheet", "path": path}, "sheet", is_sheet)
+
+    def trail(self, path: str) -> dict[str, Any]:
+        """What a dataset tells of what made it, as `trail.stamping.trail` gives it. Raises Refused, Crashed."""
+        from hpcprov.quality.trail.sound import is_trail
+
+        return self._told({"do": "trail", "path": path}, "found", is_trail)
+
+    def stamp(
+        self,
+        path: str,
+        entry: dict[str, Any],
+        used: list[dict[str, Any]],
+        *,
+        recorded: str,
+        signature: str,
+        break_links: bool = False,
+    ) -> dict[str, Any]:
+        """Append an entry to a dataset's audit trail, as `trail.stamping.stamp` does. Raises Refused with the reason
+        for which nothing was written, Crashed."""
+        from hpcprov.quality.trail.sound import is_stamp
+
+        request = {"do": "stamp", "path": path, "entry": entry, "used": used, "recorded": recorded}
+        try:
+            told = self._told({**request, "signature": signature, "break_links": break_links}, "found", is_stamp)
+        except Crashed:
+            remove_left(path)
+            raise
+        return told if told["result"] is None else {**told, "result": sound(told["result"])}
+
+    def embed(
+        self,
+        path: str,
+        dataset: dict[str, Any],
+        fields: dict[str, dict[str, Any]],
+        *,
+        signature: str,
+        break_links: bool = False,
+    ) -> dict[str, Any]:
+        """Set attributes of a dataset whose signature is known, and of its fields; None takes one away. The facts about
+        it as `describe` gives them. Raises Refused with the reason for which nothing was written, Crashed."""
+        request = {"do": "embed", "path": path, "dataset": dataset, "fields": fields}
+        try:
+            head, _ = self.ask({**request, "signature": signature, "break_links": break_links})
+        except Crashed:
+            remove_left(path)
+            raise
+        return sound(head.get("result"))
+
+    def discover(self, path: str, options: dict[str, Any]) -> dict[str, Any]:
+        """The constraints that data keeps, as `constraints.child.discover_file` gives them. Raises Refused, Crashed."""
+        from hpcprov.quality.constraints.answer import is_discovery
+
+        return self._told({"do": "discover", "path": path, "options": options}, "found", is_discovery)
+
+    def constrain(self, path: str, constraints: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+        """The verdict on data, as `constraints.child.verify_file` gives it. Raises Refused, Crashed."""
+        from hpcprov.quality.constraints.answer import is_verdict
+
+        request = {"do": "constrain", "path": path, "constraints": constraints, "options": options}
+        return self._told(request, "found", is_verdict)
 
     def _told(self, request: dict[str, Any], member: str, is_sound: Callable[[Any], bool]) -> dict[str, Any]:
         """The member of an answer that has its form."""

@@ -1,0 +1,172 @@
+"""Show what a dataset itself tells of the runs that made it.
+
+It was written by `hpcprov exec --embed` or `hpcprov stamp`, and is there wherever the dataset goes. Each entry says
+what values it found and what values it left: where two entries do not meet, or the data is not what the last one left,
+something that left no entry has changed it. Anybody who may write the file may write the trail, too: `hpcprov verify`
+compares with the records themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+from hpcprov.commands.bar import Bar
+from hpcprov.commands.reading import comparer
+from hpcprov.commands.screen import Screen, cut, screen
+from hpcprov.quality.trail.chain import CHANGED, GAP, SAME, UNSIGNED, chain
+from hpcprov.quality.trail.entries import DROPPED, entries_of
+from hpcprov.record import layout
+from hpcprov.record.errors import NoStore
+from hpcprov.record.text import printable
+from hpcprov.signature.isolated import Crashed, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from hpcprov.quality.isolated import Comparing
+    from hpcprov.quality.trail.entries import Entry
+
+EXAMPLE = """hpcprov trail out.nc
+
+exit status: 0 its values are those of the last entry, and every entry follows from the one before; 1 they are not, or
+there is no entry; 2 it could not be read"""
+
+UNREAD = 2
+MOST_HISTORY = 20
+WIDEST = 100
+DATE, LINE = 20, 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `hpcprov trail`."""
+    parser.add_argument("paths", metavar="PATH", nargs="+", help="a file or a Zarr store")
+    parser.add_argument(
+        "--no-check", action="store_true", help="do not read the values to see whether they are the same"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON list with an object for each PATH")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the trail of every path."""
+    bar, sight, worst = Bar(), screen(os.environ), 0
+    found: list[dict[str, Any]] = []
+    with comparer({"cache_dir": _cache(), "tiles_dir": None}, bar) as reading:
+        for path in args.paths:
+            bar.begin(path)
+            try:
+                one = _told(reading, path, check=not args.no_check)
+            except (Refused, Crashed) as error:
+                one = {"path": path, "status": "unreadable", "reason": error.message}
+            finally:
+                bar.clear()
+            found.append(one)
+            worst = max(worst, _status(one))
+            if not args.json:
+                _print(one, sight)
+    if args.json:
+        print(json.dumps(found, indent=2))
+    return worst
+
+
+def _cache() -> str | None:
+    try:
+        return layout.find_store(os.environ, os.getcwd()).cache
+    except NoStore:
+        return None
+
+
+def _told(reading: Comparing, path: str, *, check: bool) -> dict[str, Any]:
+    """The trail of one path, and what its values say of it. Raises Refused, Crashed."""
+    told = reading.trail(path)
+    entries = entries_of(told["audit"])
+    facts = reading.describe(path).result if check and entries else None
+    signature = (facts["signature"] or {}).get("digest") if facts else None
+    links = chain(entries, signature)
+    listed = [{**entry, "link": link} for entry, link in zip(entries, links.links, strict=True)]
+    why = (facts["reason"] or facts["unsigned"]) if facts and signature is None else None
+    return {
+        "path": path,
+        "format": told["format"],
+        "status": links.now if entries else "no trail",
+        "reason": why,
+        "whole": links.is_whole,
+        "signature": signature,
+        "entries": listed,
+        "history": (told["history"] or "").splitlines(),
+        "problems": told["problems"],
+    }
+
+
+def _status(one: dict[str, Any]) -> int:
+    if one["status"] == "unreadable":
+        return UNREAD
+    return 0 if one["entries"] and one["whole"] else 1
+
+
+def _print(one: dict[str, Any], sight: Screen) -> None:
+    name = printable(one["path"])
+    if one["status"] == "unreadable":
+        print(f"hpcprov trail: {name}: {printable(one['reason'])}", file=sys.stderr, flush=True)
+        return
+    for problem in one["problems"]:
+        print(f"hpcprov trail: {name}: {printable(problem)}", file=sys.stderr, flush=True)
+    print("\n".join(lines(one, sight)), flush=True)
+
+
+def lines(one: dict[str, Any], sight: Screen) -> Iterator[str]:
+    """A trail as text: the oldest entry first."""
+    width = min(WIDEST, sight.width)
+    yield f"{sight.paint(printable(one['path']), 'bold')}  {one['format']}"
+    if one["entries"]:
+        rows = [entry for entry in one["entries"] if DROPPED not in entry]
+        who = min(24, max((len(_who(entry)) for entry in rows), default=0))
+        yield sight.paint(f"  {'DATE':<{DATE}}  {'BY':<{who}}  {'LINE':>{LINE}}  SESSION", "dim")
+        for entry in one["entries"]:
+            yield from _entry_lines(entry, sight, width, who)
+        yield from _verdict(one, sight)
+        return
+    yield "  it has no trail: `hpcprov stamp` or `hpcprov exec --embed` writes one"
+    if one["history"]:
+        yield "  its history attribute says:"
+        yield from (f"    {cut(line, width - 4)}" for line in one["history"][:MOST_HISTORY])
+        if len(one["history"]) > MOST_HISTORY:
+            yield f"    ... and {len(one['history']) - MOST_HISTORY} more lines"
+
+
+def _entry_lines(entry: Entry, sight: Screen, width: int, who: int) -> Iterator[str]:
+    if DROPPED in entry:
+        number = "1 entry was" if entry[DROPPED] == 1 else f"{entry[DROPPED]} entries were"
+        yield sight.paint(f"  ... {number} dropped here to keep the attribute small", "dim")
+        return
+    if entry["link"] == GAP:
+        yield sight.paint("  ! changed by something that left no entry", "red")
+    elif entry["link"] == UNSIGNED:
+        yield sight.paint("  - what this run found was not signed: it made the data anew, or wrote over it", "dim")
+    date = (entry["time"] or "?").replace("T", " ")
+    line, session = "" if entry["line"] is None else str(entry["line"]), printable(entry["session"] or "?")
+    yield f"  {cut(date, DATE):<{DATE}}  {cut(_who(entry), who):<{who}}  {line:>{LINE}}  {session}"
+    if entry["did"]:
+        yield f"    {cut(entry['did'], width - 4)}"
+    yield sight.paint(f"    $ {cut(entry['command'] or '?', width - 6)}", "dim")
+
+
+def _who(entry: Entry) -> str:
+    return printable(f"{entry['user'] or '?'}@{entry['host'] or '?'}")
+
+
+def _verdict(one: dict[str, Any], sight: Screen) -> Iterator[str]:
+    if one["status"] == CHANGED:
+        yield sight.paint(
+            "  CHANGED since by something that left no entry: the values are not those of the last", "red"
+        )
+    elif one["status"] == SAME:
+        yield f"  {sight.paint('OK', 'green')}  the values are those that the last entry left"
+    elif one["reason"]:
+        yield f"  not checked: {printable(one['reason'])}"
+    else:
+        yield "  the values were not checked"

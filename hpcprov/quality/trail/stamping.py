@@ -1,0 +1,109 @@
+"""Writing into a dataset without touching its values: the copy is signed before it takes the dataset's place.
+
+    embedded("out.nc", Changes({"title": "Flood"}), signature="hpcprov1:6f0c...")
+    stamp("out.nc", entry, record_used, signature="hpcprov1:6f0c...")
+
+Runs in the process that reads untrusted files (`hpcprov.quality.worker`).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hpcprov.data.attributes import Attributes, read_attributes
+from hpcprov.data.embed import Changes, embed, is_supported
+from hpcprov.data.embed_draft import NotEmbedded
+from hpcprov.data.open import format_of
+from hpcprov.quality.trail.entries import AUDIT, HISTORY, audit_with, before_of, entries_of, has, history_with
+from hpcprov.signature.artifact import describe
+from hpcprov.signature.watch import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hpcprov.quality.trail.entries import Entry
+
+STAMPED, ALREADY = "stamped", "already"
+
+
+def embedded(
+    path: str,
+    changes: Changes,
+    *,
+    signature: str,
+    break_links: bool = False,
+    watch: Watch | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Set attributes, when the values are those of the `signature` and stay so. The facts about the artifact as it is
+    then, as `artifact.describe` gives them; `settings` as it takes them. Raises NotEmbedded and what `embed` raises."""
+    draft = {name: value for name, value in settings.items() if name not in ("cache_dir", "tiles_dir")}
+    found: dict[str, Any] = {}
+
+    def check(copy: str) -> None:
+        found.update(describe(copy, watch=watch, **draft))
+        _compare(found, signature)
+
+    embed(path, changes, check=check, break_links=break_links)
+    if not found:  # a Zarr directory, of which nothing but attributes was written
+        found.update(describe(path, watch=watch, **settings))
+        _compare(found, signature)
+    return found
+
+
+def _compare(found: dict[str, Any], signature: str) -> None:
+    if found["state"] != "ok":
+        raise NotEmbedded(f"it could not be read again: {found['reason']}")
+    if (found["signature"] or {}).get("digest") != signature:
+        raise NotEmbedded("its values are no longer those that were signed")
+
+
+def stamp(
+    path: str, entry: Entry, used: list[dict[str, Any]], *, recorded: str, signature: str, **options: Any
+) -> dict[str, Any]:
+    """Append an entry to the trail of the artifact at `path`, which the record calls `recorded`; `used` are what the
+    run read: paths and signatures. `status`, the number of `entries`, whether there is a line of `history`, and the
+    facts as they are then (`result`; None when nothing was to be done). Raises as `embedded` does."""
+    if not is_supported(form := format_of(path)):
+        embed(path, Changes())  # says why
+    attributes = read_attributes(path)
+    entries = entries_of(trail_in(attributes))
+    record = {"artifacts": {"used": [{"path": one["path"], "signature": {"digest": one["digest"]}} for one in used]}}
+    entry = {**entry, "before": before_of(record, recorded, entries), "after": signature}
+    told = {"entries": len(entries) + 1, "format": form}
+    if has(entries, entry):
+        return {**told, "status": ALREADY, "entries": len(entries), "history": False, "result": None}
+    line = history_with(_text_of(attributes, HISTORY), entry)
+    changes = {AUDIT: audit_with(entries, entry)} | ({HISTORY: line} if line is not None else {})
+    result = embedded(path, Changes(dict(changes)), signature=signature, **options)
+    return {**told, "status": STAMPED, "history": line is not None, "result": result}
+
+
+def trail_in(attributes: Attributes) -> str | None:
+    """The text of the audit trail. Raises NotEmbedded for one that cannot be read as text: it would be lost."""
+    return _text_of(attributes, AUDIT)
+
+
+def _text_of(attributes: Attributes, name: str) -> str | None:
+    value = attributes.dataset.get(name)
+    left_out = next((reason for field, what, reason in attributes.skipped if not field and what == name), None)
+    if left_out is not None:
+        raise NotEmbedded(f"its attribute {name} cannot be read: {left_out}")
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return "\n".join(value)
+    raise NotEmbedded(f"its attribute {name} is no text")
+
+
+def trail(path: str) -> dict[str, Any]:
+    """What a dataset tells of itself: the text of its `audit` and `history`, None where it has none, and why one of
+    them could not be read."""
+    attributes = read_attributes(path)
+    told: dict[str, Any] = {"audit": None, "history": None, "problems": [], "format": format_of(path)}
+    for name, attribute in (("audit", AUDIT), ("history", HISTORY)):
+        try:
+            told[name] = _text_of(attributes, attribute)
+        except NotEmbedded as error:
+            told["problems"].append(error.message)
+    return told | {"real": os.path.realpath(path)}
