@@ -45,7 +45,7 @@ def probes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("way", ["odd_names", "long_names"])
+@pytest.mark.parametrize("way", ["odd_names", "long_names", "long_directory"])
 def test_names(site: Site, probes: Path, way: str) -> None:
     record = compare(site, [probes / "opens", way])
     names = below(site, record, "generated")

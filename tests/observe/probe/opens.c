@@ -118,15 +118,22 @@ static int way_odd_names(void) {
     return put(open("new\nline", O_CREAT | O_WRONLY, 0600)) || put(open("bytes-\xff\xfe", O_CREAT | O_WRONLY, 0600)) || put(open("a b\t\"<>,\\", O_CREAT | O_WRONLY, 0600))
         || get(open("bytes-\xff\xfe", O_RDONLY)) || get(open("./dir/../in", O_RDONLY)) || get(open("dir//deep/..//in", O_RDONLY));
 }
-/* Directories of 200 bytes until the absolute path has nearly 4,096, then relative names beyond that. */
-static int way_long_names(void) {
-    char name[201], path[4096];
-    memset(name, 'n', 200);
-    name[200] = 0;
+/* Directories until the absolute path has 4,080 bytes, wherever it began: the longest that is readable has 4,095. */
+static int enter_long(void) {
+    char name[202], path[4096];
+    memset(name, 'n', 201);
+    name[201] = 0;
     if (!getcwd(path, sizeof path)) return 1;
-    for (size_t length = strlen(path); length + 202 < 4090; length += 201)
-        if (mkdir(name, 0700) || chdir(name)) return 1;
-    return put(open("out", O_CREAT | O_WRONLY, 0600)) || mkdir(name, 0700) || chdir(name) || put(open("beyond", O_CREAT | O_WRONLY, 0600));
+    size_t length = strlen(path);
+    for (; length + 201 < 4079; length += 201)
+        if (mkdir(name + 1, 0700) || chdir(name + 1)) return 1;
+    const char *rest = name + 201 - (4080 - length - 1);
+    return mkdir(rest, 0700) || chdir(rest) || put(open("out", O_CREAT | O_WRONLY, 0600));
+}
+/* A relative name beyond that, and one in a working directory beyond that. */
+static int way_long_names(void) { return enter_long() || put(open("beyond-the-longest-path", O_CREAT | O_WRONLY, 0600)); }
+static int way_long_directory(void) {
+    return enter_long() || mkdir("beyond-the-longest-path", 0700) || chdir("beyond-the-longest-path") || put(open("beyond", O_CREAT | O_WRONLY, 0600));
 }
 /* Not through the C library: nothing that is preloaded sees it. */
 static int way_raw(void) { return get((int)syscall(SYS_openat, AT_FDCWD, "in", O_RDONLY)) || put(open("out", O_CREAT | O_WRONLY, 0600)); }
@@ -135,7 +142,7 @@ static const struct { const char *name; int (*run)(void); } ways[] = {
 #define WAY(name) {#name, way_##name}
     WAY(open), WAY(open64), WAY(creat), WAY(append), WAY(update), WAY(overwrite), WAY(checked), WAY(dirfd), WAY(chdir), WAY(path_only), WAY(failing),
     WAY(link_followed), WAY(fopen), WAY(fopen64), WAY(fdopen), WAY(freopen), WAY(temporary), WAY(replace), WAY(nameless), WAY(tmpfile), WAY(truncate),
-    WAY(mmap), WAY(copy_range), WAY(sendfile), WAY(vectors), WAY(dlopen), WAY(special), WAY(shared_memory), WAY(odd_names), WAY(long_names), WAY(raw),
+    WAY(mmap), WAY(copy_range), WAY(sendfile), WAY(vectors), WAY(dlopen), WAY(special), WAY(shared_memory), WAY(odd_names), WAY(long_names), WAY(long_directory), WAY(raw),
 };
 
 int main(int argc, char **argv) {
