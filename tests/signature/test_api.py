@@ -202,7 +202,7 @@ def test_masked_arrays_count_as_missing_values() -> None:
         ("nothing here", UnreadableData, "^nothing here: cannot be read: No such file"),
         ("/proc/self", Unsigned, "^/proc/self: a plain directory: it has no fields"),
     ],
-    ids=repr,
+    ids=["object", "list", "type", "array of objects", "nothing", "plain directory"],
 )
 def test_what_has_no_signature(thing: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):

@@ -48,6 +48,7 @@ PROXY = (77, 12, "hydra_pmi_proxy")
         ({"PMIX_NAMESPACE": "slurm.pmix.4711.0"} | STEP, "openmpi", PROXY, False, "slurm-alps-4711.2"),
         ({}, "mpich", (os.getpid(), 6, "hydra_pmi_proxy"), False, f"mpi-n1-{os.getpid()}-6"),
     ],
+    ids=["step", "restarted", "mpich in a step", "mpich", "prrte", "pmix in a step", "many nodes"],
 )
 def test_what_ranks_of_a_launch_share(
     environ: dict[str, str], launcher: str, by: tuple[int, int, str], one_node: bool, name: str
