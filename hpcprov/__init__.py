@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hpcprov.catalog import open_catalog as open_catalog
+    from hpcprov.quality.dictionary.api import dictionary as dictionary
     from hpcprov.signature.api import signature as signature
     from hpcprov.tracking import ProvenanceWarning as ProvenanceWarning
     from hpcprov.tracking import Record as Record
@@ -31,10 +32,12 @@ def __getattr__(name: str) -> object:
         return import_module("hpcprov.signature")  # a package that can be called
     if name in _TRACKING:
         return getattr(import_module("hpcprov.tracking"), name)
+    if name == "dictionary":
+        return import_module("hpcprov.quality.dictionary.api").dictionary
     if name == "open_catalog":
         return import_module("hpcprov.catalog").open_catalog
     raise AttributeError(f"module 'hpcprov' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_TRACKING, "open_catalog", "signature"})
+    return sorted({*globals(), *_TRACKING, "dictionary", "open_catalog", "signature"})

@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "commands": EVERYTHING,
     "cli": {"record", "commands"},
     "__main__": {"cli"},
-    "__init__": {"signature", "catalog", "tracking"},
+    "__init__": {"signature", "catalog", "quality", "tracking"},
 }
 HOMES = {
     "h5py": {"data"},

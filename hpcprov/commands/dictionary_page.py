@@ -41,6 +41,8 @@ WORDS = (
     *("context", "step", "chunks", "shards", "codec"),
 )
 LONGEST = 600  # characters of one of them
+#: What is left out first where there is no room; every other form of the dictionary has it.
+LEAST = ("STD", "DUPLICATES", "INFINITE", "MEAN", "NEGATIVE", "ZEROS")
 COUNTS = ("missing", "zeros", "positive", "negative", "infinite", "distinct", "duplicates")
 
 
@@ -56,7 +58,7 @@ def lines(dictionary: Facts, screen: Screen) -> Iterator[str]:
     yield from ("", *_table(first, screen, last=True))
     room = screen.width - sum(len(GAP) + width for width in _widths(first)[:-1])
     if dictionary["dataset"]["statistics"] is not None:
-        yield from ("", *_table(_values(fields), screen))
+        yield from ("", *_table(_fitting(_values(fields), screen.width), screen))
     for field in fields:
         keys = [key for key in WORDS if cell(key, field.get(key)) is not None and not _is_told(key, field, room)]
         keys = [*(key for key in ("units",) if field["annotated"].get(key)), *keys]
@@ -144,6 +146,15 @@ def _values(fields: list[Facts]) -> list[list[str]]:
     shown |= {key: _number(key) for key in COUNTS if key in ("missing", "zeros", "distinct") or _any(fields, key)}
     shown = {key: text for key, text in shown.items() if any(text(field) for field in fields)}
     return [_heads(["field", *shown]), *([_name(field), *(text(field) for text in shown.values())] for field in fields)]
+
+
+def _fitting(rows: list[list[str]], width: int) -> list[list[str]]:
+    """The same without the columns that matter least, where it is too wide."""
+    for head in LEAST:
+        if sum(len(GAP) + one for one in _widths(rows)) - len(GAP) <= width:
+            break
+        rows = [[text for at, text in enumerate(row) if rows[0][at] != head] for row in rows]
+    return rows
 
 
 def _any(fields: list[Facts], key: str) -> bool:

@@ -29,7 +29,7 @@ def cell(key: str, value: Any) -> Value:
     if key in EXTENTS:
         return None if value is None and key != "shape" else extents(value)
     if key == "values" and isinstance(value, list):
-        return "; ".join(f"{word(item)} ({count})" for item, count in value)
+        return "; ".join(word(item) if all_once(value) else f"{word(item)} ({count})" for item, count in value)
     if isinstance(value, list):
         return ", ".join(map(word, value)) or None
     if isinstance(value, bool):
@@ -41,6 +41,11 @@ def cell(key: str, value: Any) -> Value:
     return None if value is None else str(value)
 
 
+def all_once(values: list[list[Any]]) -> bool:
+    """Is each value there once, so that its count says nothing?"""
+    return all(count == 1 for _, count in values)
+
+
 def extents(shape: list[int] | None) -> str:
     """`721 x 1440`, `scalar` or `null`."""
     return "null" if shape is None else " x ".join(map(str, shape)) or "scalar"
@@ -50,6 +55,8 @@ def word(value: Any) -> str:
     """A value inside of a text."""
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
+    if isinstance(value, float):
+        return f"{value:.15g}"
     return "''" if value == "" else str(value)
 
 
