@@ -1,7 +1,8 @@
 """Write into a dataset what run made it, so that it tells wherever it goes.
 
 A line of the `history` attribute and an entry of `hpcprov_audit` are appended: run, moment, host, user, command and
-the signatures of the values before and after. No value changes, and a crash leaves the old file whole.
+the signatures of the values before and after; and to each field the definition that the run told. No value
+changes, and a crash leaves the old file whole.
 
 HDF5, NetCDF, Zarr directories and Parquet. The run must have made PATH, and its values must still be those that the
 run left; --anyway stamps all the same. `hpcprov exec --embed` does it when the run ends; `hpcprov trail` shows it.
@@ -17,7 +18,9 @@ import sys
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import HELP, choose, store_here
 from hpcprov.commands.reading import comparer
-from hpcprov.quality.trail.entries import entry_of
+from hpcprov.quality.definitions import definitions_of
+from hpcprov.quality.definitions.attributes import attributes
+from hpcprov.quality.trail.entries import entry_of, signatures
 from hpcprov.record.text import printable
 from hpcprov.signature.isolated import Crashed, Refused
 
@@ -77,9 +80,11 @@ def _stamped(reading: Comparing, path: str, record: Record, args: argparse.Names
     recorded, doubt = artifact_of(record, path, signature)
     if doubt is not None and not args.anyway:
         return told | {"status": NOT_ITS, "reason": doubt, "signature": signature}
-    entry, used = entry_of(record, recorded, did=args.did), signatures(record)
+    entry, defined = entry_of(record, recorded, did=args.did), definitions_of(recorded, record)
+    fields = {name: attributes(made) for name, made in defined.items() if made["how"] == "told"}
+    options = {"recorded": recorded, "signature": signature, "fields": fields, "break_links": args.break_links}
     try:
-        done = reading.stamp(path, entry, used, recorded=recorded, signature=signature, break_links=args.break_links)
+        done = reading.stamp(path, entry, signatures(record), **options)
     except (Refused, Crashed) as error:
         return told | {"reason": error.message, "signature": signature}
     keys = ("status", "entries", "history", "format")
@@ -102,12 +107,6 @@ def artifact_of(record: Record, path: str, signature: str) -> tuple[str, str | N
             return own["path"], f"its values are no longer those that the run {run_id} left"
         own = same
     return (own or same or {})["path"], None
-
-
-def signatures(record: Record) -> list[dict[str, Any]]:
-    """Path and signature of what a run read, as far as it has one."""
-    used = record["artifacts"]["used"]
-    return [{"path": one["path"], "digest": _signature(one)} for one in used if _signature(one) is not None]
 
 
 def _signature(artifact: dict[str, Any]) -> str | None:

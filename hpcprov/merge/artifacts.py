@@ -13,7 +13,7 @@ from __future__ import annotations
 from hpcprov.merge import accesses as seen
 from hpcprov.merge.observation import named
 from hpcprov.record import moment
-from hpcprov.record.artifact import BLANK, WAIT
+from hpcprov.record.artifact import BLANK, MORE, WAIT
 from hpcprov.record.canonical import canonical
 from hpcprov.record.ranges import joined
 
@@ -67,7 +67,9 @@ def told(events: Iterable[Event]) -> dict[Key, dict[str, Any]]:
         if known is not event:
             best[event["role"], event["path"]] = max(known, event, key=_knowledge)
     return {
-        key: {name: event.get(name) for name in BLANK} | {"state": event.get("state", "unknown")}
+        key: {name: event.get(name) for name in BLANK}
+        | {"state": event.get("state", "unknown")}
+        | {name: event[name] for name in MORE if name in event}
         for key, event in best.items()
     }
 

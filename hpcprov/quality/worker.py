@@ -70,8 +70,8 @@ class Comparer(Worker):
         """Append an entry to a dataset's audit trail."""
         from hpcprov.quality.trail.stamping import stamp
 
-        names = ("path", "entry", "used", "recorded", "signature", "break_links")
-        return {"found": stamp(watch=watch, **{name: request[name] for name in names}, **self._places())}, b""
+        names = ("path", "entry", "used", "recorded", "signature", "fields", "break_links")
+        return {"found": stamp(**{name: request[name] for name in names}, watch=watch, **self._places())}, b""
 
     def do_embed(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
         """Set attributes of a dataset and of its fields."""
@@ -96,6 +96,15 @@ class Comparer(Worker):
         one, threads = request, self.settings["threads"]
         found = verify_file(one["path"], one["constraints"], one["options"], threads=threads, watch=watch)
         return {"found": found}, b""
+
+    def do_sql(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """The tables that a SQL query reads from; with `tables`, how each column of its result is made."""
+        from hpcprov.quality.definitions import sql
+
+        query, tables, dialect = request["query"], request["tables"], request["dialect"]
+        if tables is None:
+            return {"found": sql.tables_of(query, dialect=dialect)}, b""
+        return {"found": sql.columns(query, tables, dialect=dialect)}, b""
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Entry: TypeAlias = dict[str, Any]
 
 AUDIT, HISTORY = "hpcprov_audit", "history"
+#: The formats that a trail can be written into.
+FORMATS = ("hdf5", "parquet", "zarr2", "zarr3")
 #: The members of an entry that are text, in the order in which they are written.
 TEXTS = ("run", "time", "host", "user", "command", "session", "did", "before", "after")
 #: An HDF5 attribute takes 64,000 bytes; a little is left for whoever edits by hand.
@@ -80,14 +82,19 @@ def _program(argv: list[str]) -> str:
     return " ".join(word.rpartition("/")[2] for word in [argv[0], *script])
 
 
-def before_of(record: dict[str, Any], path: str, entries: list[Entry]) -> str | None:
+def before_of(used: list[dict[str, Any]], path: str, entries: list[Entry]) -> str | None:
     """The signature that the data had when the run began with it: of the version of the artifact that it read, or of
-    another one that it read and that brought the entries along; None when it was made anew."""
-    used = {one["path"]: (one["signature"] or {}).get("digest") for one in record["artifacts"]["used"]}
-    if used.get(path):
-        return str(used[path])
-    last = entries[-1].get("after") if entries else None
-    return last if last in used.values() else None
+    another one that it read and that brought the entries along; None when it was made anew. `used`: as `signatures`
+    gives it."""
+    found = {one["path"]: str(one["digest"]) for one in used}
+    last = entries[-1]["after"] if entries else None
+    return found.get(path) or (last if last in found.values() else None)
+
+
+def signatures(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Path and signature of what a run read, as far as it has one."""
+    used = [(one["path"], (one["signature"] or {}).get("digest")) for one in record["artifacts"]["used"]]
+    return [{"path": path, "digest": digest} for path, digest in used if digest is not None]
 
 
 def entries_of(text: str | None) -> list[Entry]:

@@ -1,7 +1,7 @@
 """Writing into a dataset without touching its values: the copy is signed before it takes the dataset's place.
 
     embedded("out.nc", Changes({"title": "Flood"}), signature="hpcprov1:6f0c...")
-    stamp("out.nc", entry, record_used, signature="hpcprov1:6f0c...")
+    stamp("out.nc", entry, used, recorded="/data/out.nc", signature="hpcprov1:6f0c...", fields={})
 
 Runs in the process that reads untrusted files (`hpcprov.quality.worker`).
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from hpcprov.data.attributes import Attributes, read_attributes
+from hpcprov.data.attributes import Attributes, Value, read_attributes
 from hpcprov.data.embed import Changes, embed, is_supported
 from hpcprov.data.embed_draft import NotEmbedded
 from hpcprov.data.open import format_of
@@ -59,23 +59,32 @@ def _compare(found: dict[str, Any], signature: str) -> None:
 
 
 def stamp(
-    path: str, entry: Entry, used: list[dict[str, Any]], *, recorded: str, signature: str, **options: Any
+    path: str,
+    entry: Entry,
+    used: list[dict[str, Any]],
+    *,
+    recorded: str,
+    signature: str,
+    fields: dict[str, dict[str, str]],
+    **options: Any,
 ) -> dict[str, Any]:
     """Append an entry to the trail of the artifact at `path`, which the record calls `recorded`; `used` are what the
-    run read: paths and signatures. `status`, the number of `entries`, whether there is a line of `history`, and the
-    facts as they are then (`result`; None when nothing was to be done). Raises as `embedded` does."""
+    run read: paths and signatures; `fields` are attributes for those of its fields that it has. `status`, the number
+    of `entries`, whether there is a line of `history`, and the facts as they are then (`result`; None when nothing was
+    to be done). Raises as `embedded` does."""
     if not is_supported(form := format_of(path)):
         embed(path, Changes())  # says why
     attributes = read_attributes(path)
     entries = entries_of(trail_in(attributes))
-    record = {"artifacts": {"used": [{"path": one["path"], "signature": {"digest": one["digest"]}} for one in used]}}
-    entry = {**entry, "before": before_of(record, recorded, entries), "after": signature}
+    entry = {**entry, "before": before_of(used, recorded, entries), "after": signature}
     told = {"entries": len(entries) + 1, "format": form}
     if has(entries, entry):
         return {**told, "status": ALREADY, "entries": len(entries), "history": False, "result": None}
     line = history_with(_text_of(attributes, HISTORY), entry)
     changes = {AUDIT: audit_with(entries, entry)} | ({HISTORY: line} if line is not None else {})
-    result = embedded(path, Changes(dict(changes)), signature=signature, **options)
+    names = {name.strip("/"): name for name in attributes.fields}
+    more: dict[str, dict[str, Value | None]] = {names[name]: dict(own) for name, own in fields.items() if name in names}
+    result = embedded(path, Changes(dict(changes), more), signature=signature, **options)
     return {**told, "status": STAMPED, "history": line is not None, "result": result}
 
 

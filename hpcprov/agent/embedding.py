@@ -1,0 +1,102 @@
+"""`exec --embed`: when a run has completed and its outputs are signed, each of them gets an entry of its audit trail,
+and the definitions of its fields that the run told.
+
+    embed_all(store, run_id, journal, deadline=..., memory=..., patience=...)
+
+Only what is still as it was signed is touched, only one node does it, and any failure is a problem in the record while
+the file stays as it is. A second `artifact` event tells what the file is then: other bytes, the same values.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from hpcprov.merge.groups import groups
+from hpcprov.merge.publish import compose
+from hpcprov.merge.read import read_run
+from hpcprov.quality.definitions import definitions_of
+from hpcprov.quality.definitions.attributes import attributes
+from hpcprov.quality.isolated import Comparing
+from hpcprov.quality.trail.entries import FORMATS, entry_of, signatures
+from hpcprov.record import moment
+from hpcprov.signature.isolated import Crashed, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hpcprov.agent.journal import Journal
+    from hpcprov.record.layout import Store
+    from hpcprov.record.model import Record
+
+COMPLETED = "completed"
+#: The copy of a file may be as large as the file, which its free space bounds.
+LARGEST_COPY = 1 << 50
+#: What a record says of an artifact and the event does not, or says itself.
+NOT_TOLD = ("path", "declared", "observed")
+
+
+def embed_all(store: Store, run_id: str, journal: Journal, *, deadline: float, memory: int, patience: float) -> None:
+    """Write into what the run generated; `deadline` is in seconds of `time.monotonic`."""
+    record = record_of(store, run_id, os.path.basename(journal.path))
+    outputs = [one for one in record["artifacts"]["generated"] if is_to_be_stamped(one)]
+    if record["run"]["status"] != COMPLETED or not outputs:
+        return
+    settings = {"deadline": deadline, "cache_dir": store.cache, "tiles_dir": store.tiles}
+    with Comparing(settings, memory=memory, files=LARGEST_COPY, patience=patience) as writing:
+        for one in outputs:
+            if time.monotonic() >= deadline:
+                journal.write("problem", text=f"{one['path']}: not stamped: time")
+                continue
+            try:
+                stamp(writing, record, one, journal)
+            except (Refused, Crashed) as error:
+                journal.write("problem", text=f"{one['path']}: not stamped: {error.message}")
+
+
+def record_of(store: Store, run_id: str, log: str) -> Record:
+    """What the record of the launch that a log belongs to will say, as far as it is known."""
+    launches = groups(read_run(store.run(run_id)))
+    own = next(group for group in launches if any(one.name == log for one in group.logs))
+    return compose(own, run_id=run_id)
+
+
+def is_to_be_stamped(one: dict[str, Any]) -> bool:
+    """Whether the values are known, and the file is one that takes attributes and that nobody has touched since."""
+    if one["state"] != "ok" or one["signature"] is None or one["format"] not in FORMATS:
+        return False
+    try:
+        now = os.stat(one["path"])
+    except OSError:
+        return False
+    return one["files"] is not None or (now.st_size, now.st_mtime_ns) == (one["size"], moment_of(one["mtime"]))
+
+
+def moment_of(mtime: Any) -> int | None:
+    """Nanoseconds, however a record has them."""
+    return moment.ns(mtime) if isinstance(mtime, str) else mtime
+
+
+def stamp(writing: Comparing, record: Record, one: dict[str, Any], journal: Journal) -> None:
+    """Write into one artifact, and tell what it is then. Raises Refused, Crashed."""
+    path, facts = one["path"], {name: value for name, value in one.items() if name not in NOT_TOLD}
+    defined = definitions_of(path, record)
+    fields = {name: attributes(made) for name, made in defined.items() if made["how"] == "told"}
+    done = writing.stamp(
+        path,
+        entry_of(record, path),
+        signatures(record),
+        recorded=path,
+        signature=facts["signature"]["digest"],
+        fields=fields,
+    )
+    if done["result"] is None:
+        return
+    now = {name: done["result"][name] for name in ("size", "files", "mtime", "storage")}
+    embedded = {"entries": done["entries"], "before": facts["storage"]["digest"]}
+    journal.write(
+        "artifact", role="generated", path=path, declared=one["declared"], **(facts | now | {"embedded": embedded})
+    )
+    if not done["history"]:
+        journal.write("problem", text=f"{path}: its history attribute is full and was left as it is")
