@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "data": {"record"},
     "merge": {"record"},
     "signature": {"record", "data"},
-    "agent": {"record", "capture", "signature", "merge", "attest"},
+    "agent": {"record", "capture", "signature", "merge", "attest", "quality"},
     "adapters": EVERYTHING,
     "image": {"record", "capture"},
     "catalog": {"record", "merge"},

@@ -4,8 +4,8 @@ Its `--part` is `alone` on the only node of a run; of several nodes each does a 
 shares together. Every artifact that was declared, and of those that were observed as many as a site wants, becomes an
 `artifact` event in the log.
 
-Files are read in a child of its own (`signature.isolated`): one that crashes or never lets go of its reader costs the
-others nothing.
+Files are read in a child of its own (`quality.isolated`): one that crashes or never lets go of its reader costs the
+others nothing. Where the run was asked for statistics, that child counts while it signs.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import sys
 import time
 
 from hpcprov.agent import meeting, wanted
+from hpcprov.agent.asked import asked
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.signing import ALONE, HELPER, LOST
 from hpcprov.capture import cgroup
+from hpcprov.quality.isolated import Comparing
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.layout import Store
-from hpcprov.signature.isolated import Isolated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,12 +44,14 @@ def main(words: list[str]) -> int:
     store, run_id, part = Store(options["--root"]), options["--run"], options["--part"]
     deadline = time.monotonic() + float(options["--seconds"])
     journal = Journal(options["--log"], options["--node"])
-    with reader(store, float(options["--seconds"]), deadline) as reading:
+    stats = asked(store.run(run_id)).stats
+    with reader(store, float(options["--seconds"]), deadline, stats=stats) as reading:
         reading.start()
         work = wanted.artifacts(store.run(run_id), most=wanted.most(os.environ), tell=journal.write)
         if part == ALONE:
             for one in work:
                 record(journal, one, reading.describe, one["path"])
+            embed(store, run_id, journal, reading, deadline)
             return LOST if journal.lost else 0
         begun = time.monotonic()
         share(store, run_id, journal, work, reading)
@@ -58,19 +61,20 @@ def main(words: list[str]) -> int:
         for at, one in enumerate(work):
             request = {"at": at, "role": one["role"], "shared_dir": store.run(run_id)}
             record(journal, one, reading.combine, one["path"], request)
+        embed(store, run_id, journal, reading, deadline)
         return LOST if journal.lost else 0
 
 
-def reader(store: Store, seconds: float, deadline: float) -> Isolated:
+def reader(store: Store, seconds: float, deadline: float, *, stats: bool = False) -> Comparing:
     """The process that reads, until `deadline`, with half of the memory that the cgroup has free: whatever a file
     declares, the node's other processes keep theirs."""
-    settings = {"deadline": deadline, "cache_dir": store.cache, "tiles_dir": store.tiles}
+    settings = {"deadline": deadline, "cache_dir": store.cache, "tiles_dir": store.tiles, "statistics": stats}
     try:
         memory = cgroup.free_memory() // 2
     except (OSError, HpcprovError):
         memory = SOME_MEMORY
     patience = max(LEAST_PATIENCE, PATIENCE * seconds)
-    return Isolated(settings, memory=memory, files=LARGEST_FILE, patience=patience)
+    return Comparing(settings, memory=memory, files=LARGEST_FILE, patience=patience)
 
 
 def record(journal: Journal, one: dict[str, Any], describe: Callable[..., Described], *words: Any) -> None:
@@ -84,12 +88,25 @@ def record(journal: Journal, one: dict[str, Any], describe: Callable[..., Descri
     journal.write("artifact", role=one["role"], path=one["path"], declared=one["declared"], **facts)
 
 
+def embed(store: Store, run_id: str, journal: Journal, reading: Comparing, deadline: float) -> None:
+    """Write the audit trail into what was signed, where the run was asked to."""
+    if not asked(store.run(run_id)).embed:
+        return
+    from hpcprov.agent.embedding import embed_all
+
+    reading.close()  # its memory is needed
+    try:
+        embed_all(store, run_id, journal, deadline=deadline, memory=reading.memory, patience=reading.patience)
+    except (HpcprovError, OSError) as error:
+        journal.write("problem", text=f"no audit trail was written: {error}")
+
+
 def tell_problems(journal: Journal, texts: list[str]) -> None:
     for text in texts:
         journal.write("problem", text=text)
 
 
-def share(store: Store, run_id: str, journal: Journal, work: list[dict[str, Any]], reading: Isolated) -> None:
+def share(store: Store, run_id: str, journal: Journal, work: list[dict[str, Any]], reading: Comparing) -> None:
     """This node's share of the hashing; a directory tells the others that it is at it."""
     helping = os.path.join(store.done(run_id), f"helps-{journal.node}")
     os.makedirs(helping, exist_ok=True)

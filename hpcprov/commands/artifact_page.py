@@ -14,6 +14,7 @@ from __future__ import annotations
 from hpcprov.commands.screen import count, cut, size
 from hpcprov.merge.observation import RECORDED
 from hpcprov.record.artifact import is_memory
+from hpcprov.record.statistics import spread
 from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
@@ -141,7 +142,9 @@ def _artifact(artifact: Artifact, cwd: str, known: str, screen: Screen) -> Itera
     for field in fields[:MOST_FIELDS]:
         shape = _shape(field["shape"])
         name = cut(field["path"] or "(the array)", 32)
-        yield f"  {name:<16}  {cut(field['type'], 24)} {shape}  {short(field['signature'])}"
+        within = spread(field.get("statistics"))
+        values = f"  {cut(within, 60)}" if within else ""
+        yield f"  {name:<16}  {cut(field['type'], 24)} {shape}  {short(field['signature'])}{values}"
     if len(fields) > MOST_FIELDS:
         yield f"  ... and {len(fields) - MOST_FIELDS} more fields"
 

@@ -11,8 +11,10 @@ import json
 import os
 import sys
 
+from hpcprov.commands import statistics_table
 from hpcprov.commands.bar import Bar
-from hpcprov.commands.reading import reader, thread_number
+from hpcprov.commands.reading import comparer, reader, thread_number
+from hpcprov.commands.screen import screen
 from hpcprov.record import layout
 from hpcprov.record.errors import NoStore
 from hpcprov.record.text import printable
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 UNREAD = 2
 
 EXAMPLE = """hpcprov hash out.h5 out.zarr
+         hpcprov hash --stats out.nc
          hpcprov hash --json --threads 4 data/ > digests.json
          mpiexec -n 4 hpcprov hash out.zarr       (srun -n 4 ... under Slurm: the ranks share the work)
 
@@ -45,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hpcprov hash`."""
     parser.add_argument("paths", metavar="PATH", nargs="+", help="a file, a directory or a Zarr store")
     parser.add_argument("--json", action="store_true", help="print one JSON list with an object for each PATH")
+    parser.add_argument(
+        "--stats", action="store_true", help="count, too: extremes, means, missing and distinct values of each field"
+    )
     parser.add_argument(
         "--threads", metavar="N", type=thread_number, help="threads of each process (default: the CPUs that it may use)"
     )
@@ -88,7 +94,8 @@ def run(args: argparse.Namespace) -> int:
 def _reader(args: argparse.Namespace, bar: Bar) -> Isolated:
     settings = {"threads": args.threads, "follow": args.follow, "appended": args.appended}
     settings["algorithms"] = sorted(set(args.algorithm or ()), key=ALGORITHMS.index)
-    return reader(settings | _places(args), bar)
+    settings |= _places(args)
+    return comparer(settings | {"statistics": True}, bar) if args.stats else reader(settings, bar)
 
 
 def _places(args: argparse.Namespace) -> dict[str, str | None]:
@@ -163,6 +170,8 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
     if result["signature"] is not None:
         yield f"  signature  {result['signature']['digest']}{_label(result['signature'])}"
         yield from _field_lines(result["signature"]["fields"])
+        if any("statistics" in field for field in result["signature"]["fields"]):
+            yield from statistics_table.lines(result["signature"]["fields"], screen(os.environ))
         yield from _link_lines(result["signature"].get("links", []))
     elif result["unsigned"] is not None:
         yield f"  signature  none: {printable(result['unsigned'])}"

@@ -47,7 +47,8 @@ def sign(store: Store, directory: str) -> list[tuple[str, str]]:
     check_logs(directory, record)
     ended = record["run"]["end"] or record["run"]["last_heard"]
     until = moment.ns(ended) if ended else 0
-    found = [(role, artifact, described(store, artifact, until)) for role, artifact in left]
+    stats = record["run"]["options"].get("stats") is True
+    found = [(role, artifact, described(store, artifact, until, stats=stats)) for role, artifact in left]
     events = [event_of(*one) for one in found if tells_more(one[1], one[2])]
     about_images = later_images.events(store, record, images)
     if not events and not about_images:
@@ -121,11 +122,17 @@ def can_sign(record: dict[str, Any]) -> bool:
     return any(declared[key] and not found[role] for key, role in (("inputs", "used"), ("outputs", "generated")))
 
 
-def described(store: Store, artifact: dict[str, Any], ended: int) -> dict[str, Any]:
-    """The artifact's facts by now; not hashed when it is not what the run, which `ended` then (ns), has left."""
+def described(store: Store, artifact: dict[str, Any], ended: int, *, stats: bool = False) -> dict[str, Any]:
+    """The artifact's facts by now, with statistics where the run asked for `stats`; not hashed when it is not what the
+    run, which `ended` then (ns), has left."""
     from hpcprov.signature.artifact import describe
 
-    facts: dict[str, Any] = describe(artifact["path"], cache_dir=store.cache, tiles_dir=store.tiles, tell=tell)
+    count = None
+    if stats:
+        from hpcprov.quality.statistics import counting as count
+    facts: dict[str, Any] = describe(
+        artifact["path"], cache_dir=store.cache, tiles_dir=store.tiles, tell=tell, statistics=count
+    )
     if not has_changed(artifact, facts, ended):
         return facts
     return {key: artifact[key] for key in facts if key in artifact} | {

@@ -15,6 +15,7 @@ from math import isfinite
 from hpcprov.record import definition, observed, step
 from hpcprov.record.artifact import HOW
 from hpcprov.record.layout import is_run_id
+from hpcprov.record.statistics import is_statistics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,6 +111,12 @@ def is_storage(value: Any) -> bool:
     return type(value) is dict and is_digest(value.get("digest"), "blake3") and value.get("how") in HOW
 
 
+def is_embedded(value: Any) -> bool:
+    if type(value) is not dict or value.keys() != {"entries", "before"}:
+        return False
+    return is_rank(value["entries"]) and is_digest(value["before"], "blake3")
+
+
 def is_signature(value: Any) -> bool:
     if type(value) is not dict or not is_digest(value.get("digest"), "hpcprov1") or value.get("how") not in HOW:
         return False
@@ -128,6 +135,7 @@ def is_field(value: Any) -> bool:
         is_text(value.get("path"))
         and is_text(value.get("type"))
         and all(is_extents(value.get(key, "")) for key in ("shape", "tile"))
+        and ("statistics" not in value or is_statistics(value["statistics"]))
     )
 
 
@@ -174,7 +182,8 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
         ("role", "path"),
         dict.fromkeys(("path", "reason", "format", "unsigned"), is_text)
         | dict.fromkeys(("size", "files", "mtime"), is_integer)
-        | {"role": is_role, "state": is_state, "declared": is_texts, "storage": is_storage, "signature": is_signature},
+        | {"role": is_role, "state": is_state, "declared": is_texts, "storage": is_storage, "signature": is_signature}
+        | {"embedded": is_embedded},
     ),
     "declared": (
         ("role", "paths"),

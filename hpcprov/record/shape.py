@@ -10,6 +10,7 @@ import re
 from hpcprov.record import moment
 from hpcprov.record.event import is_umask
 from hpcprov.record.fitting import Shapes
+from hpcprov.record.statistics import is_statistics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Since(Maybe):
 
 # A shape is a test of a value; a list, an object or a Maybe with the shapes of what is in it.
 WORD, WHOLE, NUMBER = Maybe(text), Maybe(whole), Maybe(number)
-FIELD = {"path": text, "type": text, "shape": Maybe([whole]), "signature": text}
+FIELD = {"path": text, "type": text, "shape": Maybe([whole]), "signature": text, "statistics": Since(is_statistics)}
 ACCESS = {"access": text, "first": Maybe(time), "last": Maybe(time), "ranks": [pair], "programs": [whole]}
 ARTIFACT = {
     "path": text,

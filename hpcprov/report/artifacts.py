@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from hpcprov.record.artifact import is_memory
+from hpcprov.record.statistics import spread
 from hpcprov.report.assets import utc
 from hpcprov.report.told import bytes_of, ranks
 
@@ -101,6 +102,7 @@ def field(one: dict[str, Any]) -> dict[str, str]:
         "type": one["type"],
         "shape": shape(one["shape"]),
         "digest": one["signature"],
+        "values": spread(one.get("statistics")),
     }
 
 

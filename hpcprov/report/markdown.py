@@ -92,10 +92,11 @@ def data(told: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
     lines = table(("Path", "Format", "Size", "Signature"), rows)
     fields = [
-        (cell(one["path"]), cell(field["path"]), plain(field["type"]), plain(field["shape"]), cell(field["digest"]))
+        (cell(one["path"]), cell(field["path"]), plain(field["type"]),
+         plain(", ".join(filter(None, (field["shape"], field["values"])))), cell(field["digest"]))
         for one in entries
         for field in one["fields"]
-    ]
+    ]  # fmt: skip
     lines += ["", *table(("In", "Field", "Type", "Shape", "Signature"), fields)] if fields else []
     left = told["count"] - len(entries)
     more = [f"{left:,} more are only counted here."] if left > 0 else []

@@ -88,7 +88,8 @@ def data(told: dict[str, Any]) -> list[str]:
 
 
 def field(one: dict[str, str]) -> str:
-    name, about = shown(one["path"]), f"{shown(one['type'])} {shown(one['shape'])}"
+    values = f"  {shown(one['values'])}" if one["values"] else ""
+    name, about = shown(one["path"]), f"{shown(one['type'])} {shown(one['shape'])}{values}"
     return f"    {name}  {about}\n      {shown(one['digest'])}"
 
 

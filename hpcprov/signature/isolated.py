@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from hpcprov.record.artifact import BLANK
 from hpcprov.record.errors import HpcprovError
+from hpcprov.record.statistics import is_statistics
 from hpcprov.signature.wire import BadMessage, Ended, receive, send
 
 TYPE_CHECKING = False
@@ -305,7 +306,8 @@ def _has(one: Any, keys: Keys) -> bool:
 
 
 def _counts(field: dict[str, Any]) -> bool:
-    return all(type(number) is int for number in (*(field["shape"] or ()), *field["tile"]))
+    numbers = (*(field["shape"] or ()), *field["tile"])
+    return all(type(number) is int for number in numbers) and is_statistics(field.get("statistics", {}))
 
 
 KINDS: Keys = {

@@ -43,7 +43,7 @@ class NumberTally(Tally):
         self.memory = np.empty(0)
 
     def add(self, content: Content, box: Box, missing: Missing) -> None:
-        values = np.frombuffer(content, self.subject.dtype)
+        values = numbers_of(content, self.subject)
         if self.subject.kind.text == "bf16":
             values = (values.astype("<u4") << 16).view("<f4")
         self.count += len(values)
@@ -167,6 +167,12 @@ class NumberTally(Tally):
         self.sums = Sums.from_json(found["sums"])
 
 
+def numbers_of(content: Content, subject: Subject) -> Numbers:
+    """Canonical bytes as numbers, of complex ones the parts."""
+    assert not isinstance(content, list)
+    return np.frombuffer(content, subject.dtype)
+
+
 def _scale(largest: float) -> int:
     """The power of two by which deviations are divided, so that their squares are floats."""
     exponent = frexp(largest)[1]
@@ -210,7 +216,7 @@ class ComplexTally(Tally):
     """Of complex numbers: those with a part that is NaN are missing."""
 
     def add(self, content: Content, box: Box, missing: Missing) -> None:
-        octets = np.frombuffer(content, self.subject.dtype)
+        octets = numbers_of(content, self.subject)
         values = octets.view("<c8" if octets.itemsize == 4 else "<c16")
         present = values if missing is None else values[~missing]
         present = present[~np.isnan(present)]

@@ -102,7 +102,8 @@ def shown_as(kind: str, family: str) -> Callable[[Any], Any]:
     match = TIME.fullmatch(kind)
     if match is not None:
         return (lambda count: _duration(count, kind)) if match[1] == "m8" else _time(kind, utc=match[4] is not None)
-    return {"bool": bool, "text": _text, "bytes": _hex, "float": _float}.get(family, lambda value: value)
+    ways: dict[str, Callable[[Any], Any]] = {"bool": bool, "text": _text, "bytes": _hex, "float": _float}
+    return ways.get(family, lambda value: value)
 
 
 def _time(kind: str, *, utc: bool) -> Callable[[int], str]:

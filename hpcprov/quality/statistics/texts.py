@@ -119,7 +119,7 @@ def _present(content: Content, missing: Missing) -> list[bytes]:
 
 
 def _characters(raw: bytes) -> int:
-    """Code points: every byte that does not continue one; in what is not UTF-8 that is no worse a count than another."""
+    """Code points: every byte that does not continue one."""
     return len(raw) if raw.isascii() else sum(byte & 0xC0 != 0x80 for byte in raw)
 
 
