@@ -4,6 +4,8 @@ It was written by `hpcprov exec --embed` or `hpcprov stamp`, and is there wherev
 what values it found and what values it left: where two entries do not meet, or the data is not what the last one left,
 something that left no entry has changed it. Anybody who may write the file may write the trail, too: `hpcprov verify`
 compares with the records themselves.
+
+Of data that tells nothing (it was never stamped, or is CSV, npy or npz) the records near it tell the same.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ import sys
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.reading import comparer
 from hpcprov.commands.screen import Screen, cut, screen
+from hpcprov.commands.trail_records import recorded
 from hpcprov.quality.trail.chain import CHANGED, GAP, SAME, UNSIGNED, chain
 from hpcprov.quality.trail.entries import DROPPED, entries_of
 from hpcprov.record import layout
+from hpcprov.record.artifact import BLANK
 from hpcprov.record.errors import NoStore
 from hpcprov.record.text import printable
 from hpcprov.signature.isolated import Crashed, Refused
@@ -37,6 +41,8 @@ exit status: 0 its values are those of the last entry, and every entry follows f
 there is no entry; 2 it could not be read"""
 
 UNREAD = 2
+#: How digests of bytes begin.
+BYTES = "blake3:"
 MOST_HISTORY = 20
 WIDEST = 100
 DATE, LINE = 20, 4
@@ -84,18 +90,23 @@ def _told(reading: Comparing, path: str, *, check: bool) -> dict[str, Any]:
     """The trail of one path, and what its values say of it. Raises Refused, Crashed."""
     told = reading.trail(path)
     entries = entries_of(told["audit"])
-    facts = reading.describe(path).result if check and entries else None
-    signature = (facts["signature"] or {}).get("digest") if facts else None
-    links = chain(entries, signature)
+    facts = reading.describe(path).result if check or not entries else BLANK
+    signature, storage = ((facts[name] or {}).get("digest") for name in ("signature", "storage"))
+    store = None
+    if not entries:
+        store, entries = recorded(path, signature=signature, storage=storage)
+    now = storage if entries and (entries[-1]["after"] or "").startswith(BYTES) else signature
+    links = chain(entries, now)
     listed = [{**entry, "link": link} for entry, link in zip(entries, links.links, strict=True)]
-    why = (facts["reason"] or facts["unsigned"]) if facts and signature is None else None
     return {
         "path": path,
         "format": told["format"],
+        "told_by": store or "itself",
         "status": links.now if entries else "no trail",
-        "reason": why,
+        "reason": facts["reason"] or facts["unsigned"] if now is None else None,
         "whole": links.is_whole,
         "signature": signature,
+        "storage": storage,
         "entries": listed,
         "history": (told["history"] or "").splitlines(),
         "problems": told["problems"],
@@ -121,7 +132,8 @@ def _print(one: dict[str, Any], sight: Screen) -> None:
 def lines(one: dict[str, Any], sight: Screen) -> Iterator[str]:
     """A trail as text: the oldest entry first."""
     width = min(WIDEST, sight.width)
-    yield f"{sight.paint(printable(one['path']), 'bold')}  {one['format']}"
+    by = "" if one["told_by"] == "itself" else f"  as the records in {printable(one['told_by'])} tell"
+    yield f"{sight.paint(printable(one['path']), 'bold')}  {one['format']}{by}"
     if one["entries"]:
         rows = [entry for entry in one["entries"] if DROPPED not in entry]
         who = min(24, max((len(_who(entry)) for entry in rows), default=0))
@@ -130,7 +142,7 @@ def lines(one: dict[str, Any], sight: Screen) -> Iterator[str]:
             yield from _entry_lines(entry, sight, width, who)
         yield from _verdict(one, sight)
         return
-    yield "  it has no trail: `hpcprov stamp` or `hpcprov exec --embed` writes one"
+    yield "  it has no trail, and no record near it tells of it: `hpcprov stamp` or `hpcprov exec --embed` writes one"
     if one["history"]:
         yield "  its history attribute says:"
         yield from (f"    {cut(line, width - 4)}" for line in one["history"][:MOST_HISTORY])
@@ -162,10 +174,10 @@ def _who(entry: Entry) -> str:
 def _verdict(one: dict[str, Any], sight: Screen) -> Iterator[str]:
     if one["status"] == CHANGED:
         yield sight.paint(
-            "  CHANGED since by something that left no entry: the values are not those of the last", "red"
+            "  CHANGED since by something that left no entry: it is not what the last one left", "red"
         )
     elif one["status"] == SAME:
-        yield f"  {sight.paint('OK', 'green')}  the values are those that the last entry left"
+        yield f"  {sight.paint('OK', 'green')}  it is what the last entry left"
     elif one["reason"]:
         yield f"  not checked: {printable(one['reason'])}"
     else:
