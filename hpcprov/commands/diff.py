@@ -14,8 +14,9 @@ import json
 import math
 import os
 
-from hpcprov.commands import diff_page
+from hpcprov.commands import diff_page, report_file
 from hpcprov.commands.bar import Bar
+from hpcprov.commands.choose import tell
 from hpcprov.commands.ending import tidy
 from hpcprov.commands.reading import comparer, thread_number
 from hpcprov.record import layout
@@ -71,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-cache", action="store_true", help="read and compare all values, whatever is known of them"
     )
+    parser.add_argument("-o", "--output", metavar="PAGE", help="write a page with maps of the differences: diff.html")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -102,8 +104,29 @@ def run(args: argparse.Namespace) -> int:
             found = reading.diff(args.one, args.other, _options(args))
         finally:
             bar.clear()
-    print(json.dumps(found, indent=1) if args.json else "\n".join(diff_page.render(found)))
+    print(json.dumps(found, indent=1) if args.json else "\n".join(diff_page.render(found)), flush=True)
+    if args.output is not None:
+        _put(found, args)
     return DIFFERENT if differs(found, strict=args.strict) else SAME
+
+
+def _put(found: dict[str, Any], args: argparse.Namespace) -> None:
+    """Write the page."""
+    from hpcprov.export import place
+    from hpcprov.report.diff import page
+
+    text = page(found, list(diff_page.besides(found)), diff_page.notes(found), _asked(args))
+    place.write(text, args.output, force=args.force or report_file.is_report(args.output))
+    tell(f"written: {args.output}")
+
+
+def _asked(args: argparse.Namespace) -> str:
+    """The tolerance in words."""
+    parts = [f"|B − A| ≤ {args.atol:g}"] if args.atol else []
+    parts += [f"|B − A| ≤ {args.rtol:g} |A|"] if args.rtol else []
+    parts += [f"{args.ulp:,} units in the last place"] if args.ulp is not None else []
+    nan = "NaN does not equal NaN" if args.nan_differs else "NaN equals NaN"
+    return f"{' or '.join(parts) or 'none: values must be equal'}; {nan}"
 
 
 def differs(found: dict[str, Any], *, strict: bool) -> bool:
@@ -115,7 +138,11 @@ def differs(found: dict[str, Any], *, strict: bool) -> bool:
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     names = ("rtol", "atol", "ulp", "nan_differs", "rows", "context", "preserve", "force")
     key = [column for words in args.key for column in words.split(",")]
-    return {name: getattr(args, name) for name in names} | {"fields": args.field, "key": key}
+    return {name: getattr(args, name) for name in names} | {
+        "fields": args.field,
+        "key": key,
+        "picture": args.output is not None,
+    }
 
 
 def _places(args: argparse.Namespace) -> dict[str, str | None]:

@@ -44,7 +44,7 @@ def render(found: Facts) -> Iterator[str]:
     if found["structure"]:
         yield ""
         yield "besides the values:"
-        yield from (f"  {_besides(one)}" for one in found["structure"][:MOST_BESIDES])
+        yield from (f"  {line}" for line in list(besides(found))[:MOST_BESIDES])
         yield from _more(found["structure"], MOST_BESIDES, "difference")
 
 
@@ -136,10 +136,7 @@ def _closer(field: Facts, screen: sight.Screen) -> Iterator[str]:
     tiles = field["tiles"]
     only = f"; in {tiles[0]:,} of {tiles[1]:,} tiles, only these were read" if tiles else ""
     yield f"{screen.paint(name, 'bold')}  {printable(str(field['type'][0]))}  {shape}{only}"
-    if field["common"] is not None:
-        yield f"  {grown(field)}"
-    if field["shift"] is not None:
-        yield f"  {moved(field['shift'])}"
+    yield from (f"  {note}" for note in _notes(field))
     if field["outside"] != field["differing"]:
         yield f"  {field['outside']:,} outside the tolerance, {field['differing'] - field['outside']:,} within it"
     places = []
@@ -147,10 +144,6 @@ def _closer(field: Facts, screen: sight.Screen) -> Iterator[str]:
         if field[key] and field[key]["at"] not in places:
             places.append(field[key]["at"])
             yield f"  {label:<9}{place(field[key]['at'])}: {' -> '.join(map(shown, field[key]['values']))}"
-    for kind, label in (("nan", "NaN"), ("missing", "missing")):
-        counts = field[kind]
-        if counts and (counts["appeared"] or counts["vanished"]):
-            yield f"  {label:<9}{counts['appeared']:,} appeared, {counts['vanished']:,} vanished"
     if field["reason"]:
         yield f"  {printable(field['reason'])}"
 
@@ -164,9 +157,10 @@ def grown(field: Facts) -> str:
     return f"{', '.join(axes)}: the first {both} {what}"
 
 
-def moved(shift: Facts) -> str:
+def moved(shift: Facts, dimensions: list[str] | None = None) -> str:
     """`shifted by +3 along axis 1: apart from that 0 of 1,000 values differ`"""
-    by, axis, runs = shift["by"], f"axis {shift['axis']}", shift["runs"]
+    by, runs, axis = shift["by"], shift["runs"], f"axis {shift['axis']}"
+    axis += f" ({printable(dimensions[shift['axis']])})" if dimensions else ""
     edge = next((f" at {start + length:,}" for start, there, length in runs if start == there), " at 0")
     told = {
         "shifted": f"shifted by {by:+,} along {axis}",
@@ -194,6 +188,27 @@ def _other(field: Facts, screen: sight.Screen) -> str:
     if field["bits"] and not field["reason"]:
         return f"{name}  {field['bits']:,} equal in value, not in their bits (-0.0, or another NaN)"
     return f"{name}  {printable(str(field['reason']))}"
+
+
+def besides(found: Facts) -> Iterator[str]:
+    """What differs besides the values, a line each."""
+    return map(_besides, found["structure"])
+
+
+def notes(found: Facts) -> dict[str, list[str]]:
+    """What is to be said of fields beside their numbers, by their paths."""
+    return {field["path"]: list(_notes(field)) for field in found["fields"] if field["differing"]}
+
+
+def _notes(field: Facts) -> Iterator[str]:
+    if field["common"] is not None:
+        yield grown(field)
+    if field["shift"] is not None:
+        yield moved(field["shift"], field["dimensions"])
+    for kind, label in (("nan", "NaN"), ("missing", "missing")):
+        counts = field[kind]
+        if counts and (counts["appeared"] or counts["vanished"]):
+            yield f"{label}: {counts['appeared']:,} appeared, {counts['vanished']:,} vanished"
 
 
 def _besides(one: Facts) -> str:

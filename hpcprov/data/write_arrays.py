@@ -120,7 +120,7 @@ class ArrayFile:
     def _create(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...], chunks: tuple[int, ...]) -> Any:
         if self.form == "hdf5":
             usual = {"chunks": chunks, "compression": "gzip", "compression_opts": 1, "shuffle": True}
-            return self.root.create_dataset(name, shape, dtype, **(usual if shape and prod(shape) else {}))
+            return self.root.create_dataset(name, shape, dtype, **(usual if shape and all(shape) else {}))
         return self.root.create_array(name, shape=shape, dtype=dtype, chunks=chunks or "auto")
 
     def _dtype(self, kind: Type) -> tuple[Any, Callable[[Values, tuple[int, ...]], Values]]:

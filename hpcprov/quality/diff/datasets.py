@@ -19,6 +19,7 @@ from hpcprov.data.types import Unsigned
 from hpcprov.quality.diff.fields import DIFFERENT, MISSING, NEW, SAME, WITHIN, blank, diff_field, equal
 from hpcprov.quality.diff.known import Known
 from hpcprov.quality.diff.options import Options
+from hpcprov.quality.diff.picture import Picture, drawn
 from hpcprov.quality.diff.shift import find_shift
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature.threads import sign_field
@@ -166,11 +167,23 @@ def _root(field: Field, options: Options) -> bytes | None:
 
 def _compared(pair: Pair, options: Options, known: Known, watch: Watch) -> Facts:
     one, other = pair
-    found = diff_field(one, other, options, places=known.places(one.name, other.name), watch=watch)
-    places = [found[name]["at"] for name in ("first", "largest") if found[name] is not None]
+    picture = _picture(one, other) if options.picture else None
+    seen = picture.seen if picture is not None else None
+    places = known.places(one.name, other.name)
+    found = diff_field(one, other, options, places=places, watch=watch, seen=seen)
+    some = [found[name]["at"] for name in ("first", "largest") if found[name] is not None]
     if found["outside"] and found["outside"] >= FEW:
-        found["shift"] = find_shift(one, other, places, found["outside"], options)
+        found["shift"] = find_shift(one, other, some, found["outside"], options)
+    if picture is not None and found["differing"]:
+        found["picture"] = drawn(one, other, picture.shape, picture, options)
     return found
+
+
+def _picture(one: Field, other: Field) -> Picture | None:
+    """An empty picture of what both fields have; None where they cannot be compared."""
+    if one.shape is None or other.shape is None or len(one.shape) != len(other.shape):
+        return None
+    return Picture(tuple(min(pair) for pair in zip(one.shape, other.shape, strict=True)))
 
 
 def _octets(field: Field) -> int:

@@ -52,7 +52,7 @@ def blank(one: Field | None, other: Field | None, status: str, reason: str | Non
         "shape": [None if field is None or field.shape is None else list(field.shape) for field in both],
         "count": None, "differing": None, "outside": None, "bits": None, "first": None, "largest": None,
         "relative": None, "ulps": None, "nan": None, "missing": None, "tiles": None, "read": 0, "common": None,
-        "shift": None,
+        "shift": None, "picture": None, "dimensions": None,
     }  # fmt: skip
 
 

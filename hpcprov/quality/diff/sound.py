@@ -16,6 +16,8 @@ NUMBERS = ("count", "differing", "outside", "bits", "read")
 PLACED = ("first", "largest", "relative", "ulps")
 PAIRS = {"nan": ("appeared", "vanished"), "missing": ("appeared", "vanished")}
 TEXTS = ("reason", "how")
+#: Cells of a map along one axis, and characters of one.
+MOST_CELLS, MOST_TEXT = 512, 1 << 20
 
 
 def is_sound(report: Any) -> bool:
@@ -50,6 +52,8 @@ def is_field(one: Any) -> bool:
         and all(_has_counts(one.get(name), keys) for name, keys in PAIRS.items())
         and all(_is_numbers(one.get(name)) for name in ("tiles", "common"))
         and _is_shift(one.get("shift"))
+        and _is_picture(one.get("picture"))
+        and (one.get("dimensions") is None or all(type(name) is str for name in one["dimensions"]))
     )
 
 
@@ -60,6 +64,30 @@ def _is_shift(value: Any) -> bool:
         and all(type(value.get(name)) is int for name in ("axis", "by", "compared", "differing", "outside"))
         and type(value.get("runs")) is list
         and all(_is_numbers(run) and run is not None and len(run) == 3 for run in value["runs"])
+    )
+
+
+def _is_picture(value: Any) -> bool:
+    """Whether a picture has its form; its maps are unpacked, and checked, where they are drawn."""
+    return value is None or (
+        type(value) is dict
+        and all(_is_numbers(value.get(name)) and value[name] is not None for name in ("axes", "bars", "leading"))
+        and all(_is_numbers(value.get(name)) and len(value[name] or ()) == 2 for name in ("extents", "cells"))
+        and all(0 < cells <= MOST_CELLS for cells in value["cells"])
+        and type(value.get("levels")) is list
+        and all(type(bound) is float for bound in value["levels"])
+        and type(value.get("maps")) is list
+        and all(map(_is_map, value["maps"]))
+    )
+
+
+def _is_map(value: Any) -> bool:
+    return (
+        type(value) is dict
+        and _is_numbers(value.get("at"))
+        and _is_count(value.get("differing"))
+        and type(value.get("cells")) is str
+        and len(value["cells"]) <= MOST_TEXT
     )
 
 

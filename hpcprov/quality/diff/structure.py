@@ -22,8 +22,8 @@ MOST_TEXT, MOST_FOUND = 200, 10_000
 
 
 def structure(path: str, other: str, compared: list[Facts]) -> list[Facts]:
-    """The differences, field by field in the order of `compared` (as `datasets.diff` gives them), the dataset's own
-    first. Raises what the readers raise."""
+    """The differences, field by field in the order of `compared` (as `datasets.diff` gives them, which get the names of
+    their `dimensions`), the dataset's own first. Raises what the readers raise."""
     one, two = read_attributes(path), read_attributes(other)
     here, there = storage_of(path), storage_of(other)
     found = _attributes("", one.dataset, two.dataset)
@@ -34,9 +34,17 @@ def structure(path: str, other: str, compared: list[Facts]) -> list[Facts]:
         if field["type"][0] != field["type"][1]:
             found.append(_fact(name, TYPE, None, *field["type"]))
         found += _attributes(name, _of(one, name), _of(two, second))
+        if name in here:
+            field["dimensions"] = _named(here[name], field["shape"][0])
         if name in here and second in there:
             found += _storage(name, here[name], there[second])
     return found[:MOST_FOUND]
+
+
+def _named(storage: Storage, shape: list[int] | None) -> list[str] | None:
+    """The names of a field's axes, when there is one for each."""
+    names = storage.dimensions
+    return names if names is not None and shape is not None and len(names) == len(shape) else None
 
 
 def _of(attributes: Attributes, name: str) -> dict[str, Any]:
