@@ -37,6 +37,7 @@ VERBS = {
     "trail": "Show what a dataset itself tells of the runs that made it.",
     "fields": "List the fields of data: what each is, how it was made, from what, by whom.",
     "define": "Write down how a field was made, or have a SQL query tell of all columns.",
+    "constraints": "Find out what data keeps, hold data against it, and compare, export such constraints.",
     "diff": "Say what exactly differs between two datasets: which values, where, and by how much.",
     "report": "Make a page of a run, or of many, that needs no network: to read, print and keep.",
     "export": "Write runs, or the lineage of data, in other people's formats.",

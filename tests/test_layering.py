@@ -54,6 +54,7 @@ HOMES = {
     "blake3": {"signature"},
     "psutil": {"capture"},
     "numpy": {"data", "signature", "quality"},
+    "sqlglot": {"quality"},
     "mpi4py": {"signature"},
     "snakemake": {"adapters"},
     "darshan": {"adapters"},

@@ -4,21 +4,23 @@
     origin_of(h5py.File("out.h5")["g/x"])     ->  ("/data/out.h5", "g/x")
     origin_of(numpy.zeros(3))                 ->  None: only in memory
 
-Nothing is opened and no library is imported: of objects only what they say themselves is asked.
+Nothing is opened and no library is imported, numpy neither: of objects only what they say themselves is asked.
 """
 
 from __future__ import annotations
 
 import os
 
-from hpcprov.data.open import SUFFIXES, ZARR_NAMES
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: Names of what may not be there yet: as promised by a suffix.
-PROMISING = (*SUFFIXES, ".nc4", ".cdf", ".csv", ".tsv", ".txt")
+#: How names of data end that may not be there yet.
+PROMISING = (
+    *(".h5", ".hdf5", ".nc", ".nc4", ".cdf", ".zarr", ".npy", ".npz"),
+    *(".parquet", ".arrow", ".feather", ".csv", ".tsv", ".txt"),
+)
+STORE = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")  # what a directory has in it that is a Zarr store
 
 
 def split(path: str) -> tuple[str, str]:
@@ -34,7 +36,7 @@ def split(path: str) -> tuple[str, str]:
 
 
 def _is_artifact(place: str) -> bool:
-    return os.path.isfile(place) or any(os.path.isfile(os.path.join(place, name)) for name in ZARR_NAMES)
+    return os.path.isfile(place) or any(os.path.isfile(os.path.join(place, name)) for name in STORE)
 
 
 def _promises(place: str) -> bool:

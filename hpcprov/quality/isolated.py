@@ -70,13 +70,21 @@ class Comparing(Isolated):
         *,
         recorded: str,
         signature: str,
+        fields: dict[str, dict[str, str]] | None = None,
         break_links: bool = False,
     ) -> dict[str, Any]:
         """Append an entry to a dataset's audit trail, as `trail.stamping.stamp` does. Raises Refused with the reason
         for which nothing was written, Crashed."""
         from hpcprov.quality.trail.sound import is_stamp
 
-        request = {"do": "stamp", "path": path, "entry": entry, "used": used, "recorded": recorded}
+        request = {
+            "do": "stamp",
+            "path": path,
+            "entry": entry,
+            "used": used,
+            "recorded": recorded,
+            "fields": fields or {},
+        }
         try:
             told = self._told({**request, "signature": signature, "break_links": break_links}, "found", is_stamp)
         except Crashed:
@@ -115,6 +123,27 @@ class Comparing(Isolated):
 
         request = {"do": "constrain", "path": path, "constraints": constraints, "options": options}
         return self._told(request, "found", is_verdict)
+
+    def sql_tables(self, query: str, dialect: str | None) -> list[str]:
+        """The tables that a SQL query reads from, as it names them. Raises Refused, Crashed."""
+        from hpcprov.quality.definitions.sound import is_names
+
+        request = {"do": "sql", "query": query, "tables": None, "dialect": dialect}
+        found: list[str] | None = self.ask(request)[0].get("found")
+        if not is_names(found) or found is None:
+            raise Refused(UNSOUND)
+        return found
+
+    def sql_columns(self, query: str, tables: dict[str, list[str]], dialect: str | None) -> list[dict[str, Any]]:
+        """How each column of a SQL query's result is made, as `definitions.sql.columns` gives it. Raises Refused,
+        Crashed."""
+        from hpcprov.quality.definitions.sound import is_columns
+
+        request = {"do": "sql", "query": query, "tables": tables, "dialect": dialect}
+        found: list[dict[str, Any]] | None = self.ask(request)[0].get("found")
+        if not is_columns(found) or found is None:
+            raise Refused(UNSOUND)
+        return found
 
     def _told(self, request: dict[str, Any], member: str, is_sound: Callable[[Any], bool]) -> dict[str, Any]:
         """The member of an answer that has its form."""

@@ -18,7 +18,7 @@ ATTRIBUTED = ("h5py", "zarr", "xarray")  # libraries whose objects have `attrs` 
 EXPRESSION, CONTEXT = "hpcprov_definition", "hpcprov_context"
 
 
-def texts(entry: Mapping[str, Any], run: str | None) -> dict[str, str]:
+def texts(entry: Mapping[str, Any], run: str | None) -> dict[str, Any]:
     """The attributes, as `quality.definitions.attributes` reads them."""
     import json
 
@@ -38,6 +38,6 @@ def embed_definition(field: Any, entry: Mapping[str, Any], run: str | None) -> N
     elif is_memory(entry["path"]):
         raise TypeError(f"values of {library} in memory have no attributes")
     else:
-        from hpcprov.data.embed import embed
+        from hpcprov.data.embed import Changes, embed
 
-        embed(entry["path"], fields={entry["field"]: attributes})
+        embed(entry["path"], Changes(fields={entry["field"]: attributes}))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 
 from hpcprov.quality.definitions.context import rendered
+from hpcprov.record import moment
 from hpcprov.record.definition import LANGUAGES, LONGEST, LONGEST_PATH, MOST_INPUTS
 
 TYPE_CHECKING = False
@@ -52,15 +53,17 @@ def definition(its: Mapping[str, Any]) -> Definition | None:
     if type(expression) is not str or not 0 < len(expression) <= LONGEST:
         return None
     told = parsed(its.get(CONTEXT))
+    said = its[CONTEXT] if not told and text(its.get(CONTEXT), LONGEST) else None  # words that a person wrote there
     inputs = [one for one in map(checked, told.get("inputs") or ()) if one is not None][:MOST_INPUTS]
     language = told.get("language")
     context = told.get("context")
     about = {key: told[key] if text(told.get(key), LONGEST) else None for key in ABOUT}
+    about |= {"when": about["when"] if is_moment(about["when"]) else None}
     return {
         "expression": expression,
         "language": language if language in LANGUAGES else "text",
         "inputs": inputs,
-        "context": context if text(context, 2 * LONGEST) else rendered(expression, None, inputs),
+        "context": context if text(context, 2 * LONGEST) else said or rendered(expression, None, inputs),
         **about,
         "how": "attribute",
     }
@@ -84,6 +87,14 @@ def checked(one: Any) -> dict[str, Any] | None:
     kept = {key: one[key] if text(one.get(key), LONGEST_PATH) else None for key in INPUT}
     kept |= {"path": kept["path"] or "", "field": kept["field"] or ""}
     return kept if kept["path"] or kept["field"] else None
+
+
+def is_moment(value: Any) -> bool:
+    """ISO 8601 UTC text of this era, as `record.moment` reads it."""
+    try:
+        return value is not None and 0 <= moment.ns(value) < 1 << 62
+    except (ValueError, OverflowError):
+        return False
 
 
 def text(value: Any, longest: int) -> bool:

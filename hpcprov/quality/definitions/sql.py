@@ -1,0 +1,219 @@
+"""A SQL query read for how each column of its result is made: expression, context, and the columns that it is made of.
+
+    columns("select id, count(*) as n from trans where amount > 0 group by 1", {"trans": ["id", "amount"]})
+    ->  [{"name": "id", "expression": "id", "context": "by id, where amount > 0", "inputs": [("trans", "id")]},
+         {"name": "n", "expression": "count(*)", "context": "by id, where amount > 0", "inputs": [("trans", "")]}]
+
+sqlglot resolves names, stars, aliases and scopes, in the dialects of some thirty systems; here references to columns of
+subqueries and CTEs are replaced by what these are, down to the columns of tables. The context tells what a value is
+computed over: groups, filters, joins, distinct rows and limits, of the query and of those subqueries that the column
+comes from, the outermost first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from hpcprov.quality.definitions import sql_text
+from hpcprov.quality.definitions.sql_names import Names, is_cte, written_name
+from hpcprov.quality.definitions.sql_text import Unclear
+from hpcprov.record.definition import LONGEST
+from hpcprov.record.errors import HpcprovError
+
+Column: TypeAlias = dict[str, Any]
+Input: TypeAlias = tuple[str, str]
+
+LARGEST = 256 << 10  # characters of a query
+LONGEST_PART = 2000  # of an expression that is put in the place of a name
+MOST_COLUMNS = 20_000
+MOST_INPUTS = 256  # of one column
+ITSELF = "recursively"
+
+
+class Made:
+    """What a column is: its `expression` (None: none that could stand in its place), its `inputs` and the parts of its
+    `context`, each once, in order."""
+
+    __slots__ = ("context", "expression", "inputs")
+
+    def __init__(self, expression: Any, inputs: dict[Input, None], context: dict[str, None]) -> None:
+        self.expression, self.inputs, self.context = expression, inputs, context
+
+
+def tables_of(query: str, *, dialect: str | None = None) -> list[str]:
+    """The names of the tables that a query reads from. Raises what `columns` raises."""
+    with _understood(query):
+        from sqlglot import exp
+
+        found = sql_text.parsed(query, dialect).find_all(exp.Table)
+        return list(dict.fromkeys(written_name(table) for table in found if not is_cte(table)))
+
+
+def columns(query: str, tables: dict[str, list[str]], *, dialect: str | None = None) -> list[Column]:
+    """The columns of the query's result, in order. `tables`: names of columns by the name that the query knows each
+    table by. Raises Unclear for what is no query, and for tables and columns that are not there; MissingReader."""
+    with _understood(query):
+        return _columns(sql_text.parsed(query, dialect), Names(tables, dialect))
+
+
+@contextmanager
+def _understood(query: str) -> Iterator[None]:
+    """The border to sqlglot: whatever it raises comes out as Unclear."""
+    if len(query) > LARGEST:
+        raise Unclear(f"a query of {len(query):,} characters is too long: {LARGEST:,} at most")
+    sql_text.library()
+    try:
+        yield
+    except HpcprovError:
+        raise
+    except RecursionError as error:
+        raise Unclear("the query is nested too deeply") from error
+    except Exception as error:  # what sqlglot does not expect in a query that it has parsed
+        raise Unclear(f"the query is not understood: {type(error).__name__}: {str(error)[:200]}") from error
+
+
+def _columns(query: Any, names: Names) -> list[Column]:
+    from sqlglot.optimizer.scope import build_scope
+
+    scope = build_scope(names.qualified(query))
+    if scope is None:
+        raise Unclear("this query has no columns")
+    reading = _Reading(names)
+    result: Any = scope.expression
+    selected = result.selects[:MOST_COLUMNS]
+    return [
+        reading.told(one.alias_or_name or f"column {place + 1}", reading.column(scope, place))
+        for place, one in enumerate(selected)
+    ]
+
+
+class _Reading:
+    """One query's columns, each resolved once."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.known: dict[tuple[int, int], Made] = {}
+        self.going_on: set[tuple[int, int]] = set()
+
+    def text(self, expression: Any) -> str:
+        return sql_text.text(expression, self.names.dialect)
+
+    def column(self, scope: Any, place: int) -> Made:
+        """Column number `place` of a query or subquery."""
+        key = (id(scope.expression), place)
+        if key in self.going_on:
+            return Made(None, {}, {ITSELF: None})
+        if key not in self.known:
+            self.going_on.add(key)
+            try:
+                read = self._union if scope.set_operation_scopes else self._selected
+                self.known[key] = read(scope, place)
+            finally:
+                self.going_on.discard(key)
+        return self.known[key]
+
+    def _union(self, scope: Any, place: int) -> Made:
+        """`a union all b`: what both sides are, once where they are the same."""
+        sides = [self.column(side, place) for side in scope.set_operation_scopes]
+        inputs = {one: None for side in sides for one in side.inputs}
+        context = {part: None for side in sides for part in side.context}
+        texts = list(dict.fromkeys(self.text(side.expression) for side in sides if side.expression is not None))
+        return Made(sql_text.joined(texts, scope.expression), inputs, context)
+
+    def _selected(self, scope: Any, place: int) -> Made:
+        from sqlglot import exp
+
+        selected = scope.expression.selects[place]
+        expression = (selected.this if isinstance(selected, exp.Alias) else selected).copy()
+        inputs: dict[Input, None] = {}
+        write, named = (lambda part: self._plain(scope, part)), self.names.label
+        context = dict.fromkeys(sql_text.context_parts(scope.expression, write, named))
+        for reference in list(expression.find_all(exp.Column)):
+            inner = self._reference(scope, reference)
+            inputs |= inner.inputs
+            context |= inner.context
+            if inner.expression is not None and len(self.text(inner.expression)) <= LONGEST_PART:
+                new = sql_text.in_place(inner.expression, reference)
+                if reference is expression:
+                    expression = new
+                else:
+                    reference.replace(new)
+        self.names.with_real_tables(expression)
+        if not inputs and expression.find(exp.AggFunc, exp.Window) is not None:
+            inputs = {(table, ""): None for table in self._tables(scope)}  # count(*): of all rows
+        if len(self.text(expression)) > 2 * LONGEST_PART:
+            expression = sql_text.cut(expression, self.names.dialect, 2 * LONGEST_PART)
+        return Made(expression, inputs, context)
+
+    def _reference(self, scope: Any, reference: Any) -> Made:
+        """What a column is that an expression names."""
+        from sqlglot import exp
+
+        source = scope.sources.get(reference.table)
+        if isinstance(source, exp.Table):
+            table = self.names.table(source)
+            column = self.names.column(table, reference.name)
+            return Made(self.names.shown(source, column), {(table, column): None}, {})
+        if source is None:
+            return self._around(scope, reference)
+        if not isinstance(source.expression, exp.Query):  # UNNEST, LATERAL: what is in its brackets
+            found = [self._reference(scope, one) for one in source.expression.find_all(exp.Column)]
+            return Made(None, {one: None for made in found for one in made.inputs}, {})
+        place = next((at for at, one in _outputs(source) if one == reference.name), None)
+        if place is None:
+            return Made(None, {}, {})
+        inner = self.column(source, place)
+        if isinstance(source.expression.parent, exp.SetOperation):  # one side of it: a CTE that refers to itself
+            return Made(None, inner.inputs, inner.context | {ITSELF: None})
+        return inner
+
+    def _around(self, scope: Any, reference: Any) -> Made:
+        """A column of a subquery within the expression (`(select max(x) from t)`), or of the query around this one."""
+        for other in (*scope.subquery_scopes, *([scope.parent] if scope.parent is not None else [])):
+            if reference.table in other.sources:
+                return self._reference(other, reference)
+        return Made(None, {}, {})
+
+    def _plain(self, scope: Any, part: Any) -> str:
+        """A part of the query as people write it: columns by the names of their tables."""
+        from sqlglot import exp
+
+        part = part.copy()
+        for reference in list(part.find_all(exp.Column)):
+            source = scope.sources.get(reference.table)
+            new = self.names.shown(source if isinstance(source, exp.Table) else reference.table, reference.name)
+            if reference is part:
+                return self.text(new)
+            reference.replace(new)
+        return self.text(self.names.with_real_tables(part))
+
+    def _tables(self, scope: Any) -> dict[str, None]:
+        """The tables that the rows of a scope come from."""
+        from sqlglot import exp
+
+        found: dict[str, None] = {}
+        for source in scope.sources.values():
+            found |= {self.names.table(source): None} if isinstance(source, exp.Table) else self._tables(source)
+        for side in scope.set_operation_scopes or ():
+            found |= self._tables(side)
+        return found
+
+    def told(self, name: str, made: Made) -> Column:
+        """A column as JSON has it."""
+        text = self.text(made.expression) if made.expression is not None else name
+        context = ", ".join(made.context)
+        return {
+            "name": name,
+            "expression": text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…",
+            "context": (context if len(context) <= LONGEST else f"{context[: LONGEST - 1]}…") or None,
+            "inputs": list(made.inputs)[:MOST_INPUTS],
+        }
+
+
+def _outputs(scope: Any) -> list[tuple[int, str]]:
+    """The names of a subquery's columns: those that it is given from outside (`as t(a, b)`), else its own."""
+    given = scope.outer_columns
+    own = [one.alias_or_name for one in scope.expression.selects]
+    return list(enumerate([*given, *own[len(given) :]]))
