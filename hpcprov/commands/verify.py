@@ -2,10 +2,11 @@
 
 TARGET is a path, which should be what the newest run that made it (else the newest that used it) has recorded, or a
 run, whose inputs and outputs are all checked; of a job or workflow, those of its runs; with --upstream, TARGET and all
-that led to it, as far as `hpcprov lineage` knows. Everything is read again, the
-records themselves and their logs as well. With --attested-by, somebody in that list of signers (as ssh-keygen has it,
-ALLOWED SIGNERS) must have vouched for the record: `hpcprov attest`. The exit status is 0 when what could be checked is
-as it was, 1 when anything is changed, missing, unreadable or not attested, and 2 when there was nothing to check.
+that led to it, as far as `hpcprov lineage` knows. Everything is read again, the records themselves and their logs as
+well. With --attested-by, somebody in that list of signers (as ssh-keygen has it, ALLOWED SIGNERS) must have vouched for
+the record: `hpcprov attest`. With FILE, constraints that were discovered or written, the values are held against these
+instead: `hpcprov constraints`. The exit status is 0 when what could be checked is as it was, 1 when anything is
+changed, missing, unreadable, not attested or violates a constraint, and 2 when there was nothing to check.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 import os
 import tempfile
 
-from hpcprov.commands import expected, upstream, verify_record
+from hpcprov.commands import constraints_verify, expected, upstream, verify_record
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import HELP, store_here, tell
 from hpcprov.commands.ending import tidy
@@ -42,6 +43,9 @@ EXAMPLE = "hpcprov verify out.zarr"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `hpcprov verify`."""
     parser.add_argument("target", metavar="TARGET", nargs="?", help=f"a path, or {HELP}")
+    parser.add_argument(
+        "constraints", metavar="FILE", nargs="?", help="constraints (.json, .tdda) to hold TARGET against"
+    )
     parser.add_argument("--all", action="store_true", help="everything that the runs of this store have generated")
     parser.add_argument("--storage", action="store_true", help="compare the bytes only")
     parser.add_argument("--against", metavar="DIGEST", help="blake3:... or hpcprov1:..., instead of what was recorded")
@@ -55,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check each artifact; the exit status."""
+    if args.constraints is not None:
+        return constraints_verify.of_two(args)
     _check_usage(args)
     results: list[dict[str, Any]] = []
     with tidy(), tempfile.TemporaryDirectory(prefix="hpcprov-") as folder:

@@ -179,7 +179,7 @@ class Reader:
         if self.family in ("complex", "other"):
             inner = plain.shape[len(box) :]
             return Block(box, plain.reshape((count, *inner)), missing)
-        flat = self._numbers(plain, count)
+        flat = self._numbers(plain)
         missing = _joined(missing, self._declared(flat))
         block = Block(box, flat, missing)
         there = flat if missing is None else flat[~missing]
@@ -198,11 +198,9 @@ class Reader:
             missing = _joined(missing, flat == value)
         return missing if missing is not None and missing.any() else None
 
-    def _numbers(self, values: Values, count: int) -> NDArray[Any]:
+    def _numbers(self, values: Values) -> NDArray[Any]:
         """Numbers and times in the machine's order; a bool is 0 or 1."""
         kind = self.field.type
-        if values.dtype.names is not None or values.size != count:
-            return np.ascontiguousarray(pack(values.reshape((count, -1)), kind)).reshape(-1).view(f"<{kind.text}")
         flat = values.reshape(-1)
         if self.family in ("date", "duration"):
             return np.ascontiguousarray(flat).view(_order(flat, "i8")).astype(np.int64, copy=False)
@@ -213,7 +211,7 @@ class Reader:
             return (pack(flat, kind).reshape(-1) != 0).view(np.uint8)
         if flat.dtype.kind in "iuf":
             return np.asarray(flat.astype(flat.dtype.newbyteorder("="), copy=False))
-        return np.ascontiguousarray(pack(flat, kind)).reshape(-1).view(f"<{kind.text}")
+        return np.asarray(np.ascontiguousarray(pack(flat, kind)).reshape(-1).view(f"<{kind.text}"))
 
     def _texts(self, box: Box, values: Values, missing: Flags | None) -> Block:
         decode = self.field.type.decode if isinstance(self.field.type, Text) else None

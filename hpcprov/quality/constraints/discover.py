@@ -181,12 +181,18 @@ class Subject:
                 yield "sign", "null"
             return
         for kind, value in (("min", low), ("max", high)):
-            if abs(value) != float("inf"):
+            if abs(value) != float("inf") and kind != self._ahead():
                 if self.family == "date":
                     value = microseconds(value, self.field.type, up=kind == "max")
                 yield kind, as_json(value, self.family, self.field.type)
         if self.family in ("int", "real"):
             yield from (("sign", name) for name in [_sign(low, high)] if name is not None)
+
+    def _ahead(self) -> str | None:
+        """The bound of a coordinate that a growing axis passes: there is none."""
+        if not self.table and self.is_coordinate() and self._shape(self.field.shape or ()) == [None]:
+            return "max" if self.counted["order"] in ("increasing", "non-decreasing") else "min"
+        return None
 
     def _extremes(self, found: Found) -> tuple[Any, Any]:
         """The smallest and the largest element, as Python has them; without outliers where these are left out."""

@@ -7,8 +7,10 @@ Python looks for signals while it matches, but only in the main thread: there th
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -128,6 +130,7 @@ def patterns_of(texts: list[str]) -> list[str] | None:
 
 
 def _rexpy() -> Callable[..., Any]:
+    _allow_no_files()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -136,3 +139,12 @@ def _rexpy() -> Callable[..., Any]:
         raise NoRexpy(MISSING) from error
     found: Callable[..., Any] = extract
     return found
+
+
+def _allow_no_files() -> None:
+    """tdda asks for the folder for files of the moment when it is imported, which is looked for by writing one: the
+    reading process may write none."""
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        tempfile.tempdir = os.sep
