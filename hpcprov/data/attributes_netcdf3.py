@@ -22,11 +22,11 @@ def attributes(path: str) -> Attributes:
     """Of the file and of each variable. Raises UnreadableData."""
     found = Attributes()
     with opened(path) as (header, pread):
-        _gather(header.attributes, found, None, pread)
+        _gather(header.attributes.items, found, None, pread)
         for item in header.variables:
             name = _text(item.name)
             found.fields[name] = {}
-            _gather(item.attributes, found, name, pread)
+            _gather(item.attributes.items, found, name, pread)
     return found
 
 

@@ -32,6 +32,8 @@ EDITORS = {
 ZARR = ("zarr2", "zarr3")
 #: Formats that have a place for attributes in which nothing can be written here.
 REFUSED = {
+    "file": "a plain file has no place for attributes",
+    "directory": "a plain directory has no place for attributes",
     "arrow": "an Arrow file keeps its attributes at both ends: write it again, or as Parquet",
     "csv": "CSV has no place for attributes",
     "npy": "npy has no place for attributes",

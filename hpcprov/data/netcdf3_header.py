@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
+from typing import TypeAlias
 
 from hpcprov.record.errors import UnreadableData
 
@@ -29,30 +30,45 @@ MAX_HEADER = 256 << 20
 MAX_RANK = 1024
 STEP = 1 << 16
 
+#: From a byte of the file to another one, which no longer belongs to it.
+Span: TypeAlias = tuple[int, int]
+
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute: its name, its type code, how many values it has and the byte at which they begin."""
+    """An attribute: its name, its type code, how many values it has and the byte at which they begin; `span` are the
+    bytes that it takes with its name."""
 
     name: bytes
     code: int
     count: int
     begin: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """A list of attributes, and the bytes that it takes with its tag and length."""
+
+    items: tuple[Attribute, ...]
+    span: Span
 
 
 @dataclass(frozen=True)
 class Variable:
     """A variable: its name as it stands in the file, its type code, its extents and where its values begin.
 
-    Those of a record variable (`is_record`) have the number of records as first extent."""
+    A record variable (`is_record`) has the number of records as first extent. `begin_at` is the byte of the header that
+    says where its values begin."""
 
     name: bytes
     code: int
     shape: tuple[int, ...]
     begin: int
     is_record: bool
-    dimensions: tuple[bytes, ...] = ()
-    attributes: tuple[Attribute, ...] = ()
+    dimensions: tuple[bytes, ...]
+    attributes: Attributes
+    begin_at: int
 
     @property
     def slab(self) -> int:
@@ -62,18 +78,26 @@ class Variable:
 
 @dataclass(frozen=True)
 class Header:
-    """The variables, the bytes from one record to the next, and the attributes of the whole file."""
+    """The variables, the bytes from one record to the next, the attributes of the whole file, the version of the format
+    and the bytes of the header."""
 
     variables: list[Variable]
     step: int
-    attributes: tuple[Attribute, ...]
+    attributes: Attributes
+    version: int
+    size: int
+
+    @property
+    def wide(self) -> int:
+        """Bytes of a count."""
+        return wide_of(self.version)
 
 
 def read_header(pread: Callable[[int, int], bytes], size: int) -> Header:
     """The header of a file of `size` bytes that `pread(count, offset)` reads. Raises UnreadableData."""
     source = _Source(pread, size)
     version = source.take(4)[3]
-    wide = 8 if version == 5 else 4
+    wide = wide_of(version)
     source.wide = wide
     records = source.count()
     dimensions = _dimensions(source)
@@ -91,7 +115,12 @@ def read_header(pread: Callable[[int, int], bytes], size: int) -> Header:
     total = sum(prod(entry.shape) * SIZES[entry.code] for entry in found)
     if total > size:
         raise UnreadableData(f"not a valid NetCDF header: {total} bytes of values declared in a file of {size}")
-    return Header(found, step, attributes)
+    return Header(found, step, attributes, version, source.at)
+
+
+def wide_of(version: int) -> int:
+    """Bytes of a count."""
+    return 8 if version == 5 else 4
 
 
 def _with_records(entry: Variable, records: int) -> Variable:
@@ -172,16 +201,17 @@ def _dimensions(source: _Source) -> list[tuple[bytes, int]]:
     return found
 
 
-def _attributes(source: _Source) -> tuple[Attribute, ...]:
-    found = []
+def _attributes(source: _Source) -> Attributes:
+    found, start = [], source.at
     for _ in range(source.list_of(ATTRIBUTES, "attributes", 2 * source.wide + 4)):
-        name = source.name()
+        first, name = source.at, source.name()
         code, length = source.number(), source.count()
         if code not in SIZES:
             raise UnreadableData(f"not a valid NetCDF header: an attribute of type {code}")
-        found.append(Attribute(name, code, length, source.at))
+        begin = source.at
         source.skip(-(-length * SIZES[code] // 4) * 4)
-    return tuple(found)
+        found.append(Attribute(name, code, length, begin, (first, source.at)))
+    return Attributes(tuple(found), (start, source.at))
 
 
 def _variable(source: _Source, dimensions: list[tuple[bytes, int]], version: int) -> Variable:
@@ -197,9 +227,10 @@ def _variable(source: _Source, dimensions: list[tuple[bytes, int]], version: int
     if code not in TYPES or (version != 5 and code > LAST_CLASSIC):
         raise UnreadableData(f"not a valid NetCDF header: a variable of type {code}")
     source.count()  # its size, which may not fit and so is computed instead
+    begin_at = source.at
     begin = source.number(4 if version == 1 else 8)
     shape = tuple(dimensions[axis][1] for axis in axes)
     if 0 in shape[1:]:
         raise UnreadableData("not a valid NetCDF header: the record dimension is not a variable's first")
     names = tuple(dimensions[axis][0] for axis in axes)
-    return Variable(name, code, shape, begin, shape[:1] == (0,), names, attributes)
+    return Variable(name, code, shape, begin, shape[:1] == (0,), names, attributes, begin_at)

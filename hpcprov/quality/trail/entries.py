@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 AUDIT, HISTORY = "hpcprov_audit", "history"
 #: The formats that a trail can be written into.
-FORMATS = ("hdf5", "parquet", "zarr2", "zarr3")
+FORMATS = ("hdf5", "netcdf3", "parquet", "zarr2", "zarr3")
 #: The members of an entry that are text, in the order in which they are written.
 TEXTS = ("run", "time", "host", "user", "command", "session", "did", "before", "after")
 #: An HDF5 attribute takes 64,000 bytes; a little is left for whoever edits by hand.
