@@ -32,24 +32,25 @@ from hpcprov.record.errors import UnreadableData
 KEPT = 64 << 20
 
 
-def open_csv(path: str) -> Dataset:
-    """All columns of the table, in their order. Raises Unsigned for text that turns out to be none."""
+def open_csv(path: str, *, keep: int | None = None) -> Dataset:
+    """All columns of the table, in their order; `keep` is how many bytes of parsed blocks may be kept. Raises Unsigned
+    for text that turns out to be none."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return _dataset(fd)
+        return _dataset(fd, KEPT if keep is None else keep)
     except BaseException:
         os.close(fd)
         raise
 
 
-def _dataset(fd: int) -> Dataset:
+def _dataset(fd: int, keep: int) -> Dataset:
     mark = delimiter_of(os.pread(fd, SAMPLE, 0), whole=os.fstat(fd).st_size <= SAMPLE)
     if mark is None:
         raise UnreadableData("not a table of delimited text any more")
     header, *rest = blocks(fd, mark)
     names = next(filter(None, csv.reader(io.StringIO(_text(fd, header), newline=""), delimiter=mark)))
     check_names(names)
-    file = _File(fd, mark, names, rest)
+    file = _File(fd, mark, names, rest, keep)
     table = Table(file.starts, file.rows, file.arrays, lambda at: file.kinds[at].values(pa.array([], pa.string())))
     fields = [table.field(name, at, kind.type) for at, (name, kind) in enumerate(zip(names, file.kinds, strict=True))]
     return Dataset("csv", tuple(fields), lambda: os.close(fd), kind="table")
@@ -67,6 +68,7 @@ class _File:
     mark: str
     names: list[str]
     blocks: list[Block]
+    keep: int
     kept: dict[int, Any] = field(default_factory=dict)
     starts: list[int] = field(init=False)
     rows: int = field(init=False)
@@ -74,7 +76,7 @@ class _File:
 
     def __post_init__(self) -> None:
         guesses = [Guess() for _ in self.names]
-        counts, room = [0], KEPT
+        counts, room = [0], self.keep
         for at in range(len(self.blocks)):
             cells = self._parsed(at, self.names, sum(counts))
             for guess, column in zip(guesses, cells.columns, strict=True):

@@ -20,6 +20,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 from hpcprov.data.csv_rule import SAMPLE, delimiter_of
 from hpcprov.data.interface import Dataset
@@ -54,6 +55,8 @@ READERS = {
     "csv": ("hpcprov.data.csv_table", "open_csv", "tables"),
 }
 
+#: Formats that are parsed anew for each column, unless what was parsed is kept.
+KEEPING = ("csv",)
 #: Formats whose values may lie in other files; their readers take `follow`.
 FOLLOWING = ("hdf5",)
 
@@ -77,15 +80,17 @@ class MissingReader(HpcprovError):
     """The library that reads this format is not installed."""
 
 
-def open_data(path: str, *, follow: bool = False) -> Dataset:
+def open_data(path: str, *, follow: bool = False, keep: int | None = None) -> Dataset:
     """The dataset at `path`. With `follow`, values that lie in other files (HDF5's external links, external storage and
-    virtual datasets) are read there. Raises UnreadableData for damaged data, Unsigned where the rules give no
+    virtual datasets) are read there. `keep` is how many bytes of parsed text may be kept. Raises UnreadableData for damaged data, Unsigned where the rules give no
     signature, MissingReader."""
     form = format_of(path)
     if form not in READERS:
         return Dataset(form)
     with readable(path):
-        return _reader(form)(path, follow=True) if follow and form in FOLLOWING else _reader(form)(path)
+        options: dict[str, Any] = {"follow": True} if follow and form in FOLLOWING else {}
+        options |= {"keep": keep} if form in KEEPING else {}
+        return _reader(form)(path, **options)
 
 
 def format_of(path: str) -> str:

@@ -44,14 +44,25 @@ def form_of(path: str) -> str:
     return form
 
 
+def check_place(path: str, *, replace: bool, form: str | None = None) -> None:
+    """Raises HpcprovError for a name that no table has, and when something is there that may not be replaced: only
+    files may, and no links."""
+    form = form or form_of(path)
+    if not os.path.lexists(path):
+        return
+    if not replace:
+        raise HpcprovError(f"{path!a} is there already", hint="--force replaces it")
+    if os.path.islink(path) or not os.path.isfile(path):
+        raise HpcprovError(f"{path!a} is no {form} file: it is not replaced")
+
+
 def write_table(
     path: str, columns: Sequence[Column], blocks: Iterable[Block], *, form: str | None = None, replace: bool = False
 ) -> int:
     """Write the table; the number of its rows. Every block has one array per column, all of one length, in one axis
     beside those of an array type. Raises HpcprovError when there is such a file already, or it cannot be written."""
     form = form or form_of(path)
-    if not replace and os.path.lexists(path):
-        raise HpcprovError(f"{path!a} is there already")
+    check_place(path, replace=replace, form=form)
     draft = f"{path}.{os.getpid()}.part"
     try:
         rows = _write(draft, form, columns, blocks)

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 Facts: TypeAlias = dict[str, Any]
 PLAIN = ("file", "directory")
 BLOCK = 1 << 20
+#: Bytes of parsed text that are kept, of each table: it is read several times, column by column.
+KEPT = 256 << 20
 #: Options that a comparison of tables takes, too.
-TABLE_WISHES = ("key", "rows", "rtol", "atol", "ulp", "nan_differs", "context", "preserve", "threads")
+TABLE_WISHES = ("key", "rows", "rtol", "atol", "ulp", "nan_differs", "context", "preserve", "force", "threads")
 
 
 def diff_files(
@@ -83,14 +85,16 @@ def _tables(one: Dataset, other: Dataset, options: Options, known: Known, watch:
         if wanted:
             raise HpcprovError("they are no tables: --key and --rows are for columns of one length")
         return None
-    left, right = selected(one, options.fields), selected(other, options.fields)
+    left, right = selected(one, other, options.fields, also=options.key)
     names = {field.name for field in left.fields} & {field.name for field in right.fields}
     same = frozenset(field.path for field in left.fields if field.name in names and known.equal(field.name, field.name))
     if len(same) == len(left.fields) == len(right.fields):
         return None
-    wishes = {name: getattr(options, name) for name in TABLE_WISHES if hasattr(tables.Options, name)}
+    wishes = {name: getattr(options, name) for name in TABLE_WISHES}
     table = tables.compare_tables(left, right, same=same, watch=watch, **wishes)
-    return {"status": table["status"], "kind": [one.kind, other.kind], "fields": [], "table": table}
+    preserved = table.pop("preserved")
+    kind = [one.kind, other.kind]
+    return {"status": table["status"], "kind": kind, "fields": [], "table": table, "preserved": preserved}
 
 
 def _signatures(
@@ -145,7 +149,7 @@ def _about(path: str) -> Iterator[None]:
 @contextmanager
 def _opened(path: str) -> Iterator[Dataset]:
     with _about(path):
-        data = open_data(path)
+        data = open_data(path, keep=KEPT)
     with data:
         yield data
 

@@ -28,6 +28,7 @@ from hpcprov.quality.tables.differences import Differences, Facts, differences, 
 from hpcprov.quality.tables.digests import Digests, row_digests
 from hpcprov.quality.tables.matching import ByNumber, Matching, by_content, by_key
 from hpcprov.quality.tables.places import moved_blocks, runs
+from hpcprov.quality.tables.preserve import check_place, preserve
 from hpcprov.quality.tables.walk import Kept, rows_of
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature.watch import Watch
@@ -96,11 +97,16 @@ def compare_tables(one: Dataset, other: Dataset, **wishes: Any) -> Facts:
     """What differs, as plain values; `wishes` are those of Options. Raises HpcprovError for a key that is no column of
     both, and what the readers raise."""
     options = Options(**wishes)
+    if options.preserve is not None:
+        check_place(options.preserve, force=options.force)
     rows = row_count(one), row_count(other)
     untyped = "csv" in (one.format, other.format)
     columns = pair_columns(one.fields, other.fields, options.tolerance, untyped=untyped, watch=options.watch)
     found = match(columns, rows, options)
-    return facts_of(columns, found, options)
+    facts = facts_of(columns, found, options)
+    if options.preserve is not None:
+        facts["preserved"] = preserve(options.preserve, columns, found.matching, found.cells, options)
+    return facts
 
 
 def row_count(dataset: Dataset) -> int:
@@ -204,6 +210,7 @@ def facts_of(columns: Columns, found: Found, options: Options) -> Facts:
         "deleted": runs(matching.deleted, options.places),
         "inserted": runs(matching.inserted, options.places),
         "moved": moved_blocks(matching.moved_one, matching.moved_other, options.places),
+        "preserved": None,
         "context": context(columns, found.matching, found.cells, options),
     }
 
