@@ -82,11 +82,9 @@ def paired(one: Dataset, other: Dataset, wanted: tuple[str, ...]) -> tuple[list[
         else:
             patterns.append(word)
     if wanted:
+        _check_names(one, other, patterns)
         left = [field for field in left if _matches(field.name, patterns)]
         right = [field for field in right if _matches(field.name, patterns)]
-        missed = [word for word in patterns if not any(_matches(field.name, [word]) for field in (*left, *right))]
-        if missed:
-            raise HpcprovError(f"no field is called {missed[0]!a}", hint=_hint(one, other))
     elif len(left) == len(right) == 1:
         return [(left[0], right[0])], [], []
     both = [(field, named[field.name]) for field in left if field.name in named]
@@ -96,11 +94,27 @@ def paired(one: Dataset, other: Dataset, wanted: tuple[str, ...]) -> tuple[list[
     return chosen + both, gone, new
 
 
-def selected(dataset: Dataset, wanted: tuple[str, ...]) -> Dataset:
-    """The dataset with the fields of these names or patterns only; with all when there are none."""
+def selected(
+    one: Dataset, other: Dataset, wanted: tuple[str, ...], *, also: tuple[str, ...] = ()
+) -> tuple[Dataset, Dataset]:
+    """Both datasets with the fields of these names or patterns only, and `also` others; with all when none is wanted.
+    Raises HpcprovError for a name that neither has."""
     if not wanted:
-        return dataset
-    return replace(dataset, fields=tuple(field for field in dataset.fields if _matches(field.name, list(wanted))))
+        return one, other
+    _check_names(one, other, list(wanted))
+    patterns = [*wanted, *also]
+    left, right = (
+        replace(dataset, fields=tuple(field for field in dataset.fields if _matches(field.name, patterns)))
+        for dataset in (one, other)
+    )
+    return left, right
+
+
+def _check_names(one: Dataset, other: Dataset, patterns: list[str]) -> None:
+    """Raises HpcprovError for a name or pattern that no field has."""
+    for word in patterns:
+        if not any(_matches(field.name, [word]) for field in (*one.fields, *other.fields)):
+            raise HpcprovError(f"no field is called {word!a}; {_hint(one, other)}")
 
 
 def _explicit(word: str, left: list[Field], right: dict[str, Field]) -> Pair | None:
@@ -111,7 +125,7 @@ def _explicit(word: str, left: list[Field], right: dict[str, Field]) -> Pair | N
         return None
     if old not in found or new not in right:
         lacking = old if old not in found else new
-        raise HpcprovError(f"no field is called {lacking!a}", hint="--field OLD=NEW names one of each")
+        raise HpcprovError(f"no field is called {lacking!a}: OLD=NEW names one of each")
     return found[old], right[new]
 
 
