@@ -40,23 +40,36 @@ ABOVE = "above"
 
 
 class Chain:
-    """`glance(path)` tells of a file what `Comparing.glance` does, or None. `depth`: so many definitions one behind the
-    other; `notes`: what is to be said about how data was found."""
+    """`glance(path)` tells of a file what `Comparing.glance` does, or None; `sign(path)` its signature, or None.
+    `depth`: so many definitions one behind the other; `notes`: what is to be said about how data was found."""
 
     def __init__(
-        self, catalog: Catalog | None, glance: Callable[[str], dict[str, Any] | None], *, depth: int | None
+        self,
+        catalog: Catalog | None,
+        glance: Callable[[str], dict[str, Any] | None],
+        sign: Callable[[str], str | None],
+        *,
+        depth: int | None,
     ) -> None:
+        self.sign = sign
         self.catalog, self.glance, self.depth = catalog, glance, DEEPEST if depth is None else min(depth, DEEPEST)
         self.look = catalog.lookups() if catalog is not None else None
         self.notes: list[str] = []
         self.seen: set[tuple[str, str, str]] = set()
         self.records: dict[str, Record] = {}
         self.glances: dict[str, dict[str, Any] | None] = {}
+        self.signatures: dict[str, str | None] = {}
         self.left = MOST
 
     def fields(self, path: str, field: str | None) -> list[Node]:
         """All fields of a dataset, or one. Raises HpcprovError when there is no such thing."""
         version, maker = self.newest(path)
+        seen = self.seen_at(path)
+        if seen is not None and (version is None or maker is None):
+            self.signatures[path] = self.sign(path)
+        if version is None and (digest := self.signatures.get(path)) is not None:
+            version, maker = self.newest(digest)  # moved, copied, or got by mail: found by its values
+            self.notes += [f"found by its values: recorded as {version.path}"] if version is not None else []
         place = maker.path if maker is not None else version.path if version is not None else path
         record = self.record(maker.run) if maker is not None else None
         layout = self.layout(path, record, place)
@@ -130,9 +143,11 @@ class Chain:
         from hpcprov.quality.dictionary.annotations import load
 
         store = next(iter(stores_above(os.environ, path)), None)
+        if store is None:
+            return {}
         signature = ((seen or {}).get("known") or {}).get("signature")
         digest = signature.get("digest") if type(signature) is dict else None
-        return written.definitions(load(store, path, digest)) if store is not None else {}
+        return written.definitions(load(store, path, digest or self.signatures.get(path)))
 
     def node(
         self,

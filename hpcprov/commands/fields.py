@@ -5,7 +5,8 @@ own attributes say (it may have travelled without its records); where nobody sai
 that made the data. Behind it stands its context, in brackets the data that it was evaluated on, with the beginning of
 its signature.
 
-PATH may name one field: out.zarr/ocean/temperature. --follow goes on with what each field was made from, from one
+PATH may name one field: out.zarr/ocean/temperature. What no record knows by its path is found by its values, which are
+read for that. --follow goes on with what each field was made from, from one
 dataset to the next, back to the raw input, which no run has made.
 """
 
@@ -92,7 +93,11 @@ def _found(
             problems.extend([error] if place == path else [])
             return None
 
-    chain = Chain(catalog, glance, depth=depth)
+    def sign(place: str) -> str | None:
+        found = reading.describe(place).result["signature"]
+        return None if found is None else str(found["digest"])
+
+    chain = Chain(catalog, glance, sign, depth=depth)
     try:
         nodes = chain.fields(path, field or None)
     except HpcprovError as error:
