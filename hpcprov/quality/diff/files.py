@@ -54,6 +54,7 @@ def diff_files(
     paths = (path, other)
     watch = watch or Watch()
     before = [_look(one) for one in paths]
+    _check_place(options.preserve, paths)
     signatures = _signatures(paths, before, options, cache_dir, tiles_dir, watch)
     with _opened(path) as one, _opened(other) as two:
         for name, dataset, seen in zip(paths, (one, two), before, strict=True):
@@ -117,6 +118,12 @@ def _signatures(
 
 def _by_path(signature: Facts | None) -> dict[str, Facts]:
     return {} if signature is None else {field["path"]: field for field in signature["fields"]}
+
+
+def _check_place(place: str | None, paths: tuple[str, str]) -> None:
+    """Raises HpcprovError when what is to be written would replace what is read."""
+    if place is not None and os.path.exists(place) and any(os.path.samefile(place, path) for path in paths):
+        raise HpcprovError(f"{place!a} is compared: write to another place")
 
 
 def _check_fields(paths: tuple[str, str], datasets: tuple[Dataset, Dataset]) -> None:

@@ -105,9 +105,7 @@ def test_fields_on_one_side_and_other_names() -> None:
     one = {"a": np.arange(9.0), "gone": np.arange(4), "old": np.arange(3.0)}
     other = {"a": np.arange(9.0), "name": np.arange(3.0), "extra": np.arange(7)}
     xarray = pytest.importorskip("xarray")
-    left, right = (
-        xarray.Dataset({name: ((f"d{len(v)}",), v) for name, v in side.items()}) for side in (one, other)
-    )
+    left, right = (xarray.Dataset({name: ((f"d{len(v)}",), v) for name, v in side.items()}) for side in (one, other))
     found = {item["path"]: item for item in diff(opened(left), opened(right))["fields"]}
     assert {name: item["status"] for name, item in found.items()} == {
         "a": "same", "old": "renamed", "gone": "missing", "extra": "new"
