@@ -82,8 +82,8 @@ class MissingReader(HpcprovError):
 
 def open_data(path: str, *, follow: bool = False, keep: int | None = None) -> Dataset:
     """The dataset at `path`. With `follow`, values that lie in other files (HDF5's external links, external storage and
-    virtual datasets) are read there. `keep` is how many bytes of parsed text may be kept. Raises UnreadableData for damaged data, Unsigned where the rules give no
-    signature, MissingReader."""
+    virtual datasets) are read there. `keep` is how many bytes of parsed text may be kept. Raises UnreadableData for
+    damaged data, Unsigned where the rules give no signature, MissingReader."""
     form = format_of(path)
     if form not in READERS:
         return Dataset(form)

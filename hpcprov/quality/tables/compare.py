@@ -29,6 +29,7 @@ from hpcprov.quality.tables.digests import Digests, row_digests
 from hpcprov.quality.tables.matching import ByNumber, Matching, by_content, by_key
 from hpcprov.quality.tables.places import moved_blocks, runs
 from hpcprov.quality.tables.preserve import check_place, preserve
+from hpcprov.quality.tables.shifts import shift_of
 from hpcprov.quality.tables.walk import Kept, rows_of
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature.watch import Watch
@@ -39,6 +40,8 @@ MOST_ROWS = 1 << 28
 FEW_ROWS = 1 << 24
 #: So many of the rows differ before it is tried whether they only lie elsewhere.
 WORTH = 0.1
+#: So many of a column's cells differ before it is looked whether they all moved.
+SHIFTED = 0.5
 AUTO, NUMBER, CONTENT, KEY = "auto", "number", "content", "key"
 
 
@@ -142,7 +145,11 @@ def _is_by_number(rows: tuple[int, int], options: Options) -> bool:
 
 def _by_number(columns: Columns, matching: ByNumber, options: Options) -> Found:
     same = options.same if matching.rows[0] == matching.rows[1] else ()
-    return Found(NUMBER, matching, _compared(columns, matching, options, same=same))
+    found = _compared(columns, matching, options, same=same)
+    for pair, facts in zip(columns.pairs, found.fields, strict=True):
+        if facts["outside"] and facts["outside"] > SHIFTED * matching.count:
+            facts["shift"] = shift_of(pair)
+    return Found(NUMBER, matching, found)
 
 
 def _by_content(columns: Columns, digests: Digests, options: Options) -> tuple[Matching, Kept]:
