@@ -208,7 +208,7 @@ class Reader:
             halves = np.ascontiguousarray(pack(flat, kind)).view("<u2").reshape(-1).astype("<u4")
             return np.asarray((halves << 16).view("<f4"))
         if self.family == "bool":
-            return (pack(flat, kind).reshape(-1) != 0).view(np.uint8)
+            return np.asarray((pack(flat, kind).reshape(-1) != 0).view(np.uint8))
         if flat.dtype.kind in "iuf":
             return np.asarray(flat.astype(flat.dtype.newbyteorder("="), copy=False))
         return np.asarray(np.ascontiguousarray(pack(flat, kind)).reshape(-1).view(f"<{kind.text}"))
