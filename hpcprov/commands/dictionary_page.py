@@ -18,6 +18,7 @@ import textwrap
 
 from hpcprov.commands.screen import count, cut, size
 from hpcprov.quality.dictionary.cells import cell, extents, facts_of_run
+from hpcprov.quality.dictionary.columns import KEYS
 from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 GAP = "  "
 NARROW = 60
 LABEL = 15
+#: A definition that says no more than the run does.
+DERIVED = "derived"
 #: Columns grow no wider than that, but for the last.
 WIDEST_NAME, WIDEST = 28, 18
 WHAT = ("long_name", "standard_name", "description", "short_name")
@@ -52,7 +55,7 @@ def lines(dictionary: Facts, screen: Screen) -> Iterator[str]:
     yield from _dataset(dictionary, screen)
     if screen.width < NARROW:
         for field in fields:
-            yield from ("", *_stanza(field, screen, [key for key in field if key not in ("name", "annotated")]))
+            yield from ("", *_stanza(field, screen, [key for key in field if key in KEYS[1:]]))
         return
     first = [_heads(WHAT_COLUMNS), *(_what(field) for field in fields)]
     yield from ("", *_table(first, screen, last=True))
@@ -61,6 +64,7 @@ def lines(dictionary: Facts, screen: Screen) -> Iterator[str]:
         yield from ("", *_table(_fitting(_values(fields), screen.width), screen))
     for field in fields:
         keys = [key for key in WORDS if cell(key, field.get(key)) is not None and not _is_told(key, field, room)]
+        keys = [key for key in keys if field["defined"] != DERIVED or key not in ("definition", "context")]
         keys = [*(key for key in ("units",) if field["annotated"].get(key)), *keys]
         if keys or field["annotated"]:
             yield from ("", *_stanza(field, screen, keys))

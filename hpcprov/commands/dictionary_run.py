@@ -61,6 +61,11 @@ def _row(catalog: Catalog, path: str, signature: str | None) -> tuple[ArtifactRo
     return (here[0], BEFORE) if here else (None, "")
 
 
+def to_second(moment: str | None) -> str | None:
+    """`2026-11-21T17:59:50Z` of a record's moment, which has nanoseconds."""
+    return moment and f"{moment[:19]}Z"
+
+
 def _facts(record: Record, how: str, recorded: str) -> dict[str, Any]:
     run, user = record["run"], record["run"].get("user") or {}
     return {
@@ -70,7 +75,7 @@ def _facts(record: Record, how: str, recorded: str) -> dict[str, Any]:
         "how": how,
         "path": recorded,
         "command": words(run["argv"])[:LONGEST],
-        "when": run["start"],
+        "when": to_second(run["start"]),
         "user": user.get("name") or (None if user.get("uid") is None else str(user["uid"])),
         "status": run["status"],
     }

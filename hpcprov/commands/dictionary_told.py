@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from hpcprov.quality.dictionary.cells import cell, extents
 from hpcprov.quality.dictionary.columns import COLUMNS
-from hpcprov.record.wording import count, size, when
+from hpcprov.record.wording import count, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Facts = dict[str, Any]
 
+#: A definition that says no more than the run does.
+DERIVED = "derived"
 #: More fields than that are only counted on a page.
 MOST_FIELDS = 2000
 TITLES = {column.key: column.title for column in COLUMNS}
@@ -26,7 +28,8 @@ TABLES = (
     ("fields", "Fields", ("type", "shape", "units", "long_name", "description", "tags", "short_name", "standard_name",
                           "cell_methods"), ()),
     ("values", "Values", ("min", "max", "mean", "std", "min_length", "max_length", "missing", "zeros", "positive",
-                          "negative", "infinite", "distinct", "duplicates", "order", "step", "values"), ("missing",)),
+                          "negative", "infinite", "distinct", "duplicates"), ("missing",)),
+    ("order", "Order, and values where they are few", ("order", "step", "values"), ("order", "step", "values")),
     ("made", "How fields were made", ("definition", "context"), ("definition", "context")),
     ("storage", "Storage", ("dimensions", "chunks", "shards", "codec", "fill", "signature"),
      ("dimensions", "chunks", "shards", "codec", "fill", "signature")),
@@ -35,6 +38,9 @@ NUMBERS = {"min", "max", "mean", "std", "missing", "zeros", "positive", "negativ
     *("duplicates", "min_length", "max_length", "step")
 }
 KINDS = dict.fromkeys(NUMBERS, "number") | {"signature": "digest", "definition": "code", "shape": "shape"}
+KINDS |= dict.fromkeys(("description", "values", "context"), "words")
+#: Columns that say nothing when they are zero throughout.
+ONLY_IF_ANY = ("negative", "infinite", "duplicates", "min_length", "max_length")
 
 
 def told(dictionary: Facts) -> Facts:
@@ -75,7 +81,7 @@ def _facts(dictionary: Facts) -> list[tuple[str, Any, str]]:
         ("Modified", dataset["modified"], "text"),
         ("Run", f"{run['id']}, which {run['how']}" if run else None, "text"),
         ("Command", run.get("command"), "code"),
-        ("Started", when(run["when"]) if run.get("when") else None, "text"),
+        ("Started", run.get("when"), "text"),
         ("User", run.get("user"), "text"),
         ("Values", dataset["statistics"], "text"),
         ("Annotations", f"version {version}" if version else None, "text"),
@@ -85,10 +91,15 @@ def _facts(dictionary: Facts) -> list[tuple[str, Any, str]]:
 def _table(fields: list[Facts], name: str, title: str, keys: tuple[str, ...], needed: tuple[str, ...]) -> Facts:
     rows = [(field, [_text(field, key) for key in keys]) for field in fields]
     rows = [row for row in rows if not needed or any(row[0][key] is not None for key in needed)]
-    kept = [at for at in range(len(keys)) if any(texts[at] for _, texts in rows)]
+    rows = [row for row in rows if name != "made" or row[0]["defined"] != DERIVED]
+    kept = [at for at, key in enumerate(keys) if any(_tells(key, texts[at]) for _, texts in rows)]
     columns = [("Field", "name"), *((TITLES[keys[at]], KINDS.get(keys[at], "text")) for at in kept)]
     body = [[field["name"] or "(the array)", *(texts[at] for at in kept)] for field, texts in rows]
     return {"id": name, "title": title, "columns": columns, "rows": body}
+
+
+def _tells(key: str, text: str) -> bool:
+    return bool(text) and not (key in ONLY_IF_ANY and text == "0")
 
 
 def _text(field: Facts, key: str) -> str:

@@ -17,7 +17,7 @@ CODE = ("name", "code", "digest")
 
 def render(told: dict[str, Any]) -> str:
     """The page. Raises MissingTemplates."""
-    return compose("dictionary.html", **told)
+    return compose("dictionary.html", styles=["dictionary.css"], **told)
 
 
 def markdown(told: dict[str, Any]) -> str:

@@ -113,8 +113,11 @@ def _field(field: Facts, own: dict[str, str], counted: Facts | None, annotations
 
 
 def _defined(definition: Facts | None) -> Facts:
-    """How a field was made."""
-    return {} if definition is None else {"definition": definition["expression"], "context": definition["context"]}
+    """How a field was made, and who says so: `told` by its program, an `attribute`, or `derived` from its run."""
+    if definition is None:
+        return {"defined": None}
+    about = {"definition": definition["expression"], "context": definition["context"]}
+    return about | {"defined": definition["how"]}
 
 
 def _written(own: dict[str, str], cells: Mapping[str, Any], keys: tuple[str, ...]) -> Facts:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LARGEST = 64 << 20
 ZIP = b"PK\3\4"
-OTHERS = ("format", "fields", "annotated", "count", "uncounted", "as_exported")
+OTHERS = ("format", "fields", "annotated", "defined", "count", "uncounted", "as_exported")
 #: Old spreadsheets, and those of another standard.
 NOT_TAKEN = {b"\xd0\xcf\x11\xe0": "an old or encrypted Office document: save it as .xlsx without a password"}
 
