@@ -32,6 +32,7 @@ def define(
     *,
     context: str | None = None,
     language: str = "python",
+    column: str | None = None,
     embed: bool = False,
 ) -> None:
     """Say how a field was made: by `expression` from `inputs`, in the run that goes on; outside of one this begins a
@@ -40,18 +41,25 @@ def define(
     `field`: "PATH/FIELD", an open object of h5py, zarr or netCDF4, an array or table in memory, or the name of an
     output of the current block. `inputs`: the same, and names of fields of the same dataset. `context`: what the
     expression is evaluated over where that is not element by element ("by id"). `language`: python, sql or text.
+    `column`: which field is meant, where `field` is a dataset or table as a whole.
     `embed`: also write it into the field's attributes `hpcprov_definition` and `hpcprov_context`, at once.
 
     Raises TypeError and ValueError for wrong arguments, and nothing when recording fails: that is a warning."""
     given = check(field, expression, inputs, context, language)
+    if column is not None and not isinstance(column, str):
+        raise TypeError(f"a column is named by text, not {type(column).__name__}")
     with sheltered("a definition"):
         recorder = session.active() or session.begin_implicit()
-        told = None if recorder is None else record(recorder, field, expression, given, context, language)
+        told = entry(recorder, field, expression, given, context, language)
+        if column is not None:
+            told["field"] = f"{told['field']}/{column}".strip("/")[:LONGEST_FIELD]
+        if recorder is not None:
+            record(recorder, told)
         if embed:
             from hpcprov.tracking.embedding import embed_definition
 
-            run = recorder.run_id if recorder is not None else None
-            embed_definition(field, told or entry(None, field, expression, given, context, language), run)
+            thing = field if column is None or isinstance(field, str | os.PathLike) else field[column]
+            embed_definition(thing, told, recorder.run_id if recorder is not None else None)
 
 
 def check(field: Any, expression: Any, inputs: Any, context: Any, language: Any) -> list[Any]:
@@ -81,17 +89,13 @@ def lies_in(thing: Any) -> tuple[str, str] | None:
     return origin_of(thing)
 
 
-def record(
-    recorder: Recorder, field: Any, expression: str, inputs: list[Any], context: str | None, language: str
-) -> dict[str, Any]:
-    """Write it into the log; the entry."""
-    told = entry(recorder, field, expression, inputs, context, language)
+def record(recorder: Recorder, told: dict[str, Any]) -> None:
+    """Write an entry into the log."""
     declare(recorder, GENERATED, told["path"])
-    for one in told.get("inputs", ()):
+    for one in told["inputs"]:
         declare(recorder, USED, one["path"])
     if not recorder.define(told):
         warn(f"more than {MOST_DEFINITIONS:,} definitions: the others are not recorded")
-    return told
 
 
 def entry(

@@ -64,7 +64,7 @@ def diff_files(
         if found is None:
             _check_fields(paths, (one, two))
             known = Known(_by_path(signatures[0]), _by_path(signatures[1]), tiles_dir)
-            found = _tables(one, two, options, known, watch) or diff(one, two, options, known=known, watch=watch)
+            found = diff_tables(one, two, options, known, watch) or diff(one, two, options, known=known, watch=watch)
             if options.preserve is not None and found["table"] is None:
                 found["preserved"] = preserve(options.preserve, one, two, found["fields"], options, watch=watch)
         formats = [one.format, two.format]
@@ -77,7 +77,7 @@ def diff_files(
     return {"paths": list(paths), "format": formats, "known": how, "bytes": None, "preserved": None, **found}
 
 
-def _tables(one: Dataset, other: Dataset, options: Options, known: Known, watch: Watch) -> Facts | None:
+def diff_tables(one: Dataset, other: Dataset, options: Options, known: Known, watch: Watch) -> Facts | None:
     """Two tables compared row by row; None for what is no table, and for tables that are known to be equal."""
     from hpcprov.quality.tables import compare as tables
 

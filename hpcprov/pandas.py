@@ -1,0 +1,3 @@
+"""`import hpcprov.pandas` puts `.hpcprov` on the objects of pandas (docs/python.md)."""
+
+from hpcprov.adapters import pandas as _registered  # noqa: F401
