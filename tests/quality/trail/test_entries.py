@@ -102,14 +102,14 @@ def test_entries_come_back() -> None:
 
 def test_a_long_trail_keeps_its_first_and_its_last_entries() -> None:
     text = "[]"
-    for number in range(200):
+    for number in range(260):
         text = audit_with(entries_of(text), entry(f"run{number}"))
         assert len(text) <= MOST_OCTETS
     found = entries_of(text)
     kept = [one["run"] for one in found if DROPPED not in one]
-    assert (kept[0], kept[-1], DROPPED in found[1]) == ("run0", "run199", True)
-    assert found[1][DROPPED] + len(kept) == 200
-    assert kept[1:] == [f"run{number}" for number in range(201 - len(kept), 200)]
+    assert (kept[0], kept[-1], DROPPED in found[1]) == ("run0", "run259", True)
+    assert found[1][DROPPED] + len(kept) == 260
+    assert kept[1:] == [f"run{number}" for number in range(261 - len(kept), 260)]
 
 
 @pytest.mark.parametrize("text", [None, "", "nonsense", "{}", "3", '[1, "x", null]', "[" * 5000])
