@@ -12,6 +12,8 @@ them: a log is one that was written, a script one that was not.
 
 from __future__ import annotations
 
+import os
+
 from hpcprov.capture.observed import packages
 
 TYPE_CHECKING = False
@@ -52,6 +54,8 @@ OWN_STORE = b"/.hpcprov/"
 OWN_SPOOL = b"hpcprov-"
 # The Python audit's hook: installed, and of an editable installation.
 OWN_HOOK = (b"/lib/hpcprov/python/", b"/hpcprov/launcher/python/")
+# This package, which no site-packages holds in an editable installation: a program may import it.
+OWN_PACKAGE = os.fsencode(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))) + b"/"
 
 DATA = (
     b".npy", b".npz", b".h5", b".hdf5", b".hdf", b".he5", b".h5ad", b".nc", b".nc4", b".cdf", b".zarr", b".zarr.zip",
@@ -126,7 +130,7 @@ class Places:
         if self.is_own(path):
             return Place(OWN)
         system = path.startswith(SYSTEM) and not path.startswith(NOT_SYSTEM + self.work)
-        package = self.packages.of_library(path)
+        package = self.packages.of_library(path) or _own_package(path)
         if package:
             if prefix := packages.installation(path):
                 self.learn(prefix)
@@ -188,6 +192,13 @@ class Places:
 def directory(path: str) -> bytes:
     """A directory's path with one slash at its end; `/` for none."""
     return path.encode("utf-8", "surrogateescape").rstrip(b"/") + b"/"
+
+
+def _own_package(path: bytes) -> Package | None:
+    if not path.startswith(OWN_PACKAGE):
+        return None
+    above, name = os.path.split(os.fsdecode(OWN_PACKAGE.rstrip(b"/")))
+    return "python package", above, name, None
 
 
 def named_prefixes(environ: Mapping[str, str]) -> Iterable[bytes]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import hpcprov
 from hpcprov.capture.observed import area
 from hpcprov.capture.observed.classes import Places
 from tests.capture.observed.records import CWD, ENVIRON, READ, WRITE, Disk, access, latest, observed, program, unlink
@@ -29,6 +31,7 @@ READ_ONLY = [
     ("software", "/venv/lib/python3.12/json/__init__.py"),
     ("software", "/venv/bin/activate"),
     ("software", "/home/ada/run/.venv/lib/python3.12/site-packages/a.py"),
+    ("software", str(Path(hpcprov.__file__).parent / "capture" / "secrets.txt")),
     ("software", "/apps/fftw/lib/wisdom"),
     ("software", "/home/ada/.pyenv/shims/python"),
     ("software", "/home/ada/.julia/packages/Plots/aB1/src/Plots.jl"),
