@@ -5,8 +5,8 @@
  *     pid           prints its pid              core DIR     aborts in DIR
  *     signals FILE  logs every signal to FILE ("NUMBER CODE PID VALUE"), after "ready PID"; ends with stdin
  *     wait FILE N   blocks signal N, says "ready PID", and logs it to FILE when it comes
- *     orphan FILE   leaves a child behind that writes "orphan PPID" to FILE after 0.3 s; then leaves with 5
- *     inside FILE   the same, but waits, and says whether the dead orphan was reaped ("reaped" or "zombie")
+ *     orphan FILE GO  leaves a child behind that writes "orphan PPID" to FILE when there is a file GO; leaves with 5
+ *     inside FILE   the same after 0.3 s, but waits, and says whether the dead orphan was reaped ("reaped" or "zombie")
  *     abandon CMD.. starts CMD and dies before it
  */
 #define _GNU_SOURCE
@@ -110,14 +110,16 @@ static int spew(long count) {
     return 0;
 }
 
-static pid_t leave_orphan(void) {
+/* The orphan speaks when there is a file `go`, or without one after 0.3 s. */
+static pid_t leave_orphan(const char *go) {
     int ends[2];
     pid_t pid, orphan = 0;
     if (pipe(ends)) exit(90);
     if (!(pid = fork())) {
         if ((orphan = fork())) _exit(write(ends[1], &orphan, sizeof orphan) < 0);
         char line[64];
-        nap(300);
+        nap(go ? 0 : 300);
+        for (int left = 6000; go && access(go, F_OK) && left; left--) nap(10);
         snprintf(line, sizeof line, "orphan %d\n", getppid());
         say(line);
         _exit(0);
@@ -128,7 +130,7 @@ static pid_t leave_orphan(void) {
 }
 
 static int check_reaped(void) {
-    pid_t orphan = leave_orphan();
+    pid_t orphan = leave_orphan(NULL);
     nap(700);
     say(kill(orphan, 0) && errno == ESRCH ? "reaped\n" : "zombie\n");
     return 0;
@@ -153,7 +155,7 @@ int main(int argc, char **argv) {
     if (!strcmp(mode, "core")) return chdir(value) ? 88 : die(SIGABRT);
     if (!strcmp(mode, "signals")) return log_signals(value);
     if (!strcmp(mode, "wait")) return wait_for(value, atoi(argv[3]));
-    if (!strcmp(mode, "orphan")) return open_log(value), leave_orphan(), 5;
+    if (!strcmp(mode, "orphan")) return open_log(value), leave_orphan(argv[3]), 5;
     if (!strcmp(mode, "inside")) return open_log(value), check_reaped();
     if (!strcmp(mode, "abandon")) return abandon(argv + 2);
     return 87;
