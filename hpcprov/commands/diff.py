@@ -1,8 +1,8 @@
 """Say what exactly differs between two datasets: which values, where, and by how much.
 
 A and B are files or stores in any two formats: HDF5 and Zarr, CSV and Parquet, an npy file and a store of one array. A
-is the one that counts as right. What is known of them is used first: fields with equal signatures are not read, and of
-the others only the tiles that differ.
+is the one that counts as right. Of two directories the files of one name are compared. What is known of the data is
+used first: fields with equal signatures are not read, and of the others only the tiles that differ.
 
 Attributes, types, chunks and codecs are told apart from values, and do not count as a difference without --strict.
 """
@@ -14,16 +14,17 @@ import json
 import math
 import os
 
-from hpcprov.commands import diff_page, report_file
+from hpcprov.commands import diff_folders, diff_page, report_file
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import tell
 from hpcprov.commands.ending import tidy
 from hpcprov.commands.reading import comparer, thread_number
 from hpcprov.record import layout
-from hpcprov.record.errors import NoStore
+from hpcprov.record.errors import HpcprovError, NoStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 EXAMPLE = """hpcprov diff old.h5 new.zarr
@@ -32,7 +33,7 @@ EXAMPLE = """hpcprov diff old.h5 new.zarr
 
 exit status: 0 equal, or within the tolerance; 1 different; 2 they cannot be compared; 130 Ctrl-C"""
 
-SAME, DIFFERENT = 0, 1
+SAME, DIFFERENT, UNREADABLE = 0, 1, 2
 ROWS = ("auto", "number", "content")
 #: What the reading process may write in one file for --preserve.
 UNLIMITED = 1 << 62
@@ -95,19 +96,49 @@ def units(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare two datasets; the exit status."""
+    """Compare two datasets, or the files of two directories; the exit status."""
     bar = Bar()
     with tidy(), comparer({"threads": args.threads} | _places(args), bar) as reading:
         reading.files = UNLIMITED if args.preserve else reading.files
-        bar.begin(args.other)
-        try:
-            found = reading.diff(args.one, args.other, _options(args))
-        finally:
-            bar.clear()
+        options = _options(args)
+
+        def compare(one: str, other: str) -> dict[str, Any]:
+            bar.begin(other)
+            try:
+                return reading.diff(one, other, options)
+            finally:
+                bar.clear()
+
+        if diff_folders.are_folders(args.one, args.other):
+            return _folders(args, compare)
+        found = compare(args.one, args.other)
     print(json.dumps(found, indent=1) if args.json else "\n".join(diff_page.render(found)), flush=True)
     if args.output is not None:
         _put(found, args)
     return DIFFERENT if differs(found, strict=args.strict) else SAME
+
+
+def _folders(args: argparse.Namespace, compare: Callable[[str, str], dict[str, Any]]) -> int:
+    """Each file as soon as it has been compared."""
+    if args.output is not None or args.preserve is not None:
+        raise HpcprovError("--output and --preserve are for two files or stores, not for directories")
+    found, status = [], SAME
+    for item in diff_folders.compare(args.one, args.other, compare):
+        found.append(item)
+        status = max(status, _status(item, strict=args.strict))
+        if not args.json:
+            print(diff_folders.heading(item), flush=True)
+            if item["diff"] is not None and _status(item, strict=args.strict):
+                print("\n".join(f"    {line}".rstrip() for line in diff_page.body(item["diff"])), flush=True)
+    if args.json:
+        print(json.dumps(found, indent=1))
+    return status
+
+
+def _status(item: dict[str, Any], *, strict: bool) -> int:
+    if item["diff"] is None:
+        return UNREADABLE if item["status"] == "unreadable" else DIFFERENT
+    return DIFFERENT if differs(item["diff"], strict=strict) else SAME
 
 
 def _put(found: dict[str, Any], args: argparse.Namespace) -> None:

@@ -27,10 +27,15 @@ HEADS = ("field", "differ", "of", "first at", "largest", "relative", "ULPs")
 
 def render(found: Facts) -> Iterator[str]:
     """The page of a diff, without a byte in it that a terminal would obey."""
-    screen = sight.screen(os.environ)
     for letter, path, form, known in zip("AB", found["paths"], found["format"], found["known"], strict=True):
         how = f"  (signature {known})" if known else ""
         yield f"{letter}  {printable(path)}  {printable(str(form))}{how}"
+    yield from body(found)
+
+
+def body(found: Facts) -> Iterator[str]:
+    """The page without its heading."""
+    screen = sight.screen(os.environ)
     if found["bytes"] is not None:
         yield from _bytes(found)
         return
@@ -85,7 +90,7 @@ def _bytes(found: Facts) -> Iterator[str]:
     else:
         sizes = found["bytes"]["sizes"]
         size = "" if sizes[0] == sizes[1] else f"; {sizes[0]:,} and {sizes[1]:,} bytes long"
-        yield f"other bytes, the first at {found['bytes']['first']:,}{size} (neither has fields)"
+        yield f"other bytes, the first at {found['bytes']['first'] or 0:,}{size} (neither has fields)"
 
 
 def _summary(found: Facts, screen: sight.Screen) -> str:

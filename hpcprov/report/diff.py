@@ -124,10 +124,12 @@ def unpacked(text: str, size: int) -> bytes | None:
     """The levels of a map, one byte for each cell; None when that is not what they are."""
     try:
         packed = base64.b64decode(text, validate=True)
-        pixels = zlib.decompressobj().decompress(packed, size + 1)
+        unpacking = zlib.decompressobj()
+        pixels = unpacking.decompress(packed, size + 1)
     except (binascii.Error, ValueError, zlib.error):
         return None
-    return pixels if len(pixels) == size and size and max(pixels) < len(COLOURS) else None
+    sound = unpacking.eof and len(pixels) == size and size and max(pixels) < len(COLOURS)
+    return pixels if sound else None
 
 
 def _block(drawn: Facts) -> str:

@@ -53,8 +53,27 @@ def is_field(one: Any) -> bool:
         and all(_is_numbers(one.get(name)) for name in ("tiles", "common"))
         and _is_shift(one.get("shift"))
         and _is_picture(one.get("picture"))
-        and (one.get("dimensions") is None or all(type(name) is str for name in one["dimensions"]))
+        and (one.get("dimensions") is None or _is_names(one["dimensions"]))
+        and _agrees(one)
     )
+
+
+def _agrees(one: Any) -> bool:
+    """Whether the parts of a field fit together: as many axes everywhere, and counts where there are differences."""
+    shapes, rank = one["shape"], len(one["shape"][0] or ())
+    common, shift, drawn = one["common"], one["shift"], one["picture"]
+    return (
+        (one["differing"] in (None, 0) or (one["count"] is not None and one["outside"] is not None))
+        and (common is None or all(shape is not None and len(shape) == len(common) for shape in shapes))
+        and (one["dimensions"] is None or len(one["dimensions"]) == rank)
+        and (shift is None or 0 <= shift["axis"] < rank)
+        and (drawn is None or all(0 <= axis < rank for axis in drawn["axes"]))
+        and (one["tiles"] is None or len(one["tiles"]) == 2)
+    )
+
+
+def _is_names(value: Any) -> bool:
+    return type(value) is list and all(type(name) is str for name in value)
 
 
 def _is_shift(value: Any) -> bool:
@@ -120,7 +139,9 @@ def _is_preserved(value: Any) -> bool:
 
 
 def _is_bytes(value: Any) -> bool:
-    return value is None or (type(value) is dict and _is_numbers(value.get("sizes")) and _is_count(value.get("first")))
+    return value is None or (
+        type(value) is dict and _is_pair(value.get("sizes"), (int,)) and _is_count(value.get("first"))
+    )
 
 
 def _is_pair(value: Any, kinds: tuple[type, ...]) -> bool:
