@@ -131,8 +131,8 @@ def extents(shape: Sequence[int] | None) -> str:
 
 def said(definition: dict[str, Any]) -> str:
     """Who says so: the run, or the person, and when."""
-    name = definition["name"] or ""
-    words = [name, definition["by"] or "", when(definition["when"]) if definition["when"] else ""]
+    words = [definition["name"] or "", definition["by"] or "", when(definition["when"]) if definition["when"] else ""]
     words = list(dict.fromkeys(word for word in words if word))
-    before = {"attribute": ["the file says so:"], "written": ["written by"]}.get(definition["how"], [])
-    return "  ".join([" ".join([*before, *words[:1]]), *words[1:]]) if words else "the file says so"
+    before = {"attribute": "the file says so:", "written": "written by"}.get(definition["how"], "")
+    after = ["equal values"] if definition["how"] == "kept" else []
+    return "  ".join([" ".join(filter(None, [before, *words[:1]])), *words[1:], *after]) or "the file says so"

@@ -6,8 +6,9 @@
                    "by": "20261121T...", "name": "simulate", "when": "2026-11-21T10:00:00Z", "how": "told"}}
 
 What a program told comes from the run's record (`told`), or from the field's attributes where the file has travelled
-without its record (`attribute`). Of fields that nobody defined the record says what made them all: the step, rule or
-command that did (`derived`). Only the standard library is imported here.
+without its record (`attribute`). Of fields that nobody defined the record says which have the values of an input's
+field (`kept`), and what made all others: a step, a rule or a command (`derived`). Only the standard library is imported
+here.
 """
 
 from __future__ import annotations
@@ -39,5 +40,5 @@ def definitions_of(
         told_of = told.definitions(record, path)
         names = [*fields, *derived.field_names(record, path)]
         made = derived.definition(record, path)
-        found = {name: made for name in names if made is not None} | found | told_of
+        found = {name: made for name in names if made is not None} | derived.kept(record, path) | found | told_of
     return found

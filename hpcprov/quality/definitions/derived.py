@@ -1,4 +1,5 @@
-"""How fields were made that nobody defined: by the step, the rule or the command that made the whole dataset.
+"""How fields were made that nobody defined: they were kept as an input has them, or the step, the rule or the command
+did it that made the whole dataset.
 
 definition(record, "/data/out.h5")["expression"]
 ->  "smooth(field, width=3)"                      a step of a Python program
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Definition = dict[str, Any]
 
 MOST_INPUTS = 64
+TELLING = 64  # bytes; fewer are equal by chance
 WORD = 200  # characters of one argument
 
 
@@ -55,6 +57,33 @@ def definition(record: Record, path: str) -> Definition | None:
         | about
         | {"how": "derived"}
     )
+
+
+def kept(record: Record, path: str) -> dict[str, Definition]:
+    """The fields whose values an input has, too: what was copied from it. Few bytes are equal by chance, so they count
+    only under the same name."""
+    names = names_of(record, path)
+    generated = next(
+        (one for one in record["artifacts"]["generated"] if one["path"] == path and one["signature"]), None
+    )
+    if generated is None:
+        return {}
+    sources: dict[str, list[tuple[str, str]]] = {}
+    for used in record["artifacts"]["used"]:
+        if used["signature"] and used["path"] not in names and not is_memory(used["path"]):
+            for field in used["signature"]["fields"]:
+                sources.setdefault(field["signature"], []).append((used["path"], field["path"].strip("/")))
+    known, about = Known(record), who(record)
+    found = {}
+    for field in generated["signature"]["fields"]:
+        name, candidates = field["path"].strip("/"), sources.get(field["signature"], [])
+        same = [one for one in candidates if one[1] == name]
+        if same or (candidates and field.get("bytes", TELLING) >= TELLING):
+            inputs = [known.input(*(same or candidates)[0])]
+            said = inputs[0]["field"] or "all of it"
+            found[name] = {"expression": said, "language": "text", "inputs": inputs, "how": "kept", **about}
+            found[name] |= {"context": rendered(said, None, inputs)}
+    return found
 
 
 def maker(record: Record, names: set[str]) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from hpcprov.quality.definitions import attributes, definitions_of, written
 from hpcprov.quality.definitions.context import rendered
 from hpcprov.quality.dictionary.annotations import Annotations, Cell
 
-H, Z, FLOOD, OUT = (f"hpcprov1:{letter * 64}" for letter in "abcd")
+H, Z, FLOOD, OUT, OWN = (f"hpcprov1:{letter * 64}" for letter in "abcde")
 
 
 def artifact(path: str, digest: str | None = None, fields: dict[str, str] | None = None, **keys: Any) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def record(**keys: Any) -> dict[str, Any]:
     run = {"id": "r1", "name": "map", "argv": ["python", "map.py"], "tags": {}, "start": "2026-11-21T10:00:00.0Z"}
     artifacts = {
         "used": [artifact("/d/flood.h5", FLOOD, {"h": H})],
-        "generated": [artifact("/d/out.h5", OUT, {"depth": Z, "speed": H})],
+        "generated": [artifact("/d/out.h5", OUT, {"depth": Z, "speed": OWN})],
     }
     return {"run": run | {"end": "2026-11-21T10:01:00.0Z"} | keys.pop("run", {}), "artifacts": artifacts} | keys
 
@@ -186,3 +186,26 @@ def test_contexts(expression: str, context: str | None, paths: list[str], expect
 def test_many_datasets_are_counted() -> None:
     inputs = [{"path": f"/d/{number}.nc", "field": ""} for number in range(9)]
     assert rendered("mean", None, inputs) == "[in 0.nc, 1.nc, 2.nc, 3.nc and 5 more]"
+
+
+def test_a_field_that_was_kept_says_from_where() -> None:
+    one = record()
+    one["artifacts"]["generated"][0]["signature"]["fields"] += [
+        {"path": "speed", "signature": H, "bytes": 80},
+        {"path": "few", "signature": H, "bytes": 8},
+    ]
+    found = definitions_of("/d/out.h5", one)
+    assert {name: (its["how"], its["expression"]) for name, its in found.items()} == {
+        "depth": ("derived", "python map.py"),
+        "speed": ("kept", "h"),
+        "few": ("derived", "python map.py"),
+    }
+    assert found["speed"]["inputs"] == [{"path": "/d/flood.h5", "field": "h", "signature": H, "dataset": FLOOD}]
+    assert found["speed"]["context"] == "[in flood.h5 @ hpcprov1:cccccccc…]"
+
+
+@pytest.mark.parametrize(("name", "how"), [("h", "kept"), ("speed", "derived")])
+def test_few_bytes_are_equal_by_chance(name: str, how: str) -> None:
+    one = record()
+    one["artifacts"]["generated"][0]["signature"]["fields"] = [{"path": name, "signature": H, "bytes": 8}]
+    assert definitions_of("/d/out.h5", one)[name]["how"] == how
