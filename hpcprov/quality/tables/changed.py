@@ -10,7 +10,6 @@ the way that leaves the most cells as they are. Rows that have too little in com
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +21,7 @@ from hpcprov.quality.tables.align import Gaps, Matches
 from hpcprov.quality.tables.chains import Places, heaviest
 from hpcprov.quality.tables.columns import Pair
 from hpcprov.quality.tables.matching import Flags, Matching
-from hpcprov.quality.tables.walk import Kept, gathered, words_at
+from hpcprov.quality.tables.walk import Kept, gathered, in_threads, words_at
 from hpcprov.quality.tables.words import Words
 
 #: Cells of all open rows that are held at once; of more columns a part has to do.
@@ -113,8 +112,7 @@ def _sheet(gaps: Gaps, pairs: Sequence[Pair], threads: int, kept: Kept) -> _Shee
             kept.cells[number, field.path] = rows, gathered(field, rows)
         return tuple(hashed(kept.cells[at, field.path][1]) for at, (field, hashed, _) in enumerate(sides))  # type: ignore[return-value]
 
-    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        columns = list(pool.map(read, chosen))
+    columns = in_threads(read, chosen, threads)
     return _Sheet(gaps.one, gaps.other, np.array([left for left, _ in columns]), np.array([one for _, one in columns]))
 
 

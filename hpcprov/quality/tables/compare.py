@@ -38,8 +38,12 @@ from hpcprov.signature.watch import Watch
 MOST_ROWS = 1 << 28
 #: Rows of both tables that are looked for elsewhere without being asked to: 1 GiB.
 FEW_ROWS = 1 << 24
+#: Tables of fewer rows are sooner compared than threads started.
+SMALL = 1 << 14
 #: So many of the rows differ before it is tried whether they only lie elsewhere.
 WORTH = 0.1
+#: And so many rows must be unlike all others: of a table with few different rows everything seems to be elsewhere.
+DISTINCT = 0.5
 #: So many of a column's cells differ before it is looked whether they all moved.
 SHIFTED = 0.5
 AUTO, NUMBER, CONTENT, KEY = "auto", "number", "content", "key"
@@ -103,6 +107,8 @@ def compare_tables(one: Dataset, other: Dataset, **wishes: Any) -> Facts:
     if options.preserve is not None:
         check_place(options.preserve, force=options.force)
     rows = row_count(one), row_count(other)
+    if sum(rows) < SMALL:
+        options.threads = 1
     untyped = "csv" in (one.format, other.format)
     columns = pair_columns(one.fields, other.fields, options.tolerance, untyped=untyped, watch=options.watch)
     found = match(columns, rows, options)
@@ -129,7 +135,7 @@ def match(columns: Columns, rows: tuple[int, int], options: Options) -> Found:
         return Found(CONTENT, matching, _compared(columns, matching, options, kept=kept))
     changed = digests.differing()
     differing = int(changed.sum())
-    if 2 <= differing >= WORTH * rows[0]:
+    if 2 <= differing >= WORTH * rows[0] and digests.distinct >= DISTINCT:
         matching, kept = _by_content(columns, digests, options)
         if 2 * matching.edits <= differing:
             return Found(CONTENT, matching, _compared(columns, matching, options, kept=kept))

@@ -7,7 +7,6 @@ found.fields[0]["differing"], found.rows.sum()
 from __future__ import annotations
 
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeAlias
@@ -20,7 +19,7 @@ from hpcprov.quality.tables.cells import unlike, without_value
 from hpcprov.quality.tables.chains import Places
 from hpcprov.quality.tables.columns import Columns, Pair
 from hpcprov.quality.tables.matching import Flags, Matching
-from hpcprov.quality.tables.walk import Kept, steps
+from hpcprov.quality.tables.walk import Kept, in_threads, steps
 from hpcprov.signature.watch import Watch
 
 Facts: TypeAlias = dict[str, Any]
@@ -73,8 +72,7 @@ def differences(
 
     if watch is not None:
         watch.expect(matching.count * sum(pair.one.width + pair.other.width for pair in columns.compared))
-    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        return Differences(list(pool.map(compare, columns.pairs)), rows, outside)
+    return Differences(in_threads(compare, columns.pairs, threads), rows, outside)
 
 
 def _most(pair: Pair) -> int:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from hpcprov.data.interface import Field
 from hpcprov.quality.tables.columns import Pair
-from hpcprov.quality.tables.walk import rows_of, walk
+from hpcprov.quality.tables.walk import in_threads, rows_of, walk
 from hpcprov.quality.tables.words import Hash, Words, mixed
 from hpcprov.signature.watch import Watch
 
@@ -40,6 +39,12 @@ class Digests:
 
     one: Lanes
     other: Lanes
+
+    @property
+    def distinct(self) -> float:
+        """The share of the first table's rows that are different ones."""
+        rows = self.one.first
+        return len(np.unique(rows)) / max(1, len(rows))
 
     def differing(self, one: Any = slice(None), other: Any = slice(None)) -> NDArray[np.bool_]:
         """Which of these rows differ from those, or the n-th from the n-th."""
@@ -72,7 +77,5 @@ def row_digests(
         jobs += [(sides[0], pair.one, pair.hasher.one, secret), (sides[1], pair.other, pair.hasher.other, secret)]
     if watch is not None:
         watch.expect(sum(rows_of(field) * field.width for _, field, _, _ in jobs))
-    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        for _ in pool.map(add, jobs):
-            pass
+    in_threads(add, jobs, threads)
     return Digests(*sides)

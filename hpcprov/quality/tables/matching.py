@@ -22,6 +22,7 @@ from hpcprov.quality.tables.digests import Digests, Lanes
 
 Flags: TypeAlias = NDArray[np.bool_]
 
+MOVING = 0.25
 NONE = np.empty(0, np.int64)
 
 
@@ -51,9 +52,9 @@ class Matching:
         return _rest(self.rows[1], self.other, self.moved_other)
 
     @property
-    def edits(self) -> int:
-        """Rows that are not the same on both sides in one place."""
-        return int(self.changed.sum()) + len(self.deleted) + len(self.inserted) + len(self.moved_one)
+    def edits(self) -> float:
+        """How much it takes to make the second table of the first: to move a row is less than to change it."""
+        return float(self.changed.sum()) + len(self.deleted) + len(self.inserted) + MOVING * len(self.moved_one)
 
     def pairs(self, which: Places) -> tuple[Places, Places]:
         """The rows on both sides of these matches."""

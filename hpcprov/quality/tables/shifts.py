@@ -1,6 +1,6 @@
 """A column whose cells all moved up or down against the others: what an index that is off by one does.
 
-    shift_of(pair)      # 1: row n of the second table has the cell of row n-1 of the first
+shift_of(pair)      # 1: row n of the second table has the cell of row n-1 of the first
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def shift_of(pair: Pair) -> int | None:
     """By how many rows the cells moved; None when nearly all of them did not."""
     assert pair.hasher is not None
     one, other = _words(pair.one, pair.hasher.one), _words(pair.other, pair.hasher.other)
-    at, to = once(one, other)
+    at, to = once(one.view(np.int64), other.view(np.int64))
     if not len(at):
         return None
     apart, counts = np.unique(to - at, return_counts=True)

@@ -7,9 +7,11 @@ gathered(field, np.array([999_999, 3]))     # two cells, in this order
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +21,21 @@ from hpcprov.data.values import Values
 from hpcprov.quality.tables.words import Hash, Words
 from hpcprov.signature.watch import Watch
 
+Job = TypeVar("Job")
+Done = TypeVar("Done")
+
 #: Bytes of a column that are held at once, and the most rows.
 BLOCK, MOST = 8 << 20, 1 << 17
 #: Rows that are wanted lie so far apart before they are read on their own, where that decodes nothing twice.
 APART = 256
+
+
+def in_threads(work: Callable[[Job], Done], jobs: Iterable[Job], threads: int) -> list[Done]:
+    """What the work gives for each job, in their order; one thread is this one."""
+    if threads <= 1:
+        return [work(job) for job in jobs]
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        return list(pool.map(work, jobs))
 
 
 def rows_of(field: Field) -> int:

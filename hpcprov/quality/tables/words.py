@@ -278,8 +278,9 @@ def _said_hasher(one: Type, other: Type) -> Hasher | None:
 
 
 def _said(items: list[Any]) -> Words:
-    """Python's hash is the same for equal numbers of all types; every NaN is one, None is missing."""
-    found = _hashes([_ONE_NAN if item != item else item for item in items])
+    """Python's hash is the same for equal numbers of all types; every NaN is one, None is missing. That of empty bytes
+    is that of 0."""
+    found = _hashes([(item,) if isinstance(item, bytes) else _ONE_NAN if item != item else item for item in items])
     gone = np.fromiter((item is None for item in items), np.bool_, len(items))
     found[gone] = MISSING
     return found
