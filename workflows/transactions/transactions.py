@@ -84,7 +84,7 @@ def variant(stem: str) -> None:
 
     columns = {name: np.asarray(column) for name, column in pq.read_table(f"{stem}.parquet").to_pydict().items()}
     columns["date"] = columns["date"].astype("M8[D]")
-    columns["amount"][2], columns["amount"][7] = 111.11, 44.40
+    columns["amount"][2], columns["amount"][7] = -11.11, 44.40
     list(write_all(f"{stem}-2", columns))
 
 
