@@ -22,8 +22,8 @@ from hpcprov.quality.statistics.sums import Sums
 from hpcprov.quality.statistics.tally import Missing, Tally
 from hpcprov.signature.counting import Content
 
-#: Numbers that are summed at a time: as floats they take 256 KiB, and stay in the cache.
-BLOCK = 1 << 15
+#: Numbers that are summed at a time: as floats they take 512 KiB, and stay in the cache.
+BLOCK = 1 << 16
 #: Squares of numbers with exponents beyond that are taken of scaled ones.
 LARGEST = 400
 INFINITE = (float("inf"), float("-inf"))
@@ -47,29 +47,26 @@ class NumberTally(Tally):
         if self.subject.kind.text == "bf16":
             values = (values.astype("<u4") << 16).view("<f4")
         self.count += len(values)
-        present = self._present(values if missing is None else values[~missing])
+        present, low, high = self._present(values if missing is None else values[~missing])
         self.missing += len(values) - len(present)
         if self.subject.ordered and not self.missing and not self.order.mixed:
             self.order.add(_run(present, box[0][0], self._value))
         if len(present):
-            self._add(present)
+            self._add(present, self._value(low), self._value(high))
 
-    def _present(self, values: Numbers) -> Numbers:
-        """The values that are not missing by what they are."""
-        if not len(values):
-            return values
-        low, high = values.min(), values.max()
+    def _present(self, values: Numbers) -> tuple[Numbers, Any, Any]:
+        """The values that are not missing by what they are, the smallest and the largest of them."""
+        low, high = _extremes(values)
         if low != low:
             values = values[values == values]
-            return self._present(values)
-        gone = [NAT] if self.subject.family == "time" else self.subject.absent
-        for value in gone:
-            if low <= value <= high:
-                values = values[values != values.dtype.type(value)]
-        return values
+            low, high = _extremes(values)
+        absent = (NAT,) if self.subject.family == "time" else self.subject.absent
+        found = [value for value in absent if len(values) and low <= value <= high]
+        for value in found:
+            values = values[values != values.dtype.type(value)]
+        return (values, *_extremes(values)) if found else (values, low, high)
 
-    def _add(self, values: Numbers) -> None:
-        low, high = self._value(values.min()), self._value(values.max())
+    def _add(self, values: Numbers, low: Any, high: Any) -> None:
         self._extend(low, high)
         self._signs(values, low, high)
         if self.subject.keyed:
@@ -106,7 +103,7 @@ class NumberTally(Tally):
             self.infinite += before - len(values)
             if not len(values):
                 return
-            low, high = float(values.min()), float(values.max())
+            low, high = map(float, _extremes(values))
         if low == high:
             self.sums.add(len(values), low, 0.0, 0.0)
             return
@@ -171,6 +168,11 @@ def numbers_of(content: Content, subject: Subject) -> Numbers:
     """Canonical bytes as numbers, of complex ones the parts."""
     assert not isinstance(content, list)
     return np.frombuffer(content, subject.dtype)
+
+
+def _extremes(values: Numbers) -> tuple[Any, Any]:
+    """The smallest and the largest, NaN where there is one; of no values 0."""
+    return (np.minimum.reduce(values), np.maximum.reduce(values)) if len(values) else (0, 0)
 
 
 def _scale(largest: float) -> int:
