@@ -16,6 +16,7 @@ import time
 
 from hpcprov.agent import meeting, wanted
 from hpcprov.agent.asked import asked
+from hpcprov.agent.constraining import Holding
 from hpcprov.agent.journal import Journal
 from hpcprov.agent.signing import ALONE, HELPER, LOST
 from hpcprov.capture import cgroup
@@ -44,13 +45,15 @@ def main(words: list[str]) -> int:
     store, run_id, part = Store(options["--root"]), options["--run"], options["--part"]
     deadline = time.monotonic() + float(options["--seconds"])
     journal = Journal(options["--log"], options["--node"])
-    stats = asked(store.run(run_id)).stats
-    with reader(store, float(options["--seconds"]), deadline, stats=stats) as reading:
+    wishes = asked(store.run(run_id))
+    with reader(store, float(options["--seconds"]), deadline, stats=wishes.stats) as reading:
         reading.start()
+        holding = Holding(reading, wishes.constraints)
         work = wanted.artifacts(store.run(run_id), most=wanted.most(os.environ), tell=journal.write)
         if part == ALONE:
             for one in work:
-                record(journal, one, reading.describe, one["path"])
+                record(journal, one, holding, reading.describe, one["path"])
+            tell_problems(journal, holding.problems())
             embed(store, run_id, journal, reading, deadline)
             return LOST if journal.lost else 0
         begun = time.monotonic()
@@ -60,7 +63,8 @@ def main(words: list[str]) -> int:
         wait_for_helpers(store, run_id, min(deadline, 2 * time.monotonic() - begun + HELPERS))
         for at, one in enumerate(work):
             request = {"at": at, "role": one["role"], "shared_dir": store.run(run_id)}
-            record(journal, one, reading.combine, one["path"], request)
+            record(journal, one, holding, reading.combine, one["path"], request)
+        tell_problems(journal, holding.problems())
         embed(store, run_id, journal, reading, deadline)
         return LOST if journal.lost else 0
 
@@ -77,7 +81,9 @@ def reader(store: Store, seconds: float, deadline: float, *, stats: bool = False
     return Comparing(settings, memory=memory, files=LARGEST_FILE, patience=patience)
 
 
-def record(journal: Journal, one: dict[str, Any], describe: Callable[..., Described], *words: Any) -> None:
+def record(
+    journal: Journal, one: dict[str, Any], holding: Holding, describe: Callable[..., Described], *words: Any
+) -> None:
     """Write down what can be found out about an artifact, and what could not be kept beside the log. What is no longer
     as the run has read it is not read."""
     facts = wanted.refusal(one)
@@ -85,6 +91,8 @@ def record(journal: Journal, one: dict[str, Any], describe: Callable[..., Descri
         described = describe(*words)
         tell_problems(journal, described.told)
         facts = described.result
+        verdicts = holding.verdicts(one, facts)
+        facts = facts | {"constraints": verdicts} if verdicts else facts
     journal.write("artifact", role=one["role"], path=one["path"], declared=one["declared"], **facts)
 
 

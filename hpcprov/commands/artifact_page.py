@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from hpcprov.commands.screen import count, cut, size
 from hpcprov.merge.observation import RECORDED
+from hpcprov.record import verdicts
 from hpcprov.record.artifact import is_memory
 from hpcprov.record.statistics import spread
 from hpcprov.record.text import printable
@@ -147,6 +148,8 @@ def _artifact(artifact: Artifact, cwd: str, known: str, screen: Screen) -> Itera
         yield f"  {name:<16}  {cut(field['type'], 24)} {shape}  {short(field['signature'])}{values}"
     if len(fields) > MOST_FIELDS:
         yield f"  ... and {len(fields) - MOST_FIELDS} more fields"
+    for line in verdicts.lines(artifact):
+        yield f"  {screen.paint(cut(line, screen.width), 'red' if verdicts.failed(artifact) else 'green')}"
 
 
 def _below(path: str, cwd: str) -> str:

@@ -94,7 +94,8 @@ class Comparer(Worker):
         from hpcprov.quality.constraints.child import verify_file
 
         one, threads = request, self.settings["threads"]
-        found = verify_file(one["path"], one["constraints"], one["options"], threads=threads, watch=watch)
+        limits = {"threads": threads, "deadline": self.settings.get("deadline")}
+        found = verify_file(one["path"], one["constraints"], one["options"], watch=watch, **limits)
         return {"found": found}, b""
 
     def do_sql(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:

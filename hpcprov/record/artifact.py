@@ -20,8 +20,9 @@ BLANK: dict[str, Any] = {
     "signature": None,
     "unsigned": None,
 }
-#: What is told of some artifacts beside: that attributes were written into it, after which it has other bytes.
-MORE = ("embedded",)
+#: What is told of some artifacts beside: that attributes were written into it, after which it has other bytes; what
+#: became of it when it was held against constraints.
+MORE = ("embedded", "constraints")
 # How a digest was obtained (docs/signature.md, section 11).
 HOW = ("full", "cached", "partly cached", "appended")
 #: Why nothing is hashed now, by the option --hash.

@@ -16,6 +16,7 @@ from hpcprov.record import definition, observed, step
 from hpcprov.record.artifact import HOW
 from hpcprov.record.layout import is_run_id
 from hpcprov.record.statistics import is_statistics
+from hpcprov.record.verdicts import is_verdicts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ KINDS: dict[str, tuple[tuple[str, ...], dict[str, Callable[[Any], bool]]]] = {
         dict.fromkeys(("path", "reason", "format", "unsigned"), is_text)
         | dict.fromkeys(("size", "files", "mtime"), is_integer)
         | {"role": is_role, "state": is_state, "declared": is_texts, "storage": is_storage, "signature": is_signature}
-        | {"embedded": is_embedded},
+        | {"embedded": is_embedded, "constraints": is_verdicts},
     ),
     "declared": (
         ("role", "paths"),

@@ -11,6 +11,7 @@ from hpcprov.record import moment
 from hpcprov.record.event import is_umask
 from hpcprov.record.fitting import Shapes
 from hpcprov.record.statistics import is_statistics
+from hpcprov.record.verdicts import is_verdicts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ ACCESS = {"access": text, "first": Maybe(time), "last": Maybe(time), "ranks": [p
 ARTIFACT = {
     "path": text,
     "observed": Since(ACCESS | {"renamed_from": WORD}),
+    "constraints": Since(is_verdicts),
     "state": text,
     "declared": [text],
     "storage": Maybe({"digest": text}),

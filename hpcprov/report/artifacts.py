@@ -12,6 +12,7 @@ import os
 
 from hpcprov.record.artifact import is_memory
 from hpcprov.record.statistics import spread
+from hpcprov.record.verdicts import line
 from hpcprov.report.assets import utc
 from hpcprov.report.told import bytes_of, ranks
 
@@ -86,6 +87,7 @@ def entry(artifact: Artifact, cwd: str, most: int) -> dict[str, Any]:
         "fields": [field(one) for one in fields[:most]],
         "more": max(0, len(fields) - most),
         "count": len(fields),
+        "verdicts": [{"line": line(one), "failed": bool(one["failures"])} for one in artifact.get("constraints") or []],
     }
 
 

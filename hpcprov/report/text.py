@@ -81,6 +81,7 @@ def data(told: dict[str, Any]) -> list[str]:
         about = "  ".join(shown(text) for text in (one["format"], one["size"], one["known"]) if text)
         lines.append(f"{shown(one['path'])}  {about}")
         lines += [f"    {shown(text)}" for text in (one["digest"] or one["storage"], one["state"]) if text]
+        lines += [f"    {shown(its['line'])}" for its in one["verdicts"]]
         lines += [field(its) for its in one["fields"]]
         lines += [f"    … and {one['more']:,} more fields"] if one["more"] else []
     left = told["count"] - len(told["entries"])

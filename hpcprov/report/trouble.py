@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hpcprov.record import ranges
 from hpcprov.record.inside import objects
+from hpcprov.record.verdicts import line
 from hpcprov.report.told import number, ranks, word
 
 TYPE_CHECKING = False
@@ -26,7 +27,7 @@ def troubles(record: Record, doubts: Sequence[str] = (), notes: Sequence[str] = 
     """Plain sentences, the worst first; `doubts`: what is wrong with the seal and the logs; `notes`: what else there is
     to know of the record."""
     found = [*_doubts(doubts), *_end(record), *map(_mild, notes)]
-    found += [*_unknown(record), *_told(record), *_unseen(record)]
+    found += [*_violated(record), *_unknown(record), *_told(record), *_unseen(record)]
     more = [_mild(f"… and {len(found) - MOST:,} more: `hpcprov show --json` has all.")] if len(found) > MOST else []
     return found[:MOST] + more
 
@@ -46,6 +47,14 @@ def _end(record: Record) -> Iterator[Trouble]:
         state = word(witness["value"], "state")
         if state and state not in ("COMPLETED", "RUNNING"):
             yield _mild(f"{witness['source']} says that the job was {state}.")
+
+
+def _violated(record: Record) -> Iterator[Trouble]:
+    """Outputs that are not what the run was told that they should be."""
+    for one in record["artifacts"]["generated"]:
+        for verdict in one.get("constraints") or []:
+            if verdict["failures"] or verdict["reason"] is not None:
+                yield {"text": f"{one['path']}: {line(verdict)}.", "look": "bad" if verdict["failures"] else "mild"}
 
 
 def _ended(status: str) -> str:

@@ -40,13 +40,16 @@ def discover_file(path: str, options: dict[str, Any], *, threads: int, watch: Wa
         return found.as_json() | {"kind": data.kind}
 
 
-def verify_file(path: str, raw: Any, options: dict[str, Any], *, threads: int, watch: Watch) -> dict[str, Any]:
-    """The verdict on the data. Raises what its readers raise."""
+def verify_file(
+    path: str, raw: Any, options: dict[str, Any], *, threads: int, watch: Watch, deadline: float | None = None
+) -> dict[str, Any]:
+    """The verdict on the data. Raises what its readers raise, TimeUp."""
     constraints = parse(raw)
     with open_data(path) as data:
         check(data, path)
         attributes = read_attributes(path)
-        return verify(data, constraints, attributes=attributes, threads=threads, watch=watch, **options)
+        limits: dict[str, Any] = {"threads": threads, "watch": watch, "deadline": deadline}
+        return verify(data, constraints, attributes=attributes, **limits, **options)
 
 
 def check(data: Dataset, path: str) -> None:

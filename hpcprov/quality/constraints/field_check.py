@@ -36,6 +36,7 @@ from hpcprov.quality.constraints.kinds import ANY, KINDS
 from hpcprov.quality.constraints.rex import Rex
 from hpcprov.quality.constraints.sequence import Order, Step
 from hpcprov.quality.constraints.units import Unit
+from hpcprov.signature.deadline import check as in_time
 from hpcprov.signature.watch import Watch
 
 Facts: TypeAlias = dict[str, Any]
@@ -70,6 +71,7 @@ class FieldCheck:
         self.reader = Reader(
             field, missing=missing, empty_is_missing=csv, whole=in_order or "no_duplicates" in kinds
         )  # fmt: skip
+        self.deadline: float | None = None
         self.told: dict[str, Facts] = {}
         self.checks: list[Check] = []
         for kind in KINDS:
@@ -162,6 +164,7 @@ class FieldCheck:
 
     def _box(self, box: Any, checks: list[Check], watch: Watch) -> None:
         for block in self.reader.blocks(box):
+            in_time(self.deadline)
             for check in checks:
                 check.look(block)
         watch.add(prod(lengths(box)) * self.field.width)

@@ -36,12 +36,14 @@ def verify(
     epsilon: float = 0.0,
     threads: int = 1,
     watch: Watch | None = None,
+    deadline: float | None = None,
 ) -> Facts:
-    """The verdict. Raises what the data's readers raise."""
+    """The verdict; `deadline` is in seconds of `time.monotonic`. Raises what the data's readers raise, TimeUp."""
     watch = watch or Watch()
     fields = check_fields(data, constraints, attributes, type_checking=type_checking, epsilon=epsilon)
     for one in fields:
         watch.expect(one.octets)
+        one.deadline = deadline
     run(fields, threads, watch)
     return answer(data, constraints, fields)
 

@@ -99,7 +99,9 @@ def test_arrays_have_their_own_constraints() -> None:
     attributes = Attributes(fields={"depth": {"units": "m", "_FillValue": -9999.0}})
     depth = rng.random((24, 10, 12)).astype("f4")
     depth[3, 4, 5] = -9999
-    data = dataset(depth=depth, time=np.arange(24) * 3600, y=np.array([0.0, 1.5, 4.0]), t=np.array("2024-01-31", "M8[s]"))
+    data = dataset(
+        depth=depth, time=np.arange(24) * 3600, y=np.array([0.0, 1.5, 4.0]), t=np.array("2024-01-31", "M8[s]")
+    )
     axes = {"depth": ["time", "y", "x"], "time": ["time"]}
     found = discover(data, attributes=attributes, dimensions=axes, options=Options(growing=("time",))).fields
     assert found["depth"]["shape"] == [None, 10, 12] and found["depth"]["max_nulls"] == 1

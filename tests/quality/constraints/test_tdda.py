@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.require import require
 
 from hpcprov.data.opened import opened
 from hpcprov.quality.constraints.discover import Options, discover
 from hpcprov.quality.constraints.file import parse, text_of
 from hpcprov.quality.constraints.verify import verify
+from tests.require import require
 
 try:
     import pandas as pd
@@ -200,7 +200,9 @@ def test_epsilon_widens_fuzzy_bounds(tmp_path: Path) -> None:
 
 
 def test_empty_and_blank_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    blank = pd.DataFrame({"x": pd.Series([], dtype=float), "s": pd.Series([], dtype=str), "i": pd.Series([], dtype=int)})
+    blank = pd.DataFrame(
+        {"x": pd.Series([], dtype=float), "s": pd.Series([], dtype=str), "i": pd.Series([], dtype=int)}
+    )
     assert assert_agreement(blank, discovered(blank), tmp_path) == 0
     missing = pd.DataFrame({"x": [np.nan, np.nan], "i": pd.array([None, None], dtype="Int64")})
     assert assert_agreement(missing, discovered(missing), tmp_path) == 0
