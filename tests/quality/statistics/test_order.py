@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def test_parts_in_any_order_make_the_whole(steps: list[int], data: st.DataObject
     values = np.cumsum(np.array(steps) * data.draw(st.sampled_from([0, 1, 2])))
     cuts = sorted(data.draw(st.sets(st.integers(1, len(values) - 1), max_size=5)))
     edges = [0, *cuts, len(values)]
-    parts = [_run(values[a:b], a, int) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [_run(values[a:b], a, int) for a, b in pairwise(edges)]
     order, other = Order(), Order()
     for at, run in enumerate(data.draw(st.permutations(parts))):
         (order if at % 2 else other).add(run)
