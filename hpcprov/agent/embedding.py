@@ -18,7 +18,7 @@ from hpcprov.merge.read import read_run
 from hpcprov.quality.definitions import definitions_of
 from hpcprov.quality.definitions.attributes import attributes
 from hpcprov.quality.isolated import Comparing
-from hpcprov.quality.trail.entries import FORMATS, entry_of, signatures
+from hpcprov.quality.trail.entries import FORMATS, entry_of, used_by
 from hpcprov.record import moment
 from hpcprov.signature.isolated import Crashed, Refused
 
@@ -86,7 +86,7 @@ def stamp(writing: Comparing, record: Record, one: dict[str, Any], journal: Jour
     done = writing.stamp(
         path,
         entry_of(record, path),
-        signatures(record),
+        used_by(record),
         recorded=path,
         signature=facts["signature"]["digest"],
         fields=fields,

@@ -20,7 +20,7 @@ from hpcprov.commands.choose import HELP, choose, store_here
 from hpcprov.commands.reading import comparer
 from hpcprov.quality.definitions import definitions_of
 from hpcprov.quality.definitions.attributes import attributes
-from hpcprov.quality.trail.entries import entry_of, signatures
+from hpcprov.quality.trail.entries import entry_of, used_by
 from hpcprov.record.text import printable
 from hpcprov.signature.isolated import Crashed, Refused
 
@@ -84,7 +84,7 @@ def _stamped(reading: Comparing, path: str, record: Record, args: argparse.Names
     fields = {name: attributes(made) for name, made in defined.items() if made["how"] == "told"}
     options = {"recorded": recorded, "signature": signature, "fields": fields, "break_links": args.break_links}
     try:
-        done = reading.stamp(path, entry, signatures(record), **options)
+        done = reading.stamp(path, entry, used_by(record), **options)
     except (Refused, Crashed) as error:
         return told | {"reason": error.message, "signature": signature}
     keys = ("status", "entries", "history", "format")

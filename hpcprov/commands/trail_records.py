@@ -74,22 +74,22 @@ def _entries(catalog: Catalog, last: ArtifactRow) -> list[Entry]:
             tell(f"{version.run}: {error}")
             break
         found = next((one for one in record["artifacts"]["used"] if one["path"] == version.path), None)
-        before = _digest(found) if found is not None else None
-        entry = entry_of(record, version.path) | {"before": before, "after": version.signature or version.storage}
-        entries.append(entry)
-        version = _before(catalog, version, before) if found is not None else None
+        older, before = _found(catalog, version, found) if found is not None else (None, None)
+        entries.append(entry_of(record, version.path) | {"before": before, "after": _digest(version)})
+        version = older
     return entries[::-1]
 
 
-def _before(catalog: Catalog, version: ArtifactRow, digest: str | None) -> ArtifactRow | None:
-    """What a run found at the path that it wrote to: by its digest, else the last version before it."""
+def _found(catalog: Catalog, version: ArtifactRow, used: dict[str, Any]) -> tuple[ArtifactRow | None, str | None]:
+    """The version that a run found where it wrote, and its digest: by its digest, by the moment of its last change where
+    nobody signed it before it was written over, else the last version before it, whose digest need not be that."""
     older = [one for one in _at(catalog, version.path) if (one.began, one.run) < (version.began, version.run)]
-    same = [one for one in older if digest is not None and digest in (one.signature, one.storage)]
-    return next(iter(same or older), None)
+    digest = next((str(used[name]["digest"]) for name in ("signature", "storage") if used[name] is not None), None)
+    if digest is not None:
+        return next((one for one in older if digest in (one.signature, one.storage)), next(iter(older), None)), digest
+    same = next((one for one in older if used["mtime"] is not None and one.mtime == used["mtime"]), None)
+    return (same, _digest(same)) if same is not None else (next(iter(older), None), None)
 
 
-def _digest(artifact: dict[str, Any]) -> str | None:
-    for name in ("signature", "storage"):
-        if artifact[name] is not None:
-            return str(artifact[name]["digest"])
-    return None
+def _digest(version: ArtifactRow) -> str | None:
+    return version.signature or version.storage

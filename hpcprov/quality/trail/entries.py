@@ -25,6 +25,8 @@ AUDIT, HISTORY = "hpcprov_audit", "history"
 FORMATS = ("hdf5", "netcdf3", "parquet", "zarr2", "zarr3")
 #: The members of an entry that are text, in the order in which they are written.
 TEXTS = ("run", "time", "host", "user", "command", "session", "did", "before", "after")
+#: Which command of its session it was; when the data was last changed (ns), which stamping it does not change.
+NUMBERS = ("line", "mtime")
 #: An HDF5 attribute takes 64,000 bytes; a little is left for whoever edits by hand.
 MOST_OCTETS = 60_000
 MOST_COMMAND, MOST_DID, MOST_TEXT = 4_000, 500, 4_000
@@ -84,17 +86,24 @@ def _program(argv: list[str]) -> str:
 
 def before_of(used: list[dict[str, Any]], path: str, entries: list[Entry]) -> str | None:
     """The signature that the data had when the run began with it: of the version of the artifact that it read, or of
-    another one that it read and that brought the entries along; None when it was made anew. `used`: as `signatures`
-    gives it."""
-    found = {one["path"]: str(one["digest"]) for one in used}
-    last = entries[-1]["after"] if entries else None
-    return found.get(path) or (last if last in found.values() else None)
+    another one that it read and that brought the entries along; None when it was made anew. A version that the run
+    wrote over before anybody could sign it is that of the last entry when it was last changed at the same moment.
+    `used`: as `used_by` gives it."""
+    last = entries[-1] if entries else {"after": None, "mtime": None}
+    own = next((one for one in used if one["path"] == path), None)
+    if own is not None and own["digest"] is not None:
+        return str(own["digest"])
+    if own is not None and own["mtime"] is not None and own["mtime"] == last["mtime"]:
+        return str(last["after"])
+    return last["after"] if last["after"] in [one["digest"] for one in used] else None
 
 
-def signatures(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Path and signature of what a run read, as far as it has one."""
-    used = [(one["path"], (one["signature"] or {}).get("digest")) for one in record["artifacts"]["used"]]
-    return [{"path": path, "digest": digest} for path, digest in used if digest is not None]
+def used_by(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Path, signature (None where it has none) and moment of last change (ns) of what a run read."""
+    return [
+        {"path": one["path"], "digest": (one["signature"] or {}).get("digest"), "mtime": one["mtime"]}
+        for one in record["artifacts"]["used"]
+    ]
 
 
 def entries_of(text: str | None) -> list[Entry]:
@@ -109,8 +118,10 @@ def entries_of(text: str | None) -> list[Entry]:
 
 def _sound(one: dict[str, Any]) -> Entry:
     entry: Entry = {name: _text(one.get(name)) for name in TEXTS}
-    line, dropped = one.get("line"), one.get(DROPPED)
-    entry["line"] = line if type(line) is int and abs(line) < 1 << 53 else None
+    for name in NUMBERS:
+        value = one.get(name)
+        entry[name] = value if type(value) is int and abs(value) < 1 << 63 else None
+    dropped = one.get(DROPPED)
     return entry | ({DROPPED: dropped} if type(dropped) is int and 0 < dropped < 1 << 53 else {})
 
 

@@ -45,7 +45,9 @@ def embedded(
         _compare(found, signature)
 
     embed(path, changes, check=check, break_links=break_links)
-    if not found:  # a Zarr directory, of which nothing but attributes was written
+    if found:
+        found["mtime"] = os.stat(path).st_mtime_ns  # the copy got it when it was published
+    else:  # a Zarr directory, of which nothing but attributes was written
         found.update(describe(path, watch=watch, **settings))
         _compare(found, signature)
     return found
@@ -69,14 +71,15 @@ def stamp(
     **options: Any,
 ) -> dict[str, Any]:
     """Append an entry to the trail of the artifact at `path`, which the record calls `recorded`; `used` are what the
-    run read: paths and signatures; `fields` are attributes for those of its fields that it has. `status`, the number
-    of `entries`, whether there is a line of `history`, and the facts as they are then (`result`; None when nothing was
-    to be done). Raises as `embedded` does."""
+    run read, as `entries.used_by` gives it; `fields` are attributes for those of its fields that it has. `status`, the
+    number of `entries`, whether there is a line of `history`, and the facts as they are then (`result`; None when
+    nothing was to be done). Raises as `embedded` does."""
     if not is_supported(form := format_of(path)):
         embed(path, Changes())  # says why
     attributes = read_attributes(path)
     entries = entries_of(trail_in(attributes))
-    entry = {**entry, "before": before_of(used, recorded, entries), "after": signature}
+    mtime = None if os.path.isdir(path) else os.stat(path).st_mtime_ns
+    entry = {**entry, "before": before_of(used, recorded, entries), "after": signature, "mtime": mtime}
     told = {"entries": len(entries) + 1, "format": form}
     if has(entries, entry):
         return {**told, "status": ALREADY, "entries": len(entries), "history": False, "result": None}

@@ -82,11 +82,18 @@ def test_the_line_of_a_session(run: str, line: int) -> None:
 
 
 def test_what_the_run_found() -> None:
-    used = [{"path": "/data/out.h5", "digest": "old"}, {"path": "/data/in.h5", "digest": "input"}]
+    used = [
+        {"path": "/data/out.h5", "digest": "old", "mtime": 5},
+        {"path": "/data/in.h5", "digest": "input", "mtime": 6},
+        {"path": "/data/over.h5", "digest": None, "mtime": 7},
+    ]
     assert before_of(used, "/data/out.h5", []) == "old"
     assert before_of(used, "/data/new.h5", []) is None
     assert before_of(used, "/data/new.h5", [entry(after="input")]) == "input"  # its attributes came along
     assert before_of(used, "/data/new.h5", [entry(after="another")]) is None
+    assert before_of(used, "/data/over.h5", [entry(after="known", mtime=7)]) == "known"  # written over, then signed
+    assert before_of(used, "/data/over.h5", [entry(after="known", mtime=8)]) is None
+    assert before_of(used, "/data/over.h5", []) is None
 
 
 def test_entries_come_back() -> None:
@@ -121,6 +128,7 @@ def test_hostile_entries() -> None:
     hostile = {"run": 5, "time": ["x"], "did": "x" * 100_000, "line": 1 << 70, "dropped": -1, "after": {"a": 1}}
     (found,) = entries_of(json.dumps([hostile, 7]))
     assert (found["run"], found["time"], found["line"], found["after"]) == (None, None, None, None)
+    assert entry_of(RECORD, "x").keys() | {"before", "after", "mtime"} == found.keys()
     assert len(found["did"]) == 4000
     assert DROPPED not in found
 
