@@ -125,14 +125,11 @@ def can_sign(record: dict[str, Any]) -> bool:
 def described(store: Store, artifact: dict[str, Any], ended: int, *, stats: bool = False) -> dict[str, Any]:
     """The artifact's facts by now, with statistics where the run asked for `stats`; not hashed when it is not what the
     run, which `ended` then (ns), has left."""
+    from hpcprov.quality.statistics import counting
     from hpcprov.signature.artifact import describe
 
-    count = None
-    if stats:
-        from hpcprov.quality.statistics import counting as count
-    facts: dict[str, Any] = describe(
-        artifact["path"], cache_dir=store.cache, tiles_dir=store.tiles, tell=tell, statistics=count
-    )
+    places = {"cache_dir": store.cache, "tiles_dir": store.tiles}
+    facts: dict[str, Any] = describe(artifact["path"], **places, tell=tell, statistics=counting if stats else None)
     if not has_changed(artifact, facts, ended):
         return facts
     return {key: artifact[key] for key in facts if key in artifact} | {

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 HEAD = ("field", "type", "shape", "min", "max", "mean", "missing", "zeros", "distinct", "order")
 #: Columns of text, which give way where the screen is narrow, down to so many characters.
 NARROWEST = {0: 8, 1: 4, 2: 6, 9: 12}
+#: Columns that are left out, one after the other, where that is not enough; type and shape stand above the table.
+LEFT_OUT = (2, 1, 7, 5)
 #: Digits of a float; characters of any value, and of text.
 DIGITS, LONGEST, LONGEST_TEXT = 5, 19, 10
 ORDERS = {
@@ -33,9 +35,13 @@ INDENT, GAP = "    ", "  "
 def lines(fields: list[dict[str, Any]], screen: Screen) -> Iterator[str]:
     """A table with a row for each field that has statistics; columns that say nothing are left out."""
     rows = [_row(field) for field in fields if field.get("statistics")]
-    kept = [at for at in range(len(HEAD)) if at < 3 or any(row[at] for row in rows)]
-    widths = [max(len(line[at]) for line in (HEAD, *rows)) for at in kept]
-    widths = _fitting(kept, widths, screen.width - len(INDENT) - len(GAP) * (len(kept) - 1))
+    kept = [at for at in range(len(HEAD)) if any(row[at] for row in rows)]
+    widest = [max(len(line[at]) for line in (HEAD, *rows)) for at in range(len(HEAD))]
+    widths = _fitting(kept, widest, screen.width)
+    for column in LEFT_OUT:
+        if sum(widths) + len(GAP) * (len(kept) - 1) + len(INDENT) > screen.width and column in kept:
+            kept.remove(column)
+            widths = _fitting(kept, widest, screen.width)
     yield screen.paint(_line(HEAD, kept, widths), "dim")
     for row in rows:
         yield _line(row, kept, widths)
@@ -72,9 +78,9 @@ def _order(found: dict[str, Any]) -> str:
     return order if step is None else cut(f"{order} by {short(step, DIGITS, LONGEST).lstrip('-')}", 40)
 
 
-def _fitting(kept: list[int], widths: list[int], room: int) -> list[int]:
-    """The widths, those of text made smaller, the widest first, until the line fits."""
-    widths = list(widths)
+def _fitting(kept: list[int], widest: list[int], width: int) -> list[int]:
+    """The widths of the columns, those of text made smaller, the widest first, until the line fits."""
+    widths, room = [widest[at] for at in kept], width - len(INDENT) - len(GAP) * (len(kept) - 1)
     while sum(widths) > room:
         able = [at for at, column in enumerate(kept) if widths[at] > NARROWEST.get(column, widths[at])]
         if not able:
