@@ -81,8 +81,8 @@ def _entries(catalog: Catalog, last: ArtifactRow) -> list[Entry]:
 
 
 def _found(catalog: Catalog, version: ArtifactRow, used: dict[str, Any]) -> tuple[ArtifactRow | None, str | None]:
-    """The version that a run found where it wrote, and its digest: by its digest, by the moment of its last change where
-    nobody signed it before it was written over, else the last version before it, whose digest need not be that."""
+    """The version that a run found where it wrote, and its digest: by its digest, by the moment of its last change
+    where it was written over unsigned, else the last version before it, whose digest need not be that."""
     older = [one for one in _at(catalog, version.path) if (one.began, one.run) < (version.began, version.run)]
     digest = next((str(used[name]["digest"]) for name in ("signature", "storage") if used[name] is not None), None)
     if digest is not None:
@@ -92,4 +92,5 @@ def _found(catalog: Catalog, version: ArtifactRow, used: dict[str, Any]) -> tupl
 
 
 def _digest(version: ArtifactRow) -> str | None:
-    return version.signature or version.storage
+    digest: str | None = version.signature or version.storage
+    return digest
