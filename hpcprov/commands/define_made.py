@@ -58,6 +58,7 @@ class Inputs:
     def __init__(self, reading: Comparing, bar: Bar) -> None:
         self.reading, self.bar = reading, bar
         self.known: dict[str, Seen] = {}
+        self.signatures: dict[str, dict[str, str]] = {}
 
     def seen(self, path: str) -> Seen:
         """Raises HpcprovError."""
@@ -66,13 +67,14 @@ class Inputs:
             if seen.signature is None and (seen.glance["size"] or 0) <= SIGNED_AT_ONCE:
                 seen.read(self.reading, self.bar, counting=False)
             self.known[path] = seen
+            self.signatures[path] = {one["path"]: one["signature"] for one in (seen.signed or {}).get("fields", ())}
         return self.known[path]
 
     def input(self, path: str, field: str) -> dict[str, Any]:
         """An input with its signatures, as far as they are known; a field that is not there is an error."""
         seen = self.seen(path)
-        name = field_of(field, seen) if field else None
-        fields = {one["path"]: one["signature"] for one in (seen.signed or {}).get("fields", ())}
+        fields = self.signatures[path]
+        name = field if field in fields else field_of(field, seen) if field else None
         signature = seen.signature if name is None else fields.get(name)
         return {"path": path, "field": (name or "").strip("/"), "signature": signature, "dataset": seen.signature}
 

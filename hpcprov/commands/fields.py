@@ -83,6 +83,7 @@ def _found(
     catalog: Catalog | None, reading: Comparing, path: str, field: str, depth: int | None
 ) -> tuple[list[Node], list[str]]:
     from hpcprov.commands.field_chain import Chain
+    from hpcprov.commands.field_sources import Sources
 
     problems: list[HpcprovError] = []
 
@@ -97,15 +98,15 @@ def _found(
         found = reading.describe(place).result["signature"]
         return None if found is None else str(found["digest"])
 
-    chain = Chain(catalog, glance, sign, depth=depth)
+    sources = Sources(catalog, glance, sign)
     try:
-        nodes = chain.fields(path, field or None)
+        nodes = Chain(sources, depth=depth).fields(path, field or None)
     except HpcprovError as error:
         if not problems:
             raise
         raise HpcprovError(f"{path!a}: {problems[0].message}") from error
     notes = [f"as it was recorded: {path} cannot be read now ({problem.message})" for problem in problems]
-    return nodes, [*notes, *chain.notes]
+    return nodes, [*notes, *sources.notes]
 
 
 def _written(args: argparse.Namespace, nodes: list[Node], notes: list[str], *, follows: bool) -> list[str]:
