@@ -80,7 +80,8 @@ class Seen:
             raise UnreadableData(f"{self.path!a}: {found['reason'] or found['unsigned']}")
         self.signed = found["signature"]
         self.counted = _statistics(self.signed) if counting else self.counted
-        self.source = NOW if self.counted is not None else None
+        if self.counted is not None:
+            self.source = BEFORE if self.signed["how"] == "cached" else NOW
 
     def dictionary(self, annotations: Annotations) -> Facts:
         """What there is to tell, put together."""

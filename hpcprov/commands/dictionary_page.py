@@ -74,8 +74,9 @@ def _dataset(dictionary: Facts, screen: Screen) -> Iterator[str]:
     dataset = dictionary["dataset"]
     facts = [dataset["format"], _extent(dataset), count(dataset["fields"], "field")]
     facts += [size(dataset["size"])] if dataset["size"] is not None else []
-    name = printable(str(dataset["name"] or "(in memory)"))
-    yield screen.paint(name, "bold") + GAP + ", ".join(printable(str(fact)) for fact in facts if fact)
+    about = ", ".join(printable(str(fact)) for fact in facts if fact)
+    name = cut(str(dataset["name"] or "(in memory)"), max(20, screen.width - len(GAP) - len(about)))
+    yield screen.paint(name, "bold") + GAP + about
     host = f" (on {dataset['host']})" if dataset["host"] else ""
     told = {
         "description": dataset["description"],

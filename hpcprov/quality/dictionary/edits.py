@@ -84,12 +84,14 @@ def _path_of(row: dict[str, Any], by_digest: dict[str, str], by_text: dict[str, 
 def _take(found: Edits, field: str | None, row: dict[str, Any], keys: tuple[str, ...]) -> None:
     marked = marks.parsed(row["mark"], keys)
     for key, text in row["cells"].items():
-        if key in keys:
-            reason = refused(key, text)
-            if reason is not None:
-                found.problems.append(f"{row['at']}, {key}: {reason}")
-            else:
-                found.edits.append(Edit(field, key, canonical(key, text), seen=marked[1][key] if marked else None))
+        seen = marked[1][key] if marked is not None and key in keys else None
+        if key not in keys or (seen is not None and marks.digest(text) == seen):
+            continue  # as it was exported
+        reason = refused(key, text)
+        if reason is not None:
+            found.problems.append(f"{row['at']}, {key}: {reason}")
+        else:
+            found.edits.append(Edit(field, key, canonical(key, text), seen=seen))
 
 
 def canonical(key: str, text: str) -> str:

@@ -36,8 +36,9 @@ def glance(path: str, *, cache_dir: str | None = None) -> dict[str, Any]:
                 raise Unsigned(NO_FIELDS[data.format])
             layout = layout_of(data, storage_of(path))
         attributes = as_plain(read_attributes(path))
+    known = cache.load(cache_dir, seen, statistics=True) or cache.load(cache_dir, seen)
     about = {"size": seen.size, "files": seen.files, "mtime": seen.mtime}
-    return {"layout": layout, "attributes": attributes, **about, "known": cache.load(cache_dir, seen)}
+    return {"layout": layout, "attributes": attributes, **about, "known": known}
 
 
 def layout_of(data: Dataset, storage: dict[str, Storage] | None = None) -> dict[str, Any]:

@@ -118,7 +118,13 @@ class _Maker:
 
 
 def _unescaped(text: str) -> str:
-    return ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
+    """What our escapes stand for, and those of control characters; LibreOffice writes others as they are."""
+
+    def meant(match: re.Match[str]) -> str:
+        code = int(match[1], 16)
+        return chr(code) if code < 0x20 or code == ord("_") else match[0]
+
+    return ESCAPED.sub(meant, text)
 
 
 def _write_dataset(made: _Maker, dataset: dict[str, Any]) -> None:
@@ -196,8 +202,15 @@ def read(content: bytes) -> dict[str, Any]:
     except MemoryError as error:
         raise UnreadableData("cannot be read: not enough memory") from error
     except Exception as error:
-        raise UnreadableData(f"no workbook: {type(error).__name__}: {str(error)[:200]}") from error
+        raise UnreadableData(f"no workbook: {_cause(error)}") from error
     return found.told()
+
+
+def _cause(error: BaseException) -> str:
+    """What was wrong in the first place, in one line."""
+    while (earlier := error.__cause__ or error.__context__) is not None:
+        error = earlier
+    return f"{type(error).__name__}: {str(error).strip()[:200]}".partition("\n")[0]
 
 
 def _check_size(content: bytes) -> None:
