@@ -44,8 +44,11 @@ def render(found: Facts, *, whole: bool = False) -> Iterator[str]:
     if len(told) > MOST_FIELDS and not whole:
         yield f"  ... and {len(told) - MOST_FIELDS} more fields"
     yield from _ignored(found["ignored"])
-    if found.get("detected") is not None:
-        yield f"written: {printable(found['output'])} ({sight.count(found['detected'], 'row')})"
+    if found.get("detected"):
+        entries = "entry" if found["detected"] == 1 else "entries"
+        yield f"written: {printable(found['output'])} ({found['detected']:,} {entries})"
+    elif found.get("detected") == 0:
+        yield "nothing was written: no value violates anything"
 
 
 def _status(word: str, screen: sight.Screen) -> str:

@@ -51,8 +51,12 @@ def verdict(args: argparse.Namespace) -> dict[str, Any]:
     if args.detect != (args.output is not None):
         raise HpcprovError("--detect and -o OUT go together", hint="hpcprov constraints verify --help")
     constraints = read(args.constraints)
-    options = {"type_checking": "strict" if args.strict else "sloppy", "epsilon": args.epsilon}
+    options = {
+        "type_checking": "strict" if args.strict else "sloppy", "epsilon": args.epsilon,
+        "output": os.path.abspath(args.output) if args.detect else None, "replace": args.detect and args.force,
+    }  # fmt: skip
     found = read_by_child(args, lambda reading: reading.constrain(args.path, constraints.raw, options))
+    found |= {"output": args.output} if args.detect else {}
     status = "FAILED" if found["failures"] else "OK"
     return {"path": os.path.abspath(args.path), "file": os.path.abspath(args.constraints), "status": status, **found}
 
@@ -60,7 +64,8 @@ def verdict(args: argparse.Namespace) -> dict[str, Any]:
 def read_by_child(args: argparse.Namespace, ask: Callable[[Comparing], dict[str, Any]]) -> dict[str, Any]:
     """What the child answers, with a line that says how far it is. Raises HpcprovError that names the path."""
     bar = Bar()
-    with tidy(), comparer({"threads": args.threads}, bar) as reading:
+    writes = getattr(args, "detect", False)
+    with tidy(), comparer({"threads": args.threads}, bar, embeds=writes) as reading:
         bar.begin(args.path)
         try:
             return ask(reading)

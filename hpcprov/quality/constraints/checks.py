@@ -52,6 +52,13 @@ class Check:
     def bad(self, block: Block) -> Flags | None:
         raise NotImplementedError
 
+    def flags(self, block: Block) -> Flags | None:
+        """Which elements violate it, once all is counted."""
+        return self.bad(block)
+
+    def rewind(self) -> None:
+        """The blocks come once more, from the first one on."""
+
     def wants_more(self) -> bool:
         """Whether the blocks have to be shown once more, now that all were."""
         return False

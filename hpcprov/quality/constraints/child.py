@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from hpcprov.data import write_arrays, write_table
 from hpcprov.data.attributes import read_attributes, storage_of
 from hpcprov.data.interface import Dataset
 from hpcprov.data.open import open_data
+from hpcprov.quality.constraints.detect import detect
 from hpcprov.quality.constraints.discover import Options, discover
 from hpcprov.quality.constraints.file import parse
-from hpcprov.quality.constraints.verify import verify
+from hpcprov.quality.constraints.verify import answer, check_fields, run
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature.artifact import check_declared
 from hpcprov.signature.snapshot import look
@@ -43,13 +45,30 @@ def discover_file(path: str, options: dict[str, Any], *, threads: int, watch: Wa
 def verify_file(
     path: str, raw: Any, options: dict[str, Any], *, threads: int, watch: Watch, deadline: float | None = None
 ) -> dict[str, Any]:
-    """The verdict on the data. Raises what its readers raise, TimeUp."""
+    """The verdict on the data; with `output` what violates it is written there. Raises what its readers raise, TimeUp,
+    HpcprovError where it cannot be written."""
+    output, replace = options.get("output"), options.get("replace") is True
+    checking = {"type_checking": options["type_checking"], "epsilon": options["epsilon"]}
     constraints = parse(raw)
     with open_data(path) as data:
         check(data, path)
         attributes = read_attributes(path)
-        limits: dict[str, Any] = {"threads": threads, "watch": watch, "deadline": deadline}
-        return verify(data, constraints, attributes=attributes, **limits, **options)
+        if output is not None:
+            check_output(output, data.kind, replace=replace)
+        checked = check_fields(data, constraints, attributes, **checking)
+        run(checked, threads, watch, deadline=deadline)
+        found = answer(data, constraints, checked)
+        return found if output is None else found | {"detected": detect(data, checked, output, replace=replace)}
+
+
+def check_output(path: str, kind: str, *, replace: bool) -> None:
+    """Raises HpcprovError, before anything is read, when nothing can be written there."""
+    if path.rstrip("/").lower().endswith(tuple(write_arrays.FORMS)):
+        if kind == "table":
+            raise HpcprovError(f"{path!a}: rows of a table are written as {', '.join(write_table.FORMS)}")
+        write_arrays.check_place(path, replace=replace)
+    else:
+        write_table.check_place(path, replace=replace, form=write_table.form_of(path))
 
 
 def check(data: Dataset, path: str) -> None:

@@ -27,12 +27,15 @@ class NoDuplicates(Check):
 
     def __init__(self, kind: str, constraint: Constraint, reader: Reader, *, held: int = HELD) -> None:
         super().__init__(kind, constraint, reader)
+        self.held = held
         self.parts = max(1, -(-reader.count // held))
         self.part, self.more = 0, 0
         self.keys: list[NDArray[np.uint64]] = []
         #: Keys that are there twice, once they are to be found.
         self.twice: NDArray[np.uint64] | None = None
         self.located = False
+        #: Keys of all elements that are there twice, as far as they may be held.
+        self.known: list[NDArray[np.uint64]] = []
 
     def bad(self, block: Block) -> Flags | None:
         keys, here = self.reader.keys(block), block.present()
@@ -43,6 +46,9 @@ class NoDuplicates(Check):
         with self.lock:
             self.keys.append(keys[here])
         return None
+
+    def flags(self, block: Block) -> Flags | None:
+        return block.present() & np.isin(self.reader.keys(block), np.concatenate(self.known))
 
     def wants_more(self) -> bool:
         if self.twice is not None:
@@ -61,7 +67,10 @@ class NoDuplicates(Check):
         keys.sort()
         same = keys[1:] == keys[:-1]
         self.more += int(np.count_nonzero(same))
-        return np.unique(keys[1:][same])
+        twice = np.unique(keys[1:][same])
+        room = self.held - sum(map(len, self.known))
+        self.known.append(twice[:room])
+        return twice
 
     @property
     def ok(self) -> bool:

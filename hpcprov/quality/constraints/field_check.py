@@ -141,6 +141,10 @@ class FieldCheck:
             return make(kind, constraint, self.reader)
         return OTHERS[kind](kind, constraint, self.reader)
 
+    def violated(self) -> list[Check]:
+        """The checks that elements have failed."""
+        return [check for check in self.checks if check.tally.count and not check.ok]
+
     def units(self, watch: Watch) -> Iterator[Unit]:
         """What there is to do: boxes in any order, or all in their order."""
         if not self.checks:

@@ -36,13 +36,14 @@ class Tally:
         if not count:
             return
         at = range(min(PLACES, prod(lengths(block.box)))) if block.blank else np.flatnonzero(flags)[:PLACES].tolist()
-        new = [(index_of(block.box, step), shown(self._value(block, 0 if block.blank else step))) for step in at]
+        new = [(index_of(block.box, step), shown(self.value_of(block, 0 if block.blank else step))) for step in at]
         with self.lock:
             self.count += count
             self.found = sorted(self.found + new, key=lambda place: place[0])[:PLACES]
 
     @staticmethod
-    def _value(block: Block, at: int) -> Any:
+    def value_of(block: Block, at: int) -> Any:
+        """An element, None for one that is missing."""
         return None if block.missing is not None and block.missing[at] else block.values[at]
 
     def places(self) -> list[dict[str, Any]]:

@@ -44,6 +44,9 @@ class Neighbours(Check):
         flags[at[len(at) - len(wrong) :]] = wrong
         return flags
 
+    def rewind(self) -> None:
+        self.last = None
+
     def fits(self, one: NDArray[Any], other: NDArray[Any]) -> Flags:
         """Whether each of `other` may follow the element of `one`."""
         raise NotImplementedError

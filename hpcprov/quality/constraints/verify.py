@@ -39,12 +39,8 @@ def verify(
     deadline: float | None = None,
 ) -> Facts:
     """The verdict; `deadline` is in seconds of `time.monotonic`. Raises what the data's readers raise, TimeUp."""
-    watch = watch or Watch()
     fields = check_fields(data, constraints, attributes, type_checking=type_checking, epsilon=epsilon)
-    for one in fields:
-        watch.expect(one.octets)
-        one.deadline = deadline
-    run(fields, threads, watch)
+    run(fields, threads, watch or Watch(), deadline=deadline)
     return answer(data, constraints, fields)
 
 
@@ -91,8 +87,11 @@ def answer(data: Dataset, constraints: Constraints, fields: list[FieldCheck]) ->
     }  # fmt: skip
 
 
-def run(fields: list[FieldCheck], threads: int, watch: Watch) -> None:
-    """Look at all fields with several threads; at texts with patterns in this one."""
+def run(fields: list[FieldCheck], threads: int, watch: Watch, *, deadline: float | None = None) -> None:
+    """Look at all fields with several threads; at texts with patterns in this one. Raises TimeUp, what readers do."""
+    for one in fields:
+        watch.expect(one.octets)
+        one.deadline = deadline
     work_off((unit for one in fields if not one.in_main_thread for unit in one.units(watch)), threads)
     for one in fields:
         if one.in_main_thread:
