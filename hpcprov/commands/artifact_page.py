@@ -135,9 +135,10 @@ def _artifact(artifact: Artifact, cwd: str, known: str, screen: Screen) -> Itera
     facts = [artifact["format"] or "", size(artifact["size"]) if artifact["size"] is not None else ""]
     signature, storage = artifact["signature"], artifact["storage"]
     digest = short(signature["digest"]) if signature else short(storage["digest"]) if storage else ""
+    trail = "with its trail" if artifact.get("embedded") else ""
     state = "" if artifact["state"] == "ok" else f"{artifact['state']}: {artifact['reason'] or 'why is unknown'}"
     yield f"{end_of(_below(artifact['path'], cwd), screen.width // 2)}  " + "  ".join(
-        cut(part, screen.width) for part in (known, *facts, digest, state) if part
+        cut(part, screen.width) for part in (known, *facts, digest, trail, state) if part
     )
     fields = signature["fields"] if signature else []
     for field in fields[:MOST_FIELDS]:

@@ -92,10 +92,11 @@ def entry(artifact: Artifact, cwd: str, most: int) -> dict[str, Any]:
 
 
 def known(artifact: Artifact) -> str:
-    """How the record knows of it."""
+    """How the record knows of it, and whether it tells that itself."""
+    told = ", audit trail embedded" if artifact.get("embedded") else ""
     if artifact.get("observed") is None:
-        return f"declared as {', '.join(artifact['declared'][:3])}" if artifact["declared"] else "declared"
-    return "declared, and observed" if artifact["declared"] else "observed"
+        return f"declared as {', '.join(artifact['declared'][:3])}{told}" if artifact["declared"] else f"declared{told}"
+    return f"declared, and observed{told}" if artifact["declared"] else f"observed{told}"
 
 
 def field(one: dict[str, Any]) -> dict[str, str]:
