@@ -95,6 +95,7 @@ class _Reading:
     def __init__(self, names: Names) -> None:
         self.names = names
         self.known: dict[tuple[int, int], Made] = {}
+        self.contexts: dict[int, list[str]] = {}
         self.going_on: set[tuple[int, int]] = set()
 
     def text(self, expression: Any) -> str:
@@ -128,8 +129,7 @@ class _Reading:
         selected = scope.expression.selects[place]
         expression = (selected.this if isinstance(selected, exp.Alias) else selected).copy()
         inputs: dict[Input, None] = {}
-        write, named = (lambda part: self._plain(scope, part)), self.names.label
-        context = dict.fromkeys(sql_text.context_parts(scope.expression, write, named))
+        context = dict.fromkeys(self._context(scope))
         for reference in list(expression.find_all(exp.Column)):
             inner = self._reference(scope, reference)
             inputs |= inner.inputs
@@ -146,6 +146,14 @@ class _Reading:
         if len(self.text(expression)) > 2 * LONGEST_PART:
             expression = sql_text.cut(expression, self.names.dialect, 2 * LONGEST_PART)
         return Made(expression, inputs, context)
+
+    def _context(self, scope: Any) -> list[str]:
+        """What a query computes all its columns over."""
+        key = id(scope.expression)
+        if key not in self.contexts:
+            parts = sql_text.context_parts(scope.expression, lambda part: self._plain(scope, part), self.names.label)
+            self.contexts[key] = list(parts)
+        return self.contexts[key]
 
     def _reference(self, scope: Any, reference: Any) -> Made:
         """What a column is that an expression names."""

@@ -25,6 +25,10 @@ class Names:
 
     def __init__(self, tables: dict[str, list[str]], dialect: str | None) -> None:
         self.tables, self.dialect = tables, dialect
+        self.spellings = {  # of each table: columns as they are written, and without case
+            table: {name.casefold(): name for name in reversed(its)} | {name: name for name in its}
+            for table, its in tables.items()
+        }
         self.keys = {name: f"t{place}" for place, name in enumerate(tables)}  # what sqlglot knows them by
         self.used: dict[str, set[str]] = {}  # tables, with the aliases that they have in the query
 
@@ -96,8 +100,8 @@ class Names:
 
     def column(self, table: str, name: str) -> str:
         """A column's name as the file has it."""
-        known = self.tables.get(table, [])
-        return name if name in known else next((one for one in known if one.casefold() == name.casefold()), name)
+        known = self.spellings.get(table, {})
+        return known.get(name) or known.get(name.casefold()) or name
 
     def shown(self, table: Any, name: str) -> Any:
         """A column as it is written where people read it: with its table only where there are several, and with the
