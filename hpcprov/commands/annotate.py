@@ -113,6 +113,8 @@ def of_sheet(path: str, seen: Seen, reading: Comparing) -> list[Edit]:
         raise HpcprovError(f"{path!a} is of other data: no field of it is in {seen.path!a}", hint=hint)
     if found.unknown:
         tell(f"not in {seen.path!a}, and left out: {listed(found.unknown)}")
+    if sheet["signature"] and seen.signature and sheet["signature"] != seen.signature:
+        tell(f"{path!a} was made when the values were others; its words are taken all the same")
     if sheet["ignored"]:
         tell(f"columns that are none of a dictionary's, and left out: {listed(sheet['ignored'])}")
     return found.edits

@@ -23,6 +23,8 @@ LEAST = 8  # characters of a column that is made narrower
 MOST_ROWS = 200
 OF_DATASET = "(dataset)"
 EMPTY = "(nothing)"
+#: What a definition was made from, for programs; its context says it to people.
+INPUTS = "inputs"
 
 
 def conflicts(kept: Kept, environ: Mapping[str, str]) -> Iterator[str]:
@@ -63,7 +65,8 @@ def listing(found: Annotations, seen: Seen, environ: Mapping[str, str]) -> Itera
     rows = [["FIELD", "CELL", "TEXT", "SINCE", "BY"]]
     for field, cells in [(None, found.dataset), *found.fields.items()]:
         gone = "" if field is None or field in known else " (not in the data now)"
-        rows += [[_named(field) + gone, key, cell.value or EMPTY, cell.changed, cell.by] for key, cell in cells.items()]
+        shown = {key: cell for key, cell in cells.items() if key != INPUTS}
+        rows += [[_named(field) + gone, key, cell.value or EMPTY, cell.changed, cell.by] for key, cell in shown.items()]
     yield f"{printable(seen.path)}  version {found.version}, found by its {found.found}"
     if found.found == "values":
         yield f"  written when it was {printable(found.path)}"

@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 import time
 
-from hpcprov.commands.dictionary_run import Maker, maker_of
-from hpcprov.quality.definitions import definitions_of
+from hpcprov.commands.dictionary_run import UNTOUCHED, Maker, maker_of
+from hpcprov.quality.definitions import definitions_of, written
 from hpcprov.quality.dictionary.annotations import Annotations, load
 from hpcprov.quality.dictionary.compose import compose, own_values
 from hpcprov.record import layout
@@ -57,8 +57,9 @@ class Seen:
         artifact = self.maker.artifact if self.maker is not None else None
         if artifact is None or not artifact["signature"]:
             return
-        if self.signed is None and self._is_untouched(artifact):
+        if self.signed is None and self.maker is not None and self._is_untouched(artifact):
             self.signed = artifact["signature"]
+            self.maker.run |= {"how": UNTOUCHED, "made": True}
         if self.counted is None and self.signature == artifact["signature"]["digest"]:
             self.counted = _statistics(artifact["signature"])
             self.source = f"recorded by run {self.maker.run['id']}" if self.counted is not None and self.maker else None
@@ -92,7 +93,7 @@ class Seen:
             attributes=self.attributes,
             statistics=self.counted,
             annotations=annotations,
-            definitions=self._definitions(),
+            definitions=self._definitions() | written.definitions(annotations),
             about=self._about(),
         )
 

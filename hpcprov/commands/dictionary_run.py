@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_VERSIONS = 64
 MADE, ELSEWHERE, BEFORE = "made it", "made the same values elsewhere", "wrote it last; the values are others by now"
 UNKNOWN = "wrote it last"
+#: Values were not read again, and its size and time are those that the run recorded.
+UNTOUCHED = "made it, as its size and time say"
 LONGEST = 2000
 
 

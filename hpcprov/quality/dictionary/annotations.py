@@ -22,6 +22,7 @@ import hashlib
 import json
 import os
 import re
+import time
 
 from hpcprov.record.errors import HpcprovError
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 FORMAT = "hpcprov-annotations-1"
 VERSION = re.compile(r"([1-9][0-9]{0,8})\.json")
+DRAFT = ".draft-"
+LEFT = 24 * 3600  # s after which a draft is nobody's
 KEPT = 20  # versions of one dataset
 LARGEST = 64 << 20  # bytes of one version
 SIGNATURES = "signatures"
@@ -145,8 +148,7 @@ def save(store: Store, path: str, signature: str | None, annotations: Annotation
     if _versions(folder)[-1] != new.version:
         _forget(os.path.join(folder, f"{new.version}.json"))
         raise Taken(f"version {new.version} of the annotations of {own!a} was written by somebody else")
-    for old in _versions(folder)[:-KEPT]:
-        _forget(os.path.join(folder, f"{old}.json"))
+    _tidy(folder)
     _point(store, new)
     return new
 
@@ -224,7 +226,7 @@ def _cells(its: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
 
 def _publish(folder: str, name: str, content: bytes) -> None:
     """Give a complete file its name, unless that is taken. Raises Taken."""
-    draft = os.path.join(folder, f".draft-{os.getpid()}-{os.urandom(6).hex()}")
+    draft = os.path.join(folder, f"{DRAFT}{os.getpid()}-{os.urandom(6).hex()}")
     try:
         with open(os.open(draft, NEW, 0o666), "wb") as file:
             file.write(content)
@@ -241,6 +243,23 @@ def _publish(folder: str, name: str, content: bytes) -> None:
         raise Taken(f"{name} was written by somebody else") from error
     finally:
         _forget(draft)
+
+
+def _tidy(folder: str) -> None:
+    """Let old versions go, and what writers that were killed have left."""
+    for old in _versions(folder)[:-KEPT]:
+        _forget(os.path.join(folder, f"{old}.json"))
+    for name in os.listdir(folder):
+        if name.startswith(DRAFT) and _age(os.path.join(folder, name)) > LEFT:
+            _forget(os.path.join(folder, name))
+
+
+def _age(path: str) -> float:
+    """Seconds since a file was written; 0 when it is gone."""
+    try:
+        return time.time() - os.lstat(path).st_mtime
+    except OSError:
+        return 0.0
 
 
 def _point(store: Store, new: Annotations) -> None:

@@ -14,11 +14,11 @@ import os
 from html import escape
 from typing import Any
 
-from hpcprov.data.attributes import Attributes, attributes_of, read_attributes, storage_of
+from hpcprov.data.attributes import Attributes, Storage, attributes_of, read_attributes, storage_of
 from hpcprov.data.interface import Dataset
 from hpcprov.data.open import open_data, readable
 from hpcprov.data.opened import opened
-from hpcprov.quality.definitions import definitions_of
+from hpcprov.quality.definitions import definitions_of, written
 from hpcprov.quality.dictionary import forms, sheet_csv
 from hpcprov.quality.dictionary.annotations import Annotations, load
 from hpcprov.quality.dictionary.cells import cell
@@ -101,7 +101,9 @@ def dictionary(thing: Any, *, stats: bool = True, threads: int | None = None) ->
     polars or pyarrow. Without `stats` no values are read. Raises UnreadableData, Unsigned, MissingReader, TypeError."""
     if not isinstance(thing, str | os.PathLike):
         data, attributes = opened(thing), attributes_of(thing)
-        return _dictionary(data, layout_of(data), attributes, Read(data, attributes, threads) if stats else None)
+        return _dictionary(
+            data, layout_of(data, _axes(thing)), attributes, Read(data, attributes, threads) if stats else None
+        )
     path = os.path.abspath(os.fspath(thing))
     with readable(path):
         seen, attributes = look(path), read_attributes(path)
@@ -110,6 +112,15 @@ def dictionary(thing: Any, *, stats: bool = True, threads: int | None = None) ->
             check_declared(data, seen.size)
             read = Read(data, attributes, threads) if stats else None
             return _dictionary(data, layout_of(data, storage_of(path)), attributes, read, about)
+
+
+def _axes(thing: Any) -> dict[str, Storage]:
+    """The names of the axes of what xarray holds."""
+    if type(thing).__module__.partition(".")[0] != "xarray":
+        return {}
+    if hasattr(thing, "data_vars"):
+        return {str(name): Storage(dimensions=[*map(str, one.dims)]) for name, one in thing.variables.items()}
+    return {"": Storage(dimensions=[*map(str, thing.dims)])}
 
 
 class Read:
@@ -137,13 +148,15 @@ def _dictionary(
     if read is not None:
         fields = [one | {"signature": read.signatures[one["path"]]} for one in layout["fields"]]
         layout = layout | {"fields": fields, "signature": read.signature}
+    notes = _annotations(path, layout.get("signature"))
+    told = definitions_of(path, None, facts["fields"]) | (written.definitions(notes) if notes is not None else {})
     return Dictionary(
         compose(
             layout,
             attributes=facts,
             statistics=read.statistics if read is not None else None,
-            annotations=_annotations(path, layout.get("signature")),
-            definitions=definitions_of(path, None, facts["fields"]),
+            annotations=notes,
+            definitions=told,
             about=known | (about or {}),
         )
     )

@@ -122,8 +122,9 @@ def _defined(definition: Facts | None) -> Facts:
 
 def _written(own: dict[str, str], cells: Mapping[str, Any], keys: tuple[str, ...]) -> Facts:
     """Words of the file and words of people, and which are which."""
-    words = own | {key: cell.value for key, cell in cells.items()}
-    annotated = {key: own.get(key) for key, cell in cells.items() if cell.value != own.get(key, "")}
+    said = {key: cell.value for key, cell in cells.items() if key in keys}
+    words = own | said
+    annotated = {key: own.get(key) for key, text in said.items() if text != own.get(key, "")}
     found: Facts = {key: words[key] for key in words if words[key]}
     found |= {key: None for key in keys if not words.get(key)}
     found["tags"] = tag_list(words.get("tags", ""))

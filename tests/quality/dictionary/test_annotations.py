@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -144,6 +145,19 @@ def test_a_file_system_without_hard_links(store: Store, tmp_path: Path, monkeypa
     write(store, path, ONE, "m")
     write(store, path, ONE, "cm")
     assert units(load(store, path, ONE)) == "cm" and load(store, path, ONE).version == 2
+
+
+def test_what_killed_writers_have_left_goes_after_a_day(store: Store, tmp_path: Path) -> None:
+    folder = Path(annotations._folder(store, "a"))
+    folder.mkdir(parents=True)
+    for name, age in ((".draft-1", annotations.LEFT + 60), (".draft-2", 60)):
+        (folder / name).write_text("{")
+        moment = time.time() - age
+        os.utime(folder / name, (moment, moment))
+    for _ in range(annotations.KEPT + 2):
+        write(store, str(tmp_path / "a"), ONE, "m")
+    assert not (folder / ".draft-1").exists() and (folder / ".draft-2").exists()
+    assert len(list(folder.glob("*.json"))) == annotations.KEPT
 
 
 def test_what_is_none_of_ours() -> None:
