@@ -128,8 +128,10 @@ def described(store: Store, artifact: dict[str, Any], ended: int, *, stats: bool
     from hpcprov.quality.statistics import counting
     from hpcprov.signature.artifact import describe
 
-    places = {"cache_dir": store.cache, "tiles_dir": store.tiles}
-    facts: dict[str, Any] = describe(artifact["path"], **places, tell=tell, statistics=counting if stats else None)
+    count = counting if stats else None
+    facts: dict[str, Any] = describe(
+        artifact["path"], cache_dir=store.cache, tiles_dir=store.tiles, tell=tell, statistics=count
+    )
     if not has_changed(artifact, facts, ended):
         return facts
     return {key: artifact[key] for key in facts if key in artifact} | {
