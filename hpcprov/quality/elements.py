@@ -135,19 +135,29 @@ def numbers(one: NDArray[Any], other: NDArray[Any], within: Tolerance, unit: str
     """Two arrays of numbers along one axis; `other` is the one that counts as right. `unit` is the type whose last
     place counts."""
     differs = unequal(one, other, nan_differs=within.nan_differs)
+    found = measured(one, other, within, unit)
+    assert found.apart is not None and found.relative is not None
+    found.apart[~differs], found.relative[~differs] = 0.0, 0.0
+    return Compared(differs, differs & found.outside, found.apart, found.relative, found.ulps)
+
+
+def measured(one: NDArray[Any], other: NDArray[Any], within: Tolerance, unit: str | None = None) -> Compared:
+    """As `numbers`, of elements that are known to differ."""
     with np.errstate(all="ignore"):
         apart = _apart(one, other)
-        size = np.abs(other.astype(_wide(other))).astype(np.float64)
-        relative = np.where(size > 0, apart / size, np.nan)
+        size = np.abs(other.astype(_wide(other), copy=False)).astype(np.float64, copy=False)
+        relative = apart / size
         close = apart <= within.atol + within.rtol * size
-        finite = np.isfinite(one) & np.isfinite(other)
+    if not size.all():
+        relative[size == 0] = np.nan
     steps = ulps(one, other, unit) if unit is not None else None
     if steps is not None and within.ulp is not None:
         close |= steps <= within.ulp
-    close &= finite  # infinities are close to themselves only
-    apart[~finite], relative[~finite] = np.nan, np.nan
-    apart[~differs], relative[~differs] = 0.0, 0.0
-    return Compared(differs, differs & ~close, apart, relative, steps)
+    if not np.isfinite(apart).all():
+        odd = ~(np.isfinite(one) & np.isfinite(other))
+        close[odd] = False  # infinities are close to themselves only
+        apart[odd], relative[odd] = np.nan, np.nan
+    return Compared(np.ones(len(one), np.bool_), ~close, apart, relative, steps)
 
 
 def unequal(one: NDArray[Any], other: NDArray[Any], *, nan_differs: bool = False) -> Flags:
@@ -179,7 +189,8 @@ def _apart(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
         high, low = np.maximum(one, other).astype(np.uint64), np.minimum(one, other).astype(np.uint64)
         return np.asarray((high - low).astype(np.float64))  # modulo 2**64, which is right for signed ones too
     wide = np.result_type(_wide(one), _wide(other))
-    return np.asarray(np.abs(one.astype(wide) - other.astype(wide)).astype(np.float64))
+    apart = np.abs(one.astype(wide, copy=False) - other.astype(wide, copy=False))
+    return np.asarray(apart.astype(np.float64, copy=False))
 
 
 def _together(parts: list[Compared]) -> Compared:

@@ -31,17 +31,22 @@ def ulps(one: NDArray[Any], other: NDArray[Any], unit: str) -> NDArray[np.uint64
     """The distances; a bfloat16 is given as the f4 that it is the upper half of."""
     with np.errstate(all="ignore"):
         left, right = _place(one, unit), _place(other, unit)
-        finite = np.isfinite(one) & np.isfinite(other)
-    high, low = np.maximum(left, right).view(np.uint64), np.minimum(left, right).view(np.uint64)
-    return np.where(finite, high - low, np.uint64(0))  # modulo 2**64: right for any signs
+    if left.dtype.itemsize < 8:
+        found = np.abs(left.astype(np.int64) - right).view(np.uint64)
+    else:
+        found = np.maximum(left, right).view(np.uint64)
+        found -= np.minimum(left, right).view(np.uint64)  # modulo 2**64: right for any signs
+    finite = np.isfinite(one) & np.isfinite(other)
+    if not finite.all():
+        found[~finite] = 0
+    return found
 
 
-def _place(values: NDArray[Any], unit: str) -> NDArray[np.int64]:
+def _place(values: NDArray[Any], unit: str) -> NDArray[Any]:
     """Where each number stands among all of its type; zero at 0."""
     bits = _upper_half(values) if unit == "bf16" else values.astype(f"<{unit}").view(f"<{FLOATS[unit]}")
-    placed = bits.astype(np.int64)
-    lowest = np.int64(-(2 ** (8 * bits.dtype.itemsize - 1)))  # the bits of -0.0
-    return np.where(placed < 0, lowest - placed, placed)
+    sign = bits >> bits.dtype.type(8 * bits.dtype.itemsize - 1)  # -1 of negative numbers
+    return np.asarray((bits ^ (sign & np.iinfo(bits.dtype).max)) - sign)
 
 
 def _upper_half(values: NDArray[Any]) -> NDArray[np.int16]:

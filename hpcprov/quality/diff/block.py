@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from hpcprov.data.interface import Box, lengths
 from hpcprov.data.types import Type
 from hpcprov.data.values import Values
-from hpcprov.quality.diff.tally import Tally, places_in
-from hpcprov.quality.elements import Compared, Tolerance, compared, is_number, numbers, numbers_of, present, unequal
+from hpcprov.quality.diff.tally import Tally, place_in, places_in
+from hpcprov.quality.elements import Compared, Tolerance, compared, is_number, measured, numbers_of, present, unequal
 from hpcprov.quality.ulps import unit_of
 
 #: Elements that are looked at together: they stay in the processor's cache.
-PIECE = 1 << 16
+PIECE = 1 << 15
 
 Flags = NDArray[np.bool_]
 
@@ -41,7 +41,7 @@ class Block:
         self, box: Box, shape: tuple[int, ...], kind: Type, other_kind: Type, within: Tolerance, seen: Any = None
     ) -> None:
         self.box, self.shape, self.within, self.seen = box, shape, within, seen
-        self.kind, self.other_kind = kind, other_kind
+        self.kind, self.other_kind, self.unit = kind, other_kind, unit_of(kind, other_kind)
         self.tally = Tally()
 
     def compare(self, one: Values, other: Values) -> Tally:
@@ -51,7 +51,9 @@ class Block:
             self._numbers(one, other, count)
         elif count:
             found = compared(other, self.other_kind, one, self.kind, count, **self.within._asdict())
-            self._add(np.flatnonzero(found.differs), found, every=True)
+            at = np.flatnonzero(found.differs)
+            if len(at):
+                self._found(at, _taken(found, at))
         return self.tally
 
     def _numbers(self, one: Values, other: Values, count: int) -> None:
@@ -70,11 +72,18 @@ class Block:
             gone, lost = (np.zeros(len(old), np.bool_) if mask is None else mask for mask in masks)
             self._missing(start, gone, lost)
             differs &= ~(gone | lost)
+        if not differs.any():
+            return
         at = np.flatnonzero(differs)
+        if len(at) < len(old):
+            old, new = old[at], new[at]
+        really = unequal(new, old, nan_differs=self.within.nan_differs)
+        if not really.all():
+            self.tally.bits += int(np.count_nonzero(~really))
+            at, old, new = at[really], old[really], new[really]
         if len(at):
-            found = numbers(new[at], old[at], self.within, unit_of(self.kind, self.other_kind))
-            self._nan(old[at], new[at])
-            self._add(at + start, found)
+            self._nan(old, new)
+            self._found(at + start, measured(new, old, self.within, self.unit))
 
     def _candidates(self, old: Any, new: Any) -> Flags:
         """Where values may differ: equal bits need no look at them."""
@@ -88,33 +97,35 @@ class Block:
     def _nan(self, old: Any, new: Any) -> None:
         if old.dtype.kind in "fc" or new.dtype.kind in "fc":
             was, is_now = np.isnan(old), np.isnan(new)
-            self.tally.nan_appeared += int((is_now & ~was).sum())
-            self.tally.nan_vanished += int((was & ~is_now).sum())
+            if was.any() or is_now.any():
+                self.tally.nan_appeared += int((is_now & ~was).sum())
+                self.tally.nan_vanished += int((was & ~is_now).sum())
 
     def _missing(self, start: int, gone: Flags, lost: Flags) -> None:
         """Elements that are missing on one side only differ, whatever the tolerance."""
         at = np.flatnonzero(gone != lost)
         self.tally.missing_appeared += int((lost & ~gone).sum())
         self.tally.missing_vanished += int((gone & ~lost).sum())
-        self._told(at + start, np.ones(len(at), np.bool_), None)
+        if len(at):
+            every = np.ones(len(at), np.bool_)
+            self._found(at + start, Compared(every, every))
 
-    def _add(self, at: NDArray[np.int64], found: Compared, *, every: bool = False) -> None:
-        """Elements `at` that may differ; `found` is of these, or of `every` element of the box."""
-        kept = at if every else np.flatnonzero(found.differs)
-        self.tally.bits += 0 if every else len(at) - len(kept)
-        parts = (found.apart, found.relative, found.ulps)
-        apart, relative, steps = (None if values is None else values[kept] for values in parts)
-        places = self._told(at if every else at[kept], found.outside[kept], apart)
-        if apart is not None and len(places):
-            self.tally.measure(places, apart, relative, steps)
+    def _found(self, at: NDArray[np.int64], found: Compared) -> None:
+        """Elements `at`, counted in C order of the box, that differ, and what is known of these."""
 
-    def _told(self, at: NDArray[np.int64], outside: Flags, apart: Any) -> NDArray[np.int64]:
-        places = places_in(self.box, self.shape, at)
-        if len(places):
-            self.tally.count(places, outside)
-            if self.seen is not None:
-                self.seen(places, apart)
-        return places
+        def place(number: int) -> int:
+            return place_in(self.box, self.shape, int(at[number]))
+
+        self.tally.count(found.outside, place)
+        self.tally.measure(found.apart, found.relative, found.ulps, place)
+        if self.seen is not None:
+            self.seen(places_in(self.box, self.shape, at), found.apart)
+
+
+def _taken(found: Compared, at: NDArray[np.int64]) -> Compared:
+    """Of all elements those `at`."""
+    parts = (found.apart, found.relative, found.ulps)
+    return Compared(found.differs[at], found.outside[at], *(None if part is None else part[at] for part in parts))
 
 
 def _part(mask: Flags | None, piece: slice) -> Flags | None:

@@ -1,8 +1,8 @@
 """What has been found of the differences between two fields: counted block by block, added up in any order.
 
-    tally = Tally()
-    tally.add(block_of(box, shape, found, ...))
-    tally.facts(shape)["max_abs"]  ->  {"value": 0.5, "at": [17, 3]}
+    tally = compare_block(box, shape, ...)       # of quality.diff.block
+    total.merge(tally)
+    total.largest  ->  Extreme(value=0.5, at=1703)
 
 Places are numbers of elements in C order of the whole array, so that the first place and that of the largest difference
 are the same for any blocks and any number of threads.
@@ -10,6 +10,7 @@ are the same for any blocks and any number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
@@ -18,10 +19,8 @@ from numpy.typing import NDArray
 
 from hpcprov.data.interface import Box, lengths
 
-Facts: TypeAlias = dict[str, Any]
-
-#: The counts of a Tally; all others are extremes with their places.
-COUNTS = ("differing", "outside", "bits", "nan_appeared", "nan_vanished", "missing_appeared", "missing_vanished")
+#: Of the elements at hand by their number -> the place in the array.
+Place: TypeAlias = Callable[[int], int]
 
 
 @dataclass
@@ -66,35 +65,48 @@ class Tally:
             else:
                 setattr(self, one.name, mine + theirs)
 
-    def count(self, places: NDArray[np.int64], outside: NDArray[np.bool_]) -> None:
-        """Elements that differ, by their places, and which of them lie outside."""
-        self.differing += len(places)
-        self.outside += int(outside.sum())
-        self.first = _least(self.first, places)
-        self.first_outside = _least(self.first_outside, places[outside])
+    def count(self, outside: NDArray[np.bool_], place: Place) -> None:
+        """Elements that differ, and which of them lie outside; `place` gives the place of each in the array, which
+        ascends."""
+        self.differing += len(outside)
+        self.outside += int(np.count_nonzero(outside))
+        self.first = _least(self.first, place(0))
+        at = int(outside.argmax())
+        if outside[at]:
+            self.first_outside = _least(self.first_outside, place(at))
 
-    def measure(self, places: NDArray[np.int64], apart: Any, relative: Any, ulps: Any) -> None:
+    def measure(self, apart: Any, relative: Any, ulps: Any, place: Place) -> None:
         """How far they are apart; NaN where that has no meaning."""
-        for extreme, values in ((self.largest, apart), (self.relative, relative)):
-            known = ~np.isnan(values)
-            if known.any():
-                _offer(extreme, values[known], places[known])
-        if ulps is not None and len(ulps):
-            _offer(self.ulps, ulps, places)
+        for extreme, values in ((self.largest, apart), (self.relative, relative), (self.ulps, ulps)):
+            if values is not None:
+                _offer(extreme, values, place)
 
 
-def _least(known: int | None, places: NDArray[np.int64]) -> int | None:
-    found = [] if known is None else [known]
-    return min([*found, int(places.min())]) if len(places) else known
+def _least(known: int | None, place: int) -> int:
+    return place if known is None else min(known, place)
 
 
-def _offer(extreme: Extreme, values: NDArray[Any], places: NDArray[np.int64]) -> None:
-    top = values.max()
-    extreme.offer(top.item(), int(places[values == top].min()))
+def _offer(extreme: Extreme, values: NDArray[Any], place: Place) -> None:
+    at = int(values.argmax())
+    if values[at] != values[at]:  # NaN counts as the largest
+        known = np.flatnonzero(~np.isnan(values))
+        if not len(known):
+            return
+        at = int(known[values[known].argmax()])
+    if extreme.value is None or values[at] >= extreme.value:
+        extreme.offer(values[at].item(), place(at))
+
+
+def place_in(box: Box, shape: tuple[int, ...], inner: int) -> int:
+    """The place in the whole array of an element of a box that is counted in its own C order."""
+    place, index = 0, index_of(inner, lengths(box))
+    for (begin, _), at, extent in zip(box, index, shape, strict=True):
+        place = place * extent + begin + at
+    return place
 
 
 def places_in(box: Box, shape: tuple[int, ...], inner: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The places in the whole array of elements of a box that are counted in its own C order."""
+    """As `place_in`, of many elements."""
     if not box:
         return inner
     index = np.unravel_index(inner, lengths(box))
