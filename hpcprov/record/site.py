@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PLACE = "/etc/hpcprov.conf"
 SIZE_LIMIT = 4095  # bytes that are looked at, as the launcher does
 LARGEST = 1 << 30
+#: Words that switch something off, as the launcher takes them.
+OFF = ("off", "0", "no", "false")
 
 
 def value(key: str, environ: Mapping[str, str]) -> str | None:
@@ -34,6 +36,12 @@ def number(key: str, environ: Mapping[str, str], *, otherwise: int) -> int:
     """A value that is a number, at most LARGEST."""
     told = value(key, environ) or ""
     return min(int(told), LARGEST) if told.isascii() and told.isdigit() and len(told) < 20 else otherwise
+
+
+def is_on(variable: str, key: str, environ: Mapping[str, str]) -> bool:
+    """Whether the environment, or else the site, switches something on: by any word but those of OFF."""
+    told = environ.get(variable) or value(key, environ) or ""
+    return bool(told) and told.lower() not in OFF
 
 
 def text(path: str) -> str:

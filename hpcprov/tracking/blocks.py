@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from hpcprov.capture import redact
+from hpcprov.record import site
 from hpcprov.tracking import session, steps, values
 from hpcprov.tracking.files import GENERATED, USED, stamp
 from hpcprov.tracking.trouble import sheltered
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hpcprov.tracking.steps import Step
 
     Hash: TypeAlias = Literal["now", "later", "off"]
+    Path: TypeAlias = str | os.PathLike[str]
 
 HASHES = ("now", "later", "off")
 SIGINT = 2
@@ -42,22 +44,40 @@ def run(
     tags: Mapping[str, str] | None = None,
     note: str | None = None,
     hash: Hash = "now",
+    stats: bool | None = None,
+    embed: bool | None = None,
+    constraints: Iterable[Path] = (),
 ) -> Run:
     """A block of this program that is recorded: `with hpcprov.run("calibrate") as run: ...`.
 
     `inputs`, `outputs`: paths or patterns of files, which are signed when the block has ended, and arrays, tables and
     datasets in memory, which are signed at once. `hash`: `later` leaves signing files to `hpcprov settle`, `off` to
-    nobody. Within `hpcprov exec`, or within another block, it is a step of that run, and `hash` has no meaning.
+    nobody. `stats` counts what is in files while they are signed, `embed` writes into outputs what made them, and
+    `constraints` are files of constraints that outputs are held against, as for `hpcprov exec`; None: as HPCPROV_STATS,
+    HPCPROV_EMBED and the site say. Within `hpcprov exec`, or within another block, it is a step of that run, and these
+    four have no meaning.
 
     Raises TypeError and ValueError for wrong arguments, and nothing when recording fails: that is a warning."""
-    return Run(name, list(inputs), list(outputs), dict(tags or {}), note, hash)
+    wishes = {
+        "stats": site.is_on("HPCPROV_STATS", "stats", os.environ) if stats is None else bool(stats),
+        "embed": site.is_on("HPCPROV_EMBED", "embed", os.environ) if embed is None else bool(embed),
+        "constraints": [os.fspath(path) for path in constraints],
+    }
+    return Run(name, list(inputs), list(outputs), dict(tags or {}), note, hash, wishes)
 
 
 class Run:
     """A block that is being recorded, or has been."""
 
     def __init__(
-        self, name: str | None, inputs: list[Any], outputs: list[Any], tags: dict[str, str], note: str | None, hash: str
+        self,
+        name: str | None,
+        inputs: list[Any],
+        outputs: list[Any],
+        tags: dict[str, str],
+        note: str | None,
+        hash: str,
+        wishes: dict[str, Any],
     ) -> None:
         for what, text in (("name", name), ("note", note)):
             if text is not None and not isinstance(text, str):
@@ -68,7 +88,9 @@ class Run:
             raise ValueError(f"hash={hash!r}: it is one of {', '.join(HASHES)}")
         for thing in (*inputs, *outputs):
             check(thing)
-        self.name, self.note, self.hash = name, note, hash
+        if not all(isinstance(path, str) and path for path in wishes["constraints"]):
+            raise TypeError("constraints are paths of files")
+        self.name, self.note, self.hash, self.wishes = name, note, hash, wishes
         self.tags = {key: redact.scrub_word(f"{key}={value}").partition("=")[2] for key, value in tags.items()}
         self.declared: dict[str, list[Any]] = {USED: inputs, GENERATED: outputs}
         self.step: Step | None = None
@@ -135,6 +157,7 @@ class Run:
                 "tags": self.tags,
             }
             words |= {"inputs": patterns[USED], "outputs": patterns[GENERATED], "hash": self.hash}
+            words |= {key: wish for key, wish in self.wishes.items() if wish}
             recorder = session.begin_own(**words)
             self.own = True
             session.active()

@@ -14,6 +14,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from hpcprov.agent.journal import Journal
+from hpcprov.record import site
 from hpcprov.tracking import joined, launch, place, steps
 from hpcprov.tracking.agents import above_stdio
 from hpcprov.tracking.recorder import Recorder
@@ -45,7 +46,7 @@ state = State()
 
 
 def is_off() -> bool:
-    return os.environ.get("HPCPROV", "").lower() == "off"
+    return os.environ.get("HPCPROV", "").lower() in site.OFF
 
 
 def active() -> Recorder | None:

@@ -383,8 +383,9 @@ def test_a_full_disk_does_not_end_the_program(going: Going, monkeypatch: pytest.
     assert going.journal.lost > 0
 
 
-def test_off_is_off(going: Going, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HPCPROV", "off")
+@pytest.mark.parametrize("word", ["off", "0", "No", "false"])
+def test_off_is_off(word: str, going: Going, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPCPROV", word)
     assert smooth(np.ones(1)).tolist() == [3.0]
     with hpcprov.run("x") as run:
         run.output(np.ones(1))

@@ -51,6 +51,28 @@ def test_a_run_of_its_own(place: Place) -> None:
     assert second["run"]["name"] == "second"
 
 
+WISHING = """
+import h5py, json, numpy as np, hpcprov
+json.dump({"fields": {"x": {"max": 3.0}}}, open("limits.json", "w"))
+with hpcprov.run("wishing", outputs=["out.h5"], stats=True, embed=True, constraints=["limits.json"]):
+    with h5py.File("out.h5", "w") as file:
+        file["x"] = np.arange(6.0)
+with h5py.File("out.h5") as file:
+    print("hpcprov_audit" in file.attrs)
+"""
+
+
+def test_a_run_of_its_own_counts_checks_and_embeds_where_it_is_asked_to(place: Place) -> None:
+    assert place.python(WISHING).stdout == "True\n"
+    (record,) = place.records()
+    wishes = {key: record["run"]["options"][key] for key in ("stats", "embed", "constraints")}
+    assert wishes == {"stats": True, "embed": True, "constraints": ["limits.json"]}
+    (made,) = [one for one in record["artifacts"]["generated"] if one["path"].endswith("out.h5")]
+    assert made["signature"]["fields"][0]["statistics"]["max"] == 5
+    assert made["constraints"][0]["failures"] == 1
+    assert record["problems"] == []
+
+
 @pytest.mark.parametrize(
     ("ending", "status", "code"), [("raise ValueError", "failed", 1), ("raise KeyboardInterrupt", "signalled", -2)]
 )
