@@ -34,12 +34,12 @@ OF_FIELD_ATTRIBUTES = {
     "long_name": ("long_name",),
     "standard_name": ("standard_name",),
     "description": ("description", "comment"),
-    "tags": ("tags", "keywords"),
+    "tags": ("keywords", "tags"),
     "cell_methods": ("cell_methods",),
 }
 OF_DATASET_ATTRIBUTES = {
     "description": ("description", "summary", "title", "comment"),
-    "tags": ("tags", "keywords"),
+    "tags": ("keywords", "tags"),
     "created": ("date_created", "creation_date"),
 }
 
