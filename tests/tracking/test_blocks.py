@@ -72,8 +72,16 @@ def test_how_a_block_ended(error: BaseException | None, expected: tuple[int | No
 
 @pytest.mark.parametrize(
     "given",
-    [{"name": 7}, {"note": 7}, {"tags": {"a": 1}}, {"inputs": [7]}, {"outputs": [object()]}, {"hash": "never"}]
-    + [{"constraints": [b"c.json"]}, {"constraints": [""]}],
+    [
+        {"name": 7},
+        {"note": 7},
+        {"tags": {"a": 1}},
+        {"inputs": [7]},
+        {"outputs": [object()]},
+        {"hash": "never"},
+        {"constraints": [b"c.json"]},
+        {"constraints": [""]},
+    ],
     ids=["name", "note", "tags", "inputs", "outputs", "hash", "constraints", "no constraints"],
 )
 def test_wrong_arguments_are_refused_at_once(given: dict[str, Any]) -> None:
