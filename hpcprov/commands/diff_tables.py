@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     Facts = dict[str, Any]
 
 #: Lines of each kind, places in a line, characters of a name and of a cell.
-MOST_COLUMNS, MOST_LINES, MOST_PLACES, NAME, CELL = 40, 30, 8, 24, 24
+MOST_COLUMNS, MOST_LINES, MOST_PLACES, NAME, CELL = 40, 30, 8, 24, 28
+#: So many rows of a table moved before it is said that they are in another order.
+MANY = 0.3
 HEADS = ("column", "differ", "of", "first row", "largest", "relative")
 WAYS = {"number": "by their number", "content": "by what is in them"}
 COLOURS = {"~": "yellow", "-": "red", "+": "green", "<": "blue", ">": "blue"}
@@ -62,7 +64,10 @@ def _summary(facts: Facts, names: Sequence[str], screen: Screen) -> Iterator[str
         "same": "the same", "changed": "changed", "deleted": f"only in {names[0]}", "inserted": f"only in {names[1]}",
         "moved": "moved",
     }  # fmt: skip
-    yield f"  {', '.join(f'{counts[name]:,} {words[name]}' for name in words if counts[name]) or 'no rows'}"
+    if facts["fields"] and all(one["status"] in ("missing", "new", "incomparable") for one in facts["fields"]):
+        yield "  no column of one can be compared with one of the other"
+    else:
+        yield f"  {', '.join(f'{counts[name]:,} {words[name]}' for name in words if counts[name]) or 'no rows'}"
     for (keys, repeated), name in zip(key["repeated"] if key else (), names, strict=bool(key)):
         if keys:
             stand = f"{count(keys, 'key')} in {count(repeated, 'row')}"
@@ -123,6 +128,9 @@ def _places(facts: Facts, names: Sequence[str]) -> Iterator[str]:
             more = f" and {left:,} more" if left > 0 else ""
             yield f"only in {name}: {'rows' if total > 1 else 'row'} {', '.join(told)}{more}"
     left = facts["counts"]["moved"]
+    if left > MANY * max(facts["rows"]) and len(facts["moved"]) > MOST_PLACES:
+        yield f"moved: {left:,} rows, which are in another order (--key pairs rows in any order)"
+        return
     for first, last, to in facts["moved"][:MOST_PLACES]:
         size = last - first + 1
         left -= size
@@ -161,13 +169,12 @@ def _hunks(context: Facts, names: Sequence[str], screen: Screen) -> Iterator[str
             yield f"{'.':>{widths[0]}} {'.':>{widths[1]}}"
     if left:
         yield f"({count(left, 'more column')})"
-    yield "~ changed" + "".join(
-        f", {word}" for sign, word in _legend(names) if any(row["sign"] == sign for row in shown)
-    )  # fmt: skip
+    yield ", ".join(word for sign, word in _legend(names) if any(row["sign"] == sign for row in shown))
 
 
 def _legend(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    return ("-", f"- only in {names[0]}"), ("+", f"+ only in {names[1]}"), ("<", "< moved away"), (">", "> moved here")
+    changed, moved = ("~", "~ changed"), (("<", "< moved away"), (">", "> moved here"))
+    return changed, ("-", f"- only in {names[0]}"), ("+", f"+ only in {names[1]}"), *moved
 
 
 def _row_numbers(row: Facts) -> tuple[str, str]:

@@ -54,6 +54,17 @@ def test_where_rows_are_gone_new_and_elsewhere() -> None:
     assert "< moved away" in text and "- only in A" in text
 
 
+def test_rows_in_another_order_are_said_in_one_line() -> None:
+    text = "\n".join(page(facts(ONE, ONE.take([(7 * at) % 40 for at in range(40)]))))
+    assert "rows, which are in another order" in text
+
+
+def test_tables_without_a_column_in_common() -> None:
+    text = page(facts(ONE.select(["id"]), ONE.select(["name"])))
+    assert "  no column of one can be compared with one of the other" in text
+    assert "id: only in A" in text and "name: only in B" in text
+
+
 def test_repeated_keys_are_said() -> None:
     twice = pa.concat_tables([ONE, ONE[:2]]).combine_chunks()
     text = "\n".join(page(facts(twice, ONE, key=["id"])))
