@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_INPUTS = 64
 TELLING = 64  # bytes; fewer are equal by chance
+STRICT = "set -euo pipefail;"
 WORD = 200  # characters of one argument
 
 
@@ -119,9 +120,16 @@ def shown(value: Any) -> str:
 def by_run(record: Record) -> tuple[str, str]:
     """The language and the expression of what a run as a whole has made."""
     run = record["run"]
-    command = " ".join(run["argv"] or ()) or run["name"] or "(unknown command)"
+    command = shell_text(run["argv"] or []) or run["name"] or "(unknown command)"
     rule = run["tags"].get("rule")
     return ("snakemake", cut(f"rule {rule}: {command}")) if rule else ("command", cut(command))
+
+
+def shell_text(argv: list[str]) -> str:
+    """A command as one line; of `bash -c TEXT` the text, without the options that Snakemake sets in it."""
+    if len(argv) == 3 and argv[1] == "-c":
+        return " ".join(argv[2].strip().removeprefix(STRICT).split())
+    return " ".join(argv)
 
 
 def cut(text: str) -> str:

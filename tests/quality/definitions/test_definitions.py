@@ -79,8 +79,11 @@ def test_where_nobody_defined_the_command_did_it() -> None:
     assert definitions_of("/d/flood.h5", record()) == {}
 
 
-def test_a_rule_of_a_workflow_did_it() -> None:
-    found = definitions_of("/d/out.h5", record(run={"tags": {"rule": "flood_map"}}))["depth"]
+@pytest.mark.parametrize(
+    "argv", [["python", "map.py"], ["/bin/bash", "-c", "set -euo pipefail;  python\n  map.py "]], ids=["words", "shell"]
+)
+def test_a_rule_of_a_workflow_did_it(argv: list[str]) -> None:
+    found = definitions_of("/d/out.h5", record(run={"tags": {"rule": "flood_map"}, "argv": argv}))["depth"]
     assert (found["language"], found["expression"]) == ("snakemake", "rule flood_map: python map.py")
 
 
