@@ -15,6 +15,10 @@ SANITIZED := $(patsubst %,tests/launcher/test_%.py,capture events exec_options f
 # hpcprov as users have it, not editable: a wheel's files in a virtual environment that runs these tests as well.
 CLUSTER := $(abspath $(VENV))-cluster
 
+# Test files run in so many processes at once; `make test JOBS=0` in one, as a debugger needs it.
+JOBS   ?= 2
+PYTEST  = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
 .PHONY: questions demo test test-slow test-launcher test-cluster lint bench clean
 
 $(VENV)/bin/python:
@@ -48,16 +52,16 @@ questions: $(VENV)/.test
 	PATH="$(BIN):$$PATH" $(BIN)/python -m workflows.flood.questions '$(TERRAIN)' > docs/questions.new && mv docs/questions.new docs/questions.md
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -m 'not slow and not cluster'
+	$(PYTEST) -m 'not slow and not cluster'
 
 test-slow: $(VENV)/.test
-	$(BIN)/python -m pytest -m 'slow and not cluster'
+	$(PYTEST) -m 'slow and not cluster'
 
 # The launcher with warnings as errors, and its tests once more under the address and undefined-behaviour sanitizers.
 test-launcher: $(VENV)/.test
 	$(BIN)/cmake -S . -B build/werror -DHPCPROV_WERROR=ON && $(BIN)/cmake --build build/werror
 	$(BIN)/cmake -S . -B build/sanitize -DHPCPROV_WERROR=ON -DHPCPROV_SANITIZE=ON -DHPCPROV_PYTHON_PATH=$(BIN)/python && $(BIN)/cmake --build build/sanitize
-	HPCPROV_LAUNCHER=$(CURDIR)/build/sanitize/hpcprov/launcher/hpcprov $(BIN)/python -m pytest -m 'not slow and not cluster' -k 'not core' $(SANITIZED)
+	HPCPROV_LAUNCHER=$(CURDIR)/build/sanitize/hpcprov/launcher/hpcprov $(PYTEST) -m 'not slow and not cluster' -k 'not core' $(SANITIZED)
 
 # Skips what is missing, unless HPCPROV_REQUIRE names it; installs all of it as root.
 test-cluster: $(CLUSTER)/.installed
@@ -76,6 +80,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench_catalog.py
 	$(BIN)/python benchmarks/bench_report.py
 	$(BIN)/python benchmarks/bench_tracking.py
+	$(BIN)/python benchmarks/bench_tables.py
 
 clean:
 	rm -rf $(VENV) $(CLUSTER) build dist workflows/*/out
