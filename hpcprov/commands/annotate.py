@@ -93,6 +93,7 @@ def check(args: argparse.Namespace) -> None:
         )
     if args.field is None and (left := [word for word in words if word not in OF_DATASET and word[:2] != "--"]):
         raise HpcprovError(f"--{left[0].replace('_', '-')} is said of a field", hint="--field NAME")
+    check_words(args)
 
 
 def of_sheet(path: str, seen: Seen, reading: Comparing) -> list[Edit]:
@@ -121,21 +122,26 @@ def of_sheet(path: str, seen: Seen, reading: Comparing) -> list[Edit]:
 
 
 def of_words(args: argparse.Namespace, seen: Seen) -> list[Edit]:
-    """What the options say. Raises HpcprovError."""
-    from hpcprov.quality.dictionary.edits import canonical, refused
+    """What the options say; tags are said when they are known (`annotate_kept.tags`). Raises HpcprovError."""
+    from hpcprov.quality.dictionary.edits import canonical
     from hpcprov.quality.dictionary.merge import Edit
 
     field = field_of(args.field, seen)
-    edits = []
+    said = {key: getattr(args, key) for key in TEXTS}
+    return [Edit(field, key, canonical(key, text), outright=True) for key, text in said.items() if text is not None]
+
+
+def check_words(args: argparse.Namespace) -> None:
+    """Raises HpcprovError for a text that cannot be kept."""
+    from hpcprov.quality.dictionary.edits import refused
+
     for key in TEXTS:
-        if (text := getattr(args, key)) is not None:
-            if (reason := refused(key, text)) is not None:
-                raise HpcprovError(f"--{key.replace('_', '-')} {text[:80]!a}: {reason}")
-            edits.append(Edit(field, key, canonical(key, text), outright=True))
+        text = getattr(args, key)
+        if text is not None and (reason := refused(key, text)) is not None:
+            raise HpcprovError(f"--{key.replace('_', '-')} {text[:80]!a}: {reason}")
     for word in (*args.tag, *args.untag):
         if "," in word or not word.strip() or refused("tags", word) is not None:
             raise HpcprovError(f"{word[:80]!a} is no tag: one or more words without a comma")
-    return edits
 
 
 def field_of(name: str | None, seen: Seen) -> str | None:
