@@ -56,11 +56,12 @@ class Chain:
         place = maker.path if maker is not None else version.path if version is not None else path
         record = self.sources.record(maker.run) if maker is not None else None
         layout = self.sources.layout(path, record, place)
-        if layout is None:
-            raise HpcprovError(f"there is nothing at {path!a}, and no record of fields that were")
+        if layout is None and version is None:
+            raise HpcprovError(f"there is nothing at {path!a}, and no record knows of fields there")
+        layout = layout or {"": {}}  # a figure, a report: without fields, made as a whole
         names = list(layout) if field is None else [name for name in layout if name.strip("/") == field]
         if field is not None and not names:
-            known = ", ".join(layout) or "none"
+            known = ", ".join(layout) or "none: it has no fields"
             raise HpcprovError(f"{path!a} has no field {field!a}", hint=f"its fields are {known[:1000]}")
         why = UNDEFINED if maker is not None else NO_RUN if version is not None else NO_RECORD
         found = {name: self.sources.definition(path, place, record, name) for name in names}

@@ -105,7 +105,8 @@ def _found(
         if not problems:
             raise
         raise HpcprovError(f"{path!a}: {problems[0].message}") from error
-    notes = [f"as it was recorded: {path} cannot be read now ({problem.message})" for problem in problems]
+    what = "as a whole" if [node["field"] for node in nodes] == [""] else "as it was recorded"
+    notes = [f"{path} {what}: {problem.message}" for problem in problems]
     return nodes, [*notes, *sources.notes]
 
 

@@ -58,7 +58,8 @@ class _Page:
         names = max((len(printable(node["field"])) for node in nodes), default=0)
         types = max((len(node["type"] or "") for node in nodes), default=0)
         for place, node in enumerate(nodes):
-            name = cut(node["field"] or "(the array)", self.screen.width)
+            whole = "(the array)" if node["type"] else base_name(node["path"])
+            name = cut(node["field"] or whole, self.screen.width)
             head = [
                 f"{name:<{min(names, 40)}}",
                 f"{printable(node['type'] or ''):<{min(types, 24)}}",

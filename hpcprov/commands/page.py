@@ -12,6 +12,7 @@ import collections
 from hpcprov.commands import later
 from hpcprov.commands.artifact_page import artifacts, programs
 from hpcprov.commands.counted import counted
+from hpcprov.commands.definition_page import definitions
 from hpcprov.commands.screen import count, cut, duration, size, when, words
 from hpcprov.commands.step_page import steps
 from hpcprov.commands.surroundings import said, surroundings, where
@@ -261,4 +262,18 @@ def _whole_job(record: Record) -> list[tuple[str, str]]:
     return [(f"hpcprov runs --job {number}", "all starts of the job")] if again and number else []
 
 
-PARTS = (status, what, where, who_and_when, ranks, surroundings, programs, artifacts, steps, counted, problems, seal)
+PARTS = (
+    status,
+    what,
+    where,
+    who_and_when,
+    ranks,
+    surroundings,
+    programs,
+    artifacts,
+    definitions,
+    steps,
+    counted,
+    problems,
+    seal,
+)

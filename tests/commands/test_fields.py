@@ -121,7 +121,20 @@ def test_what_is_not_there_is_an_error(history: Store, call: Call) -> None:
     assert call("fields", "/d/map.h5/nothing")[0] == 2
     assert "its fields are depth, speed" in call("fields", "/d/map.h5/nothing")[2]
     status, _, err = call("fields", "/d/nowhere.h5")
-    assert (status, "no record of fields" in err) == (2, True)
+    assert (status, "no record knows of fields" in err) == (2, True)
+
+
+def test_a_figure_is_followed_as_a_whole(history: Store, call: Call) -> None:
+    figure = artifact("generated", "/d/fig.png", "4") | {"signature": None, "format": "file"}
+    ran(history, "plot", day(3), artifact("used", "/d/map.h5", "3", depth="d", speed="e"), figure)
+    status, out, _ = call("fields", "/d/fig.png", "--depth", "2")
+    assert status == 0
+    assert out.splitlines()[:4] == [
+        "/d/fig.png",
+        "│ made by python plot.py   [in map.h5 @ hpcprov1:33333333…]",
+        "│ plot  2026-11-21 11:06:41",
+        "└─ /d/map.h5",
+    ]
 
 
 def test_a_file_that_defines_itself_ends(store: Store, call: Call) -> None:
