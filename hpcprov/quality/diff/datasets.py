@@ -73,25 +73,26 @@ def paired(one: Dataset, other: Dataset, wanted: tuple[str, ...]) -> tuple[list[
     compared whatever its name."""
     left, right = list(one.fields), list(other.fields)
     named = {field.name: field for field in right}
-    chosen: list[Pair] = []
+    chosen_pairs: list[Pair] = []
     patterns = []
     for word in wanted:
         pair = _explicit(word, left, named)
         if pair is not None:
-            chosen.append(pair)
+            chosen_pairs.append(pair)
         else:
             patterns.append(word)
     if wanted:
         _check_names(one, other, patterns)
         left = [field for field in left if _matches(field.name, patterns)]
         right = [field for field in right if _matches(field.name, patterns)]
-    elif len(left) == len(right) == 1:
-        return [(left[0], right[0])], [], []
+    sides = _only(one, left, wanted), _only(other, right, wanted)
+    if len(sides[0]) == len(sides[1]) == 1 and not (chosen_pairs or (wanted and left and right)):
+        return [(sides[0][0], sides[1][0])], [], []
     both = [(field, named[field.name]) for field in left if field.name in named]
     paths = {field.name for field, _ in both}
     rest = ([field for field in side if field.name not in paths] for side in (left, right))
     gone, new = rest
-    return chosen + both, gone, new
+    return chosen_pairs + both, gone, new
 
 
 def selected(
@@ -110,11 +111,24 @@ def selected(
     return left, right
 
 
+def chosen(dataset: Dataset, wanted: tuple[str, ...]) -> Dataset:
+    """The dataset with the fields that may be read, when these are asked for: also by one half of `OLD=NEW`."""
+    if not wanted:
+        return dataset
+    patterns = [*wanted, *(half for word in wanted for half in word.split("=", 1))]
+    return replace(dataset, fields=tuple(field for field in dataset.fields if _matches(field.name, patterns)))
+
+
 def _check_names(one: Dataset, other: Dataset, patterns: list[str]) -> None:
     """Raises HpcprovError for a name or pattern that no field has."""
     for word in patterns:
         if not any(_matches(field.name, [word]) for field in (*one.fields, *other.fields)):
             raise HpcprovError(f"no field is called {word!a}; {_hint(one, other)}")
+
+
+def _only(dataset: Dataset, found: list[Field], wanted: tuple[str, ...]) -> list[Field]:
+    """What was asked for by name; of a dataset without it its only field."""
+    return found if found or not wanted else [*dataset.fields] if len(dataset.fields) == 1 else []
 
 
 def _explicit(word: str, left: list[Field], right: dict[str, Field]) -> Pair | None:

@@ -16,7 +16,8 @@ from typing import Any, TypeAlias
 from hpcprov.data.interface import Dataset
 from hpcprov.data.open import open_data, reason
 from hpcprov.data.types import Unsigned
-from hpcprov.quality.diff.datasets import diff, selected
+from hpcprov.quality.diff.datasets import chosen, diff, selected
+from hpcprov.quality.diff.fields import blank
 from hpcprov.quality.diff.known import Known
 from hpcprov.quality.diff.options import Options
 from hpcprov.quality.diff.preserve import preserve
@@ -59,7 +60,7 @@ def diff_files(
     with _opened(path) as one, _opened(other) as two:
         for name, dataset, seen in zip(paths, (one, two), before, strict=True):
             with _about(name):
-                check_declared(dataset, seen.size)
+                check_declared(chosen(dataset, options.fields), seen.size)
         found = _bytes(paths, before) if one.format in PLAIN and two.format in PLAIN else None
         if found is None:
             _check_fields(paths, (one, two))
@@ -68,7 +69,8 @@ def diff_files(
             if options.preserve is not None and found["table"] is None:
                 found["preserved"] = preserve(options.preserve, one, two, found["fields"], options, watch=watch)
         formats = [one.format, two.format]
-    found["structure"] = structure(path, other, found["fields"])
+        shared = found["fields"] if found["table"] is None else _columns(one, two)
+    found["structure"] = structure(path, other, shared)
     for name, seen in zip(paths, before, strict=True):
         if _look(name) != seen:
             raise UnreadableData(f"{name}: {CHANGED}")
@@ -96,6 +98,12 @@ def diff_tables(one: Dataset, other: Dataset, options: Options, known: Known, wa
     preserved = table.pop("preserved")
     kind = [one.kind, other.kind]
     return {"status": table["status"], "kind": kind, "fields": [], "table": table, "preserved": preserved}
+
+
+def _columns(one: Dataset, other: Dataset) -> list[Facts]:
+    """The columns that both tables have, as fields without a word on their values or types: those the table tells."""
+    names = {field.name for field in other.fields}
+    return [blank(field, field, "same") for field in one.fields if field.name in names]
 
 
 def _signatures(

@@ -33,6 +33,8 @@ WINDOW, MOST_PLANES, LEAST_OCTETS, MOST_OCTETS = 4096, 1 << 17, 16 << 20, 256 <<
 PART = 4
 #: The planes that must be found elsewhere, and the share of elements that may differ there.
 LEAST_FOUND, MOST_OTHER = 0.5, 0.1
+#: Of fewer elements nobody can tell whether they moved.
+LEAST_COMPARED = 16
 
 
 class Candidate(NamedTuple):
@@ -56,7 +58,7 @@ def find_shift(
     found = [candidate for axis in axes for candidate in _candidates(one, other, axis, places, most)]
     for candidate in sorted(found, key=lambda item: -item.covered)[:2]:
         tally, compared = _verified(one, other, candidate, options)
-        if compared and tally.outside <= MOST_OTHER * compared and tally.outside < differing:
+        if compared >= LEAST_COMPARED and tally.outside <= MOST_OTHER * compared and tally.outside < differing:
             return _told(one, other, candidate, tally, compared)
     return None
 

@@ -122,6 +122,28 @@ def test_one_array_against_a_store_of_one(tmp_path: Path) -> None:
     assert found["status"] == "same" and found["fields"][0]["other_path"] == "deep/name"
 
 
+def test_a_field_of_a_store_against_one_array(tmp_path: Path, stores: tuple[str, str]) -> None:
+    np.save(tmp_path / "a.npy", VALUES)
+    for pair in ((str(tmp_path / "a.npy"), stores[0]), (stores[0], str(tmp_path / "a.npy"))):
+        found = diff_files(*pair, Options(fields=("u",)))
+        assert found["status"] == "same" and len(found["fields"]) == 1
+    assert {one["status"] for one in diff_files(*stores, Options(fields=("s*", "u=u")))["fields"]} == {
+        "same",
+        "different",
+    }
+
+
+def test_fields_that_are_not_asked_for_are_no_obstacle(tmp_path: Path) -> None:
+    for name in ("a.h5", "b.h5"):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["x"] = np.arange(3)
+            file.create_dataset("bomb", shape=(10**6, 10**6), chunks=(1000, 1000), dtype="f8")
+    pair = str(tmp_path / "a.h5"), str(tmp_path / "b.h5")
+    with pytest.raises(HpcprovError, match="too many fill values"):
+        diff_files(*pair, Options())
+    assert diff_files(*pair, Options(fields=("x",)))["status"] == "same"
+
+
 def test_files_without_fields_are_compared_by_their_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 100)
     (tmp_path / "b").write_bytes(b"x" * 99)
