@@ -21,6 +21,7 @@ from hpcprov.quality.tables.chains import Places
 from hpcprov.quality.tables.columns import Columns, Pair
 from hpcprov.quality.tables.differences import Differences
 from hpcprov.quality.tables.matching import Matching
+from hpcprov.quality.tables.places import breaks
 from hpcprov.quality.tables.walk import gathered
 
 Facts: TypeAlias = dict[str, Any]
@@ -45,12 +46,12 @@ class Wishes(Protocol):
 
 def context(columns: Columns, matching: Matching, cells: Differences, wishes: Wishes) -> Facts:
     """The first `places` differences with `context` rows before and after each."""
-    edits = _Edits(matching, cells, wishes.places + 1)
-    first = edits.first[: wishes.places]
     around = min(wishes.context, MOST_ROWS // 4)
+    edits = _Edits(matching, cells, wishes.places + 1, around)
+    first = edits.first[: wishes.places]
     hunks, left = [], MOST_ROWS
     for low, high in _windows(first, around, matching.rows[0]):
-        hunk = edits.rows(low, high)[:left]
+        hunk = [row for row in edits.rows(low, high) if around or row["sign"] != EQUAL][:left]
         left -= len(hunk)
         if hunk:
             hunks.append(hunk)
@@ -86,19 +87,23 @@ def _windows(positions: Sequence[float], around: int, rows: int) -> list[tuple[i
 
 class _Edits:
     """The first `most` differences, by where they are in the first table: a row of the second stands half a row after
-    the one before it."""
+    the one before it. Of rows that were deleted, inserted or moved together the first one stands for all."""
 
-    def __init__(self, matching: Matching, cells: Differences, most: int) -> None:
-        self.matching, self.outside = matching, cells.outside
+    def __init__(self, matching: Matching, cells: Differences, most: int, around: int) -> None:
+        self.matching, self.outside, self.around = matching, cells.outside, around
         changed = matching.pairs(np.flatnonzero(cells.outside)[:most])[0]
         self.away = dict(zip(matching.moved_one.tolist(), matching.moved_other.tolist(), strict=True))
         self.inserted = _by_row(matching, matching.inserted[: most + MOST_ROWS])
-        order = np.argsort(matching.moved_other, kind="stable")[: most + MOST_ROWS]
-        self.here = _by_row(matching, matching.moved_other[order])
-        self.origin = dict(zip(matching.moved_other[order].tolist(), matching.moved_one[order].tolist(), strict=True))
-        starts = [changed.tolist(), matching.deleted[:most].tolist(), matching.moved_one[:most].tolist()]
-        starts += [[row + 0.5 for row, others in found.items() for _ in others] for found in (self.inserted, self.here)]
-        self.first = sorted(position for found in starts for position in found)[:most]
+        order = np.argsort(matching.moved_other, kind="stable")
+        here, origin = matching.moved_other[order], matching.moved_one[order]
+        self.origin = dict(zip(here[: most + MOST_ROWS].tolist(), origin.tolist(), strict=False))
+        self.here = _by_row(matching, here[: most + MOST_ROWS])
+        gone, away = matching.deleted, matching.moved_one
+        starts = [changed, gone[breaks(gone)[:most]], away[breaks(away, matching.moved_other)[:most]]]
+        come = matching.inserted
+        new = come[breaks(come)[:most]], here[breaks(here, origin)[:most]]
+        starts += [matching.before(rows) + 0.5 for rows in new]
+        self.first = sorted(float(start) for found in starts for start in found)[:most]
 
     def rows(self, low: int, high: int) -> list[Facts]:
         """The rows of a window, without their cells."""
@@ -106,12 +111,22 @@ class _Edits:
         for row in range(low, high + 1):
             if row >= 0:
                 found.append(self._row(row))
-            others = sorted(self.inserted.get(row, []) + self.here.get(row, []))
+            others = self._begun(self.inserted.get(row, [])) + self._begun(self.here.get(row, []))
             found += [
                 _facts(HERE, self.origin[other], other) if other in self.origin else _facts(INSERTED, None, other)
-                for other in others
+                for other in sorted(others)
             ]
         return found
+
+    def _begun(self, others: list[int]) -> list[int]:
+        """The first rows of each run."""
+        begins = [at for at, other in enumerate(others) if not at or other != others[at - 1] + 1]
+        ends = [*begins[1:], len(others)]
+        return [
+            other
+            for begin, end in zip(begins, ends, strict=False)
+            for other in others[begin : min(end, begin + 1 + self.around)]
+        ]
 
     def _row(self, row: int) -> Facts:
         match = self.matching.match_of(row)
