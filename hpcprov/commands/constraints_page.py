@@ -2,7 +2,8 @@
 
 FAILED       iris.csv  (26 of 28 constraints kept)
   FAILED       petal_width
-    max 2.5: 2 values violate it, found 9.9: [17] 9.9, [40] 3.5
+    max 2.5: 2 values violate it, found 9.9
+      [17] 9.9, [40] 3.5
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Facts = dict[str, Any]
 
 #: Lines of each sort: --json has all.
-MOST_FIELDS, MOST_PLACES, MOST_IGNORED, MOST_CHANGES = 40, 4, 10, 100
+MOST_FIELDS, MOST_IGNORED, MOST_CHANGES = 40, 10, 100
 VALUE, TEXT = 40, 60
 COLOURS = {"OK": "green"}
 CHANGES = {"tightened": "yellow", "loosened": "yellow", "changed": "yellow", "added": "green", "removed": "red"}
@@ -41,6 +42,8 @@ def render(found: Facts, *, whole: bool = False) -> Iterator[str]:
         for one in field["constraints"]:
             if whole or not one["ok"]:
                 yield f"    {_line(one)}"
+                if one["places"] and not one["ok"]:
+                    yield f"      {_places(one['places'], max(60, screen.width - 6))}"
     if len(told) > MOST_FIELDS and not whole:
         yield f"  ... and {len(told) - MOST_FIELDS} more fields"
     yield from _ignored(found["ignored"])
@@ -68,9 +71,14 @@ def _line(one: Facts) -> str:
         parts.append(f"{sight.count(one['count'], 'value')} violate{'s' if one['count'] == 1 else ''} it")
     if one["found"] is not None or (one["count"] is None and one["reason"] is None):
         parts.append(f"found {_value(one['found'])}")
-    places = ", ".join(_place(place) for place in one["places"][:MOST_PLACES])
-    more = ", ..." if len(one["places"]) > MOST_PLACES else ""
-    return f"{name}: {', '.join(parts)}{f': {places}{more}' if places else ''}"
+    return f"{name}: {', '.join(parts)}"
+
+
+def _places(places: list[Facts], width: int) -> str:
+    """The first places, as many as fit."""
+    told = [_place(place) for place in places]
+    fitting = next((at for at in range(len(told), 1, -1) if len(", ".join(told[:at])) + 5 <= width), 1)
+    return ", ".join(told[:fitting]) + (", ..." if fitting < len(told) else "")
 
 
 def _place(place: Facts) -> str:
@@ -79,7 +87,9 @@ def _place(place: Facts) -> str:
 
 
 def _value(value: Any) -> str:
-    """Untrusted, and of any length."""
+    """Untrusted, and of any length; of a float the digits that tell it from its neighbours in most data."""
+    if type(value) is float:
+        return f"{value:.9g}"
     if type(value) is str:
         return sight.cut(value, VALUE) or '""'
     return sight.cut(json.dumps(value, ensure_ascii=False), TEXT)

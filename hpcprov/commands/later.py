@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hpcprov.record.model import Record
 
     Key = tuple[str, str]  # role, path
+    Described = tuple[str, dict[str, Any], dict[str, Any]]  # role, artifact, facts by now
 
 ROLES = ("used", "generated")
 # A file server's clock and a node's differ.
@@ -49,6 +50,7 @@ def sign(store: Store, directory: str) -> list[tuple[str, str]]:
     until = moment.ns(ended) if ended else 0
     stats = record["run"]["options"].get("stats") is True
     found = [(role, artifact, described(store, artifact, until, stats=stats)) for role, artifact in left]
+    found = held(record, found)
     events = [event_of(*one) for one in found if tells_more(one[1], one[2])]
     about_images = later_images.events(store, record, images)
     if not events and not about_images:
@@ -138,6 +140,26 @@ def described(store: Store, artifact: dict[str, Any], ended: int, *, stats: bool
         "state": "not hashed",
         "reason": CHANGED,
     }
+
+
+def held(record: Record, found: list[Described]) -> list[Described]:
+    """The same with the verdicts on outputs, where the run was given constraints."""
+    files = [
+        os.path.join(record["run"]["cwd"] or "/", path) for path in record["run"]["options"].get("constraints", [])
+    ]
+    if not files or not any(facts.get("signature") for _, _, facts in found):
+        return found
+    from hpcprov.agent.constraining import Holding
+    from hpcprov.commands.bar import Bar
+    from hpcprov.commands.reading import comparer
+
+    with comparer({"threads": None}, Bar()) as reading:
+        holding = Holding(reading, files)
+        for role, artifact, facts in found:
+            verdicts = holding.verdicts({"role": role, "path": artifact["path"]}, facts) if "signature" in facts else []
+            if verdicts:
+                facts["constraints"] = verdicts
+    return found
 
 
 def has_changed(artifact: dict[str, Any], facts: dict[str, Any], ended: int) -> bool:

@@ -79,3 +79,13 @@ def test_a_verdict_in_a_record_is_bounded() -> None:
     assert len(kept["fields"][0]["constraints"][0]["value"]) == LONGEST
     assert is_verdicts([kept]) and len(line(kept)) < 600
     assert not is_verdicts([kept | {"passes": -1}]) and not is_verdicts([kept | {"fields": [{"path": 3}]}])
+
+
+def test_settle_holds_later_what_was_signed_later(tmp_path: Path) -> None:
+    (tmp_path / ".hpcprov").mkdir()
+    (tmp_path / "limits.json").write_text(json.dumps(LIMITS))
+    options = ["--hash", "later", "--constraints", "limits.json", "--output", "out.npz"]
+    assert hpcprov("exec", *options, "--", sys.executable, "-c", MAKE, cwd=tmp_path).returncode == 0
+    assert "constraints" not in hpcprov("show", "last", cwd=tmp_path).stdout.partition("outputs")[2]
+    assert hpcprov("settle", "last", cwd=tmp_path).returncode == 0
+    assert "1 of 3 constraints in limits.json violated" in hpcprov("show", "last", cwd=tmp_path).stdout
