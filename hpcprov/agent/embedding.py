@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 COMPLETED = "completed"
 #: The copy of a file may be as large as the file, which its free space bounds.
 LARGEST_COPY = 1 << 50
+#: Bytes a second that are copied, synced and signed again in any case: what is begun should end in time.
+RATE = 50e6
 #: What a record says of an artifact and the event does not, or says itself.
 NOT_TOLD = ("path", "declared", "observed")
 
@@ -46,7 +48,7 @@ def embed_all(store: Store, run_id: str, journal: Journal, *, deadline: float, m
     settings = {"deadline": deadline, "cache_dir": store.cache, "tiles_dir": store.tiles}
     with Comparing(settings, memory=memory, files=LARGEST_COPY, patience=patience) as writing:
         for one in outputs:
-            if time.monotonic() >= deadline:
+            if time.monotonic() + one["size"] / RATE >= deadline:
                 journal.write("problem", text=f"{one['path']}: not stamped: time")
                 continue
             try:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import stat
 import time
 from types import TracebackType
@@ -71,7 +72,12 @@ class Original:
                 f"it has {self.facts.st_nlink} names (hard links), and the others would keep the old version:"
                 " --break-links makes this one a file of its own"
             )
-        # HDF5 locks what it has open for writing, and waits for nobody: our lock keeps a new writer out.
+        self.check_writers()
+        fcntl.flock(self.fd, fcntl.LOCK_UN)  # whoever opens it meanwhile is not kept from it
+
+    def check_writers(self) -> None:
+        """Raises NotEmbedded when a process has the file open for writing, as far as that can be known. HDF5 locks what
+        it writes, and what is locked for reading it does not open for writing."""
         if not locked(self.fd, fcntl.LOCK_SH) or _has_writer(self.fd):
             raise NotEmbedded("another process has it open for writing")
 
@@ -118,16 +124,16 @@ class Draft:
             os.close(self.fd)
             self.fd = -1
 
-    def copy(self, original: Original) -> None:
-        """Make it the original's copy, sharing its blocks where the file system can. Raises NotEmbedded where there is
-        not enough space, OSError."""
+    def copy(self, original: Original, *, deadline: float | None = None) -> None:
+        """Make it the original's copy, sharing its blocks where the file system can, until `deadline`
+        (`time.monotonic()` seconds). Raises NotEmbedded where there is not enough space or time, OSError."""
         try:
             fcntl.ioctl(self.fd, FICLONE, original.fd)
         except OSError:
-            self._copy(original)
+            self._copy(original, deadline)
         original.check_unchanged()
 
-    def _copy(self, original: Original) -> None:
+    def _copy(self, original: Original, deadline: float | None) -> None:
         size, room = original.facts.st_size, os.fstatvfs(self.fd)
         needed, free = min(size, original.facts.st_blocks * 512), room.f_bavail * room.f_frsize
         if needed > free:
@@ -137,6 +143,8 @@ class Draft:
         while (at := _data(original.fd, at, size)) < size:
             end = min(size, os.lseek(original.fd, at, os.SEEK_HOLE))
             while at < end:
+                if deadline is not None and time.monotonic() > deadline:
+                    raise NotEmbedded("time")
                 at += _part(original.fd, self.fd, at, min(STEP, end - at))
 
     def publish(self, original: Original | None, *, times: bool = True) -> None:
@@ -146,6 +154,7 @@ class Draft:
             _dress(self.fd, original, times)
         os.fsync(self.fd)
         if original is not None:
+            original.check_writers()  # and keep them out for the moment of the rename
             original.check_unchanged()
         os.rename(self.path, self.target)
         self.close()
@@ -240,6 +249,7 @@ def _is_at(fd: int, path: str) -> bool:
 def _has_writer(fd: int) -> bool:
     """Whether any process of this machine has the file open for writing, as far as the kernel tells its owner: it gives
     no lease for reading then."""
+    fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)  # whoever opens it in this moment does not end this process
     try:
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except OSError as error:

@@ -47,5 +47,5 @@ def _link(at: int, entry: Entry, last: str | None) -> str:
     if DROPPED in entry or last is None:
         return UNKNOWN
     if entry["before"] is None:
-        return UNSIGNED
+        return FOLLOWS if entry["after"] == last else UNSIGNED  # a run within a run leaves the same values
     return FOLLOWS if entry["before"] == last else GAP

@@ -44,7 +44,7 @@ def embedded(
         found.update(describe(copy, watch=watch, **draft))
         _compare(found, signature)
 
-    embed(path, changes, check=check, break_links=break_links)
+    embed(path, changes, check=check, break_links=break_links, deadline=settings.get("deadline"))
     if found:
         found["mtime"] = os.stat(path).st_mtime_ns  # the copy got it when it was published
     else:  # a Zarr directory, of which nothing but attributes was written
@@ -83,12 +83,20 @@ def stamp(
     told = {"entries": len(entries) + 1, "format": form}
     if has(entries, entry):
         return {**told, "status": ALREADY, "entries": len(entries), "history": False, "result": None}
-    line = history_with(_text_of(attributes, HISTORY), entry)
+    line = _history(attributes, entry)
     changes = {AUDIT: audit_with(entries, entry)} | ({HISTORY: line} if line is not None else {})
     names = {name.strip("/"): name for name in attributes.fields}
     more: dict[str, dict[str, Value | None]] = {names[name]: dict(own) for name, own in fields.items() if name in names}
     result = embedded(path, Changes(dict(changes), more), signature=signature, **options)
     return {**told, "status": STAMPED, "history": line is not None, "result": result}
+
+
+def _history(attributes: Attributes, entry: Entry) -> str | None:
+    """The history with a line more; None for one that is too long, or no text: it stays as it is."""
+    try:
+        return history_with(_text_of(attributes, HISTORY), entry)
+    except NotEmbedded:
+        return None
 
 
 def trail_in(attributes: Attributes) -> str | None:

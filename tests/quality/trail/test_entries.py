@@ -150,6 +150,7 @@ def test_history_is_one_line_a_run_the_newest_first() -> None:
         ([None, "a"], ["a", "b"], "b", [FIRST, FOLLOWS], SAME),
         ([None, "x"], ["a", "b"], "b", [FIRST, GAP], SAME),
         ([None, None], ["a", "b"], "c", [FIRST, UNSIGNED], CHANGED),
+        ([None, None], ["a", "a"], "a", [FIRST, FOLLOWS], SAME),
         ([None, "a"], [None, "b"], "b", [FIRST, UNKNOWN], SAME),
         ([None], ["a"], None, [FIRST], UNCHECKED),
         ([], [], "a", [], UNCHECKED),
