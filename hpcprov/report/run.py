@@ -8,6 +8,7 @@ from __future__ import annotations
 from hpcprov.report import artifacts, ask, code, nodes, parts, programs, sealing, software, summary, trouble
 from hpcprov.report.counted import logs
 from hpcprov.report.curves import curves
+from hpcprov.report.definitions import definitions
 from hpcprov.report.output import output
 from hpcprov.report.page import compose
 from hpcprov.report.picture import picture
@@ -60,6 +61,7 @@ def values(
         "about": summary.about(record),
         "troubles": trouble.troubles(record, sealed["doubts"], notes),
         "timeline": timeline(record),
+        "definitions": definitions(record),
         "steps": steps(record),
         "curves": curves(record),
         "darshan": logs(record)[:MOST_LOGS],

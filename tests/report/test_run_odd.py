@@ -43,6 +43,9 @@ def record(place: Path) -> dict[str, Any]:
         "note": None,
     }
     whole["steps"] = [steps[0] | common | {"parameters": {"n": 1}, "tags": {}, "used": [], "generated": ["/data/x"]}]
+    told = {"path": "/data/x", "real": None, "field": "u", "expression": "v", "language": "text", "context": None}
+    told |= {"inputs": [{"path": "/data/y", "field": "v"}], "step": None, "ranks": [[0, 0]]}
+    whole["definitions"] = [told | {"time": "2026-11-21T10:00:00.0Z"}]
     whole["parts"] = [{"run": "r2", "name": "x", "tags": {}, "argv": ["a"], "cwd": "/", "inputs": [], "outputs": ["b"]}]
     whole["witnesses"] = [{"source": "sacct", "value": {"state": "FAILED", "steps": [{"id": "0", "state": "FAILED"}]}}]
     assert misfit(whole) is None

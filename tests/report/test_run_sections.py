@@ -13,6 +13,7 @@ from hpcprov.report import (
     ask,
     code,
     counted,
+    definitions,
     nodes,
     programs,
     sealing,
@@ -283,6 +284,17 @@ def test_steps() -> None:
     assert [(row["depth"], row["name"], row["took"]) for row in found["rows"]] == [(0, "all", "2.5 s"), (1, "load", "")]
     assert found["rows"][1]["parameters"] == "n=3"
     assert steps.steps({}) is None
+
+
+def test_definitions() -> None:
+    inputs = [{"path": "/d/flood.h5", "field": "h"}, {"path": "", "field": "/mask"}, 7]
+    told_of = [{"path": "/d/out.zarr/", "field": "g/depth", "expression": "h * mask", "inputs": inputs}, {"path": 3}]
+    found = definitions.definitions({"definitions": told_of})
+    assert found is not None
+    assert found["rows"][0]["field"] == "out.zarr/g/depth"
+    assert found["rows"][0]["inputs"] == "flood.h5/h, mask"
+    assert (found["rows"][1]["expression"], found["more"]) == ("", 0)
+    assert definitions.definitions({}) is None
 
 
 def test_the_seal(record: dict[str, Any], place: Path, tmp_path: Path) -> None:
