@@ -130,7 +130,7 @@ def look(path: str, reading: Comparing) -> Seen:
 def _statistics(signed: Facts | None) -> dict[str, Facts] | None:
     """Of all fields, or None: one that is not counted makes a new count necessary."""
     fields = (signed or {}).get("fields")
-    if not fields or not all(isinstance(field.get("statistics"), dict) for field in fields):
+    if fields is None or not all(isinstance(field.get("statistics"), dict) for field in fields):
         return None
     return {field["path"]: field["statistics"] for field in fields}
 

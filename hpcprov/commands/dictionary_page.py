@@ -17,7 +17,7 @@ from __future__ import annotations
 import textwrap
 
 from hpcprov.commands.screen import count, cut, size
-from hpcprov.quality.dictionary.cells import cell, extents, facts_of_run
+from hpcprov.quality.dictionary.cells import cell, extents, facts_of_run, word
 from hpcprov.quality.dictionary.columns import KEYS
 from hpcprov.record.text import printable
 
@@ -36,7 +36,7 @@ LABEL = 15
 #: A definition that says no more than the run does.
 DERIVED = "derived"
 #: Columns grow no wider than that, but for the last.
-WIDEST_NAME, WIDEST = 28, 18
+WIDEST_NAME, WIDEST = 28, 22
 WHAT = ("long_name", "standard_name", "description", "short_name")
 #: What is told of a field in words, below the tables.
 WORDS = (
@@ -60,7 +60,7 @@ def lines(dictionary: Facts, screen: Screen) -> Iterator[str]:
     first = [_heads(WHAT_COLUMNS), *(_what(field) for field in fields)]
     yield from ("", *_table(first, screen, last=True))
     room = screen.width - sum(len(GAP) + width for width in _widths(first)[:-1])
-    if dictionary["dataset"]["statistics"] is not None:
+    if dictionary["dataset"]["statistics"] is not None and fields:
         yield from ("", *_table(_fitting(_values(fields), screen.width), screen))
     for field in fields:
         keys = [key for key in WORDS if cell(key, field.get(key)) is not None and not _is_told(key, field, room)]
@@ -186,6 +186,8 @@ def short(value: Any) -> str:
     """A value for people: floats with six digits."""
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return word(value)
     if isinstance(value, float):
         return f"{value:.6g}"
     return "''" if value == "" else str(value)
