@@ -108,7 +108,7 @@ def render_changes(found: list[Facts]) -> Iterator[str]:
     if not found:
         yield "the same constraints"
         return
-    rows = [HEADS, *map(_row, found[:MOST_CHANGES])]
+    rows = [HEADS, *(_row(one, screen.width) for one in found[:MOST_CHANGES])]
     widths = [max(len(row[at]) for row in rows) for at in range(len(HEADS))]
     for number, row in enumerate(rows):
         *cells, change = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -119,7 +119,9 @@ def render_changes(found: list[Facts]) -> Iterator[str]:
         yield f"... and {len(found) - MOST_CHANGES} more"
 
 
-def _row(one: Facts) -> tuple[str, ...]:
-    a, b = ("-" if value is None else sight.cut(_value(value), 24) for value in (one["a"], one["b"]))
-    name = "(dataset)" if one["field"] is None else sight.cut(one["field"], 24)
+def _row(one: Facts, width: int) -> tuple[str, ...]:
+    """Cells that fit into a line, with the longest kind and change."""
+    room = max(9, (width - 32) // 3)
+    a, b = ("-" if value is None else sight.cut(_value(value), room) for value in (one["a"], one["b"]))
+    name = "(dataset)" if one["field"] is None else sight.cut(one["field"], room)
     return name, one["constraint"], a, b, one["change"]

@@ -144,9 +144,8 @@ def described(store: Store, artifact: dict[str, Any], ended: int, *, stats: bool
 
 def held(record: Record, found: list[Described]) -> list[Described]:
     """The same with the verdicts on outputs, where the run was given constraints."""
-    files = [
-        os.path.join(record["run"]["cwd"] or "/", path) for path in record["run"]["options"].get("constraints", [])
-    ]
+    given = record["run"]["options"].get("constraints") or []
+    files = [os.path.join(record["run"]["cwd"] or "/", path) for path in given]
     if not files or not any(facts.get("signature") for _, _, facts in found):
         return found
     from hpcprov.agent.constraining import Holding
