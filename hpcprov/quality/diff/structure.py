@@ -8,11 +8,14 @@
 
 from __future__ import annotations
 
+import base64
+import struct
+from contextlib import suppress
 from dataclasses import fields
 from math import isfinite
 from typing import Any, TypeAlias
 
-from hpcprov.data.attributes import Attributes, Storage, read_attributes, storage_of
+from hpcprov.data.attributes import MISSING, Attributes, Storage, read_attributes, storage_of
 
 Facts: TypeAlias = dict[str, Any]
 
@@ -53,8 +56,16 @@ def _of(attributes: Attributes, name: str) -> dict[str, Any]:
 
 def _attributes(name: str, one: dict[str, Any], other: dict[str, Any]) -> list[Facts]:
     names = dict.fromkeys([*one, *other])
-    pairs = ((key, one.get(key), other.get(key)) for key in names)
+    pairs = ((key, _read(key, one.get(key)), _read(key, other.get(key))) for key in names)
     return [_fact(name, ATTRIBUTE, key, left, right) for key, left, right in pairs if not _alike(left, right)]
+
+
+def _read(name: str, value: Any) -> Any:
+    """A value as it is meant: xarray writes the fill value of floats in Zarr v3 as the base64 of a double."""
+    if name in MISSING and isinstance(value, str):
+        with suppress(ValueError, struct.error):
+            return struct.unpack("<d", base64.b64decode(value, validate=True))[0]
+    return value
 
 
 def _alike(one: Any, other: Any) -> bool:
