@@ -27,9 +27,8 @@ INDENT = 2
 
 def edit(root: str, changes: Changes, form: str) -> None:
     """Change the attributes of a store. Raises NotEmbedded, UnreadableData, OSError."""
-    nodes = {"": changes.dataset, **{key: {} for key in changes.fields}}
-    for key, values in changes.fields.items():
-        nodes[key] = {**nodes[key], **values}
+    nodes = {"": changes.dataset} | changes.fields
+    nodes[""] = changes.dataset | changes.fields.get("", {})  # the root may be an array
     for key in nodes:
         _check_node(root, key, form)
     edits = _edits3(nodes) if form == "zarr3" else _edits2(nodes)

@@ -127,6 +127,45 @@ def test_text_stays_of_the_length_that_it_was(tmp_path: Path) -> None:
         assert list(file.attrs["list"]) == ["a", "ü"]
 
 
+@pytest.mark.parametrize("form", [2, 3])
+def test_zarr_stores_of_one_array_and_of_nested_groups(tmp_path: Path, form: int) -> None:
+    array, group = str(tmp_path / "array.zarr"), str(tmp_path / "group.zarr")
+    zarr.create_array(array, shape=(4,), dtype="f4", zarr_format=form)
+    embed(array, Changes({"title": "t"}, {"": {"units": "m"}}))
+    assert read_attributes(array).dataset == {"title": "t", "units": "m"}
+    root = zarr.open_group(group, mode="w", zarr_format=form)
+    root.create_group("a/b").create_array("x", shape=(4,), dtype="i4")
+    zarr.consolidate_metadata(group, path="a" if form == 3 else None)
+    zarr.consolidate_metadata(group)
+    embed(group, Changes({"title": "t"}, {"a/b/x": {"units": "m"}}))
+    for consolidated in (True, False):
+        opened = zarr.open_group(group, mode="r", use_consolidated=consolidated)
+        assert (opened.attrs["title"], opened["a/b/x"].attrs["units"]) == ("t", "m")
+    assert zarr.open_group(f"{group}/a", mode="r")["b/x"].attrs["units"] == "m"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"libver": "latest"},
+        {"track_order": True},
+        {"userblock_size": 512},
+        {"fs_strategy": "page", "fs_page_size": 4096},
+    ],
+)
+def test_hdf5_files_of_all_kinds(tmp_path: Path, options: dict[str, Any]) -> None:
+    path = str(tmp_path / "a.h5")
+    with h5py.File(path, "w", **options) as file:
+        file["g/x"] = np.arange(100.0)
+        file.attrs.update({f"a{number}": "v" * 1000 for number in range(40)})
+    before = signature(path)
+    for number in range(3):
+        embed(path, Changes({"a3": "new", "large": "y" * (60_000 + number)}, {"g/x": {"units": "m"}}))
+    found = read_attributes(path)
+    assert (len(found.dataset), found.dataset["a3"], len(str(found.dataset["large"]))) == (41, "new", 60_002)
+    assert (found.fields, signature(path)) == ({"g/x": {"units": "m"}}, before)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_mode_times_and_extended_attributes_stay(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name)
