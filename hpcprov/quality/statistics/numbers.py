@@ -24,6 +24,8 @@ from hpcprov.signature.counting import Content
 
 #: Numbers that are summed at a time: as floats they take 512 KiB, and stay in the cache.
 BLOCK = 1 << 16
+#: Values are picked by their places from one in so many on.
+SCATTERED = 64
 #: Squares of numbers with exponents beyond that are taken of scaled ones.
 LARGEST = 400
 INFINITE = (float("inf"), float("-inf"))
@@ -47,7 +49,7 @@ class NumberTally(Tally):
         if self.subject.kind.text == "bf16":
             values = (values.astype("<u4") << 16).view("<f4")
         self.count += len(values)
-        present, low, high = self._present(values if missing is None else values[~missing])
+        present, low, high = self._present(values if missing is None else chosen(values, ~missing))
         self.missing += len(values) - len(present)
         if self.subject.ordered and not self.missing and not self.order.mixed:
             self.order.add(_run(present, box[0][0], self._value))
@@ -58,12 +60,12 @@ class NumberTally(Tally):
         """The values that are not missing by what they are, the smallest and the largest of them."""
         low, high = _extremes(values)
         if low != low:
-            values = values[values == values]
+            values = chosen(values, values == values)
             low, high = _extremes(values)
         absent = (NAT,) if self.subject.family == "time" else self.subject.absent
         found = [value for value in absent if len(values) and low <= value <= high]
         for value in found:
-            values = values[values != values.dtype.type(value)]
+            values = chosen(values, values != values.dtype.type(value))
         return (values, *_extremes(values)) if found else (values, low, high)
 
     def _add(self, values: Numbers, low: Any, high: Any) -> None:
@@ -168,6 +170,13 @@ def numbers_of(content: Content, subject: Subject) -> Numbers:
     """Canonical bytes as numbers, of complex ones the parts."""
     assert not isinstance(content, list)
     return np.frombuffer(content, subject.dtype)
+
+
+def chosen(values: Numbers, wanted: NDArray[np.bool_]) -> Numbers:
+    """Some of the values. Where there are many that are not wanted, and who knows where, looking their places up first
+    is three times as fast: a processor guesses wrong at every second one."""
+    left = len(values) - int(np.count_nonzero(wanted))
+    return np.compress(wanted, values) if left > len(values) // SCATTERED else values[wanted]
 
 
 def _extremes(values: Numbers) -> tuple[Any, Any]:
