@@ -17,6 +17,7 @@ The rules for one word (an argument, the value of a variable), in order:
 5. A word of its own that begins with one of the known prefixes goes.
 6. In a text of several words (`bash -c "..."`), the word after an option whose argument is a secret goes, or what is in
    its quotes.
+7. After `Bearer ` (RFC 6750) a token goes: 20 or more of A-Z a-z 0-9 _ - . ~ + / =, or 8 with a digit among them.
 
 NAME is sensitive when one of the never-parts is in it, whatever its case, and a word ends there: the next character is
 no letter, or it is upper case after lower case (`api_key`, `accessKeyId`, `TOKEN2`; not `tokenizer`, `keyframes`).
@@ -38,6 +39,8 @@ WORD = LETTERS | frozenset("0123456789_-.")
 QUOTES = "\"'"
 URL_ENDS = frozenset("/?#\\<>\"' \t\r\n")
 VALUE_ENDS = frozenset("\"'&;,|<>)]} \t\r\n")
+TOKEN = WORD | frozenset("~+/=")
+SCHEMES = ("Bearer", "bearer", "BEARER")
 BLANKS = (" ", "\t")
 LINE_ENDS = frozenset("\"'\r\n")
 QUERY_NAMES = ("sig", "signature", "x-amz-signature", "x-goog-signature")
@@ -101,7 +104,12 @@ def scrub_word(word: str) -> str:
     end = run_end(word, 0)
     if word[end : end + 1] == "=" and len(word) > end + 1 and is_sensitive(word[:end]):
         return word[: end + 1] + HIDDEN
-    return scrub_options(scrub_tokens(scrub_assignments(scrub_url(scrub_keys(word)))))
+    return scrub_text(word)
+
+
+def scrub_text(text: str) -> str:
+    """The rules for any place in a text."""
+    return scrub_bearers(scrub_options(scrub_tokens(scrub_assignments(scrub_url(scrub_keys(text))))))
 
 
 def scrub(text: str) -> str:
@@ -109,7 +117,7 @@ def scrub(text: str) -> str:
     import re
 
     text = re.sub(r"(?i)((?:password|passwd|token|secret)[ \t]+=[ \t]*)[^\s\"',;]+", rf"\1{HIDDEN}", text)
-    return scrub_options(scrub_tokens(scrub_assignments(scrub_url(scrub_keys(text)))))
+    return scrub_text(text)
 
 
 def is_sensitive(name: str) -> bool:
@@ -250,3 +258,25 @@ def scrub_options(text: str) -> str:
                 text = text[:start] + HIDDEN + text[end:] if end > start else text
             place = text.find(option, gap)
     return text
+
+
+def scrub_bearers(text: str) -> str:
+    """Hide the token after `Bearer` (rule 7)."""
+    for scheme in SCHEMES:
+        place = text.find(scheme)
+        while place >= 0:
+            gap = start = place + len(scheme)
+            while text[start : start + 1] in BLANKS:
+                start += 1
+            end = start
+            while end < len(text) and text[end] in TOKEN:
+                end += 1
+            if start > gap and (place == 0 or text[place - 1] not in WORD) and is_token(text[start:end]):
+                text = text[:start] + HIDDEN + text[end:]
+            place = text.find(scheme, gap)
+    return text
+
+
+def is_token(word: str) -> bool:
+    """Whether a word is no word of a language: very long, or long with a digit in it."""
+    return len(word) >= 20 or (len(word) >= 8 and any("0" <= letter <= "9" for letter in word))

@@ -140,6 +140,29 @@ static void scrub_options(struct text *t) {
     }
 }
 
+static bool token_char(char c) { return word_char(c) || one_of(c, "~+/="); }
+
+/* Whether a word is no word of a language: very long, or long with a digit in it. */
+static bool is_token(const char *word, size_t len) {
+    bool digit = false;
+    for (size_t i = 0; i < len; i++) digit |= word[i] >= '0' && word[i] <= '9';
+    return len >= 20 || (len >= 8 && digit);
+}
+
+static void scrub_bearers(struct text *t) {
+    static const char *const schemes[] = {"Bearer", "bearer", "BEARER", NULL};
+    for (size_t i = 0; schemes[i]; i++) {
+        size_t n = strlen(schemes[i]);
+        for (size_t place = 0; (place = find(t, schemes[i], place)) != NOWHERE; place += n) {
+            size_t start = place + n, end;
+            while (start < t->len && blank(t->at[start])) start++;
+            for (end = start; end < t->len && token_char(t->at[end]);) end++;
+            if (start == place + n || (place > 0 && word_char(t->at[place - 1]))) continue;
+            if (is_token(t->at + start, end - start)) hide(t, start, end);
+        }
+    }
+}
+
 static void scrub_word(struct text *t) {
     size_t end = run_end(t, 0);
     if (end + 1 < t->len && t->at[end] == '=' && is_sensitive(t->at, end)) {
@@ -151,6 +174,7 @@ static void scrub_word(struct text *t) {
     scrub_assignments(t);
     scrub_tokens(t);
     scrub_options(t);
+    scrub_bearers(t);
 }
 
 static bool secret_option(const char *word) {
