@@ -16,7 +16,7 @@ import pytest
 import zarr
 
 from agent.conftest import Site
-from hpcprov.agent import embedding
+from hpcprov.agent import embedding, hashing
 from hpcprov.agent.journal import Journal
 from hpcprov.data.attributes import read_attributes
 from hpcprov.quality.trail.entries import entries_of
@@ -74,11 +74,11 @@ def test_a_run_that_fails_writes_nothing(site: Site) -> None:
 class Made:
     """A run that has ended, its outputs signed, as the hashing child leaves it."""
 
-    def __init__(self, cwd: Path, names: list[str]) -> None:
+    def __init__(self, cwd: Path, names: list[str], **told: Any) -> None:
         self.store, self.cwd = Store(str(cwd / ".hpcprov")), cwd
         os.makedirs(self.store.run("r"))
         self.journal = Journal(self.store.log("r", "n.1-1.0.log"), "n")
-        start = {"rank": 0, "pid": 1, "cwd": str(cwd), "argv": ["./model"], "size": 1, "nodes": 1, "host": "n"}
+        start = {"rank": 0, "pid": 1, "cwd": str(cwd), "argv": ["./model"], "size": 1, "nodes": 1, "host": "n"} | told
         self.journal.write("start", **start, embed=True, launch="1-1", ticks=1, launcher="none")
         self.journal.write("exit", rank=0, pid=1, code=0)
         for name in names:
@@ -131,6 +131,17 @@ def test_values_that_are_no_longer_those_are_not_vouched_for(tmp_path: Path) -> 
     os.utime(tmp_path / "out.h5", ns=(facts.st_atime_ns, facts.st_mtime_ns))
     assert "no longer those that were signed" in made.embed()["out.h5"][0]
     assert trail_of(tmp_path / "out.h5") == []
+
+
+@pytest.mark.parametrize("part", ["alone", "last"])
+def test_one_node_stamps(tmp_path: Path, part: str) -> None:
+    write(tmp_path / "out.h5")
+    made = Made(tmp_path, [], outputs=["*.h5"], inputs=[], hash="now")
+    words = {"root": made.store.root, "run": "r", "log": made.journal.path, "node": "n", "seconds": "60", "part": part}
+    assert hashing.main([word for name, value in words.items() for word in (f"--{name}", value)]) == 0
+    told = [one for one in frame.scan(Path(made.journal.path).read_bytes()) if one["event"] == "artifact"]
+    assert [("embedded" in one) for one in told] == [False, True]
+    assert told[1]["storage"]["digest"] == describe(str(tmp_path / "out.h5"))["storage"]["digest"]
 
 
 def test_no_time_is_left(tmp_path: Path) -> None:
