@@ -7,7 +7,7 @@
 Rows belong together by their number, by a key, or by their content: rows that both tables have in common, in order,
 tell where others were deleted, inserted, changed or moved. Without a wish they go by number when there are as many of
 them, and by content when there are not, or when that explains the difference with less than half as many rows. The
-first table counts as right: |b - a| <= atol + rtol * |a|. docs/diff.md has the keys of the answer.
+first table counts as right: |b - a| <= atol + rtol * |a|. docs/diff-tables.md has the keys of the answer.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def _by_key(columns: Columns, rows: tuple[int, int], options: Options) -> Found:
 def _check_size(rows: tuple[int, int]) -> None:
     if sum(rows) > MOST_ROWS:
         raise HpcprovError(
-            f"{sum(rows)} rows are more than this version matches", hint="hpcprov diff --by-row compares them by number"
+            f"{sum(rows)} rows are more than this version matches", hint="hpcprov diff --rows number compares them by number"
         )
 
 
