@@ -17,6 +17,7 @@ import os
 from hpcprov.commands import diff_folders, diff_page, report_file
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import tell
+from hpcprov.commands.diff_drafts import swept
 from hpcprov.commands.ending import tidy
 from hpcprov.commands.reading import comparer, thread_number
 from hpcprov.record import layout
@@ -98,12 +99,15 @@ def units(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Compare two datasets, or the files of two directories; the exit status."""
     bar = Bar()
-    with tidy(), comparer({"threads": args.threads} | _places(args), bar) as reading:
+    settings = {"threads": args.threads} | _places(args)
+    with swept(args.preserve) as pids, tidy(), comparer(settings, bar) as reading:
         reading.files = UNLIMITED if args.preserve else reading.files
         options = _options(args)
 
         def compare(one: str, other: str) -> dict[str, Any]:
             bar.begin(other)
+            reading.start()
+            pids.extend([reading.child.pid] if reading.child is not None else [])
             try:
                 return reading.diff(one, other, options)
             finally:

@@ -15,7 +15,6 @@ from math import prod
 from typing import Any, TypeAlias
 
 from hpcprov.data.interface import Dataset, Field
-from hpcprov.data.types import Unsigned
 from hpcprov.quality.diff.fields import DIFFERENT, MISSING, NEW, SAME, WITHIN, blank, diff_field, equal
 from hpcprov.quality.diff.known import Known
 from hpcprov.quality.diff.options import Options
@@ -163,34 +162,34 @@ def _renamed(
     by_name = {field.name: field for field in new}
     pairs = [(field, by_name[names[field.name]]) for field in gone if field.name in names]
     taken = {id(field) for pair in pairs for field in pair}
+    left, right = ([field for field in side if id(field) not in taken] for side in (gone, new))
+    pairs += _alike(left, right, options)
+    taken = {id(field) for pair in pairs for field in pair}
+    left, right = ([field for field in side if id(field) not in taken] for side in (gone, new))
+    return pairs, left, right
+
+
+def _alike(gone: list[Field], new: list[Field], options: Options) -> list[Pair]:
+    """Pairs of fields of one signature; only those are signed that have a type and shape which both sides have."""
+    frames = {_frame(field) for field in gone} & {_frame(field) for field in new}
+    sides = [
+        [field for field in side if _frame(field) in frames and prod(field.shape or ()) > 1] for side in (gone, new)
+    ]
+    if sum(map(_octets, (*sides[0], *sides[1]))) > MOST_SIGNED:
+        return []
     roots: dict[bytes, Field] = {}
-    for field in reversed(new):
-        if id(field) not in taken and any(_alike(field, mine) for mine in gone if id(mine) not in taken):
-            root = _root(field, options)
-            if root is not None:
-                roots[root] = field
-    for field in gone:
-        if id(field) not in taken and any(_alike(field, theirs) for theirs in roots.values()):
-            match = roots.pop(_root(field, options) or b"", None)
-            if match is not None:
-                pairs.append((field, match))
-                taken |= {id(field), id(match)}
-    rest = ([field for field in side if id(field) not in taken] for side in (gone, new))
-    gone, new = rest
-    return pairs, gone, new
+    for field in reversed(sides[1]):
+        roots[sign_field(field, threads=options.threads).root] = field
+    pairs = []
+    for field in sides[0]:
+        match = roots.pop(sign_field(field, threads=options.threads).root, None)
+        if match is not None:
+            pairs.append((field, match))
+    return pairs
 
 
-def _alike(one: Field, other: Field) -> bool:
-    return one.type.token == other.type.token and one.shape == other.shape and prod(one.shape or ()) > 1
-
-
-def _root(field: Field, options: Options) -> bytes | None:
-    if _octets(field) > MOST_SIGNED:
-        return None
-    try:
-        return sign_field(field, threads=options.threads).root
-    except (HpcprovError, Unsigned):
-        return None
+def _frame(field: Field) -> tuple[bytes, tuple[int, ...] | None]:
+    return field.type.token, field.shape
 
 
 def _compared(pair: Pair, options: Options, known: Known, watch: Watch) -> Facts:
