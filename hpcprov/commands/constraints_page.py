@@ -33,7 +33,7 @@ def render(found: Facts, *, whole: bool = False) -> Iterator[str]:
     """A verdict; with `whole` each constraint that is kept, too."""
     screen = sight.screen(os.environ)
     passes, failures = found["passes"], found["failures"]
-    name = printable(os.path.relpath(found["path"]) if len(found["path"]) > VALUE else found["path"])
+    name = printable(min(os.path.relpath(found["path"]), found["path"], key=len))
     kept = f"{passes:,} of {sight.count(passes + failures, 'constraint')} kept"
     yield f"{_status(found['status'], screen)}  {name}  ({kept})"
     told = [field for field in found["fields"] if whole or field["status"] != "OK"]
