@@ -175,3 +175,45 @@ def test_what_is_the_name_of_a_field(tmp_path: Path, monkeypatch: pytest.MonkeyP
         *(False, False, True, True),
         True,
     ]
+
+
+@pytest.mark.parametrize("name", ["out.h5", "out.zarr", "out.parquet"])
+def test_a_definition_in_the_attributes_of_a_file_that_is_closed(going: Going, name: str) -> None:
+    from hpcprov.data.attributes import read_attributes
+
+    if name == "out.h5":
+        with h5py.File(name, "w") as file:
+            file["x"] = np.arange(3.0)
+    elif name == "out.zarr":
+        pytest.importorskip("zarr").open_group(name, mode="w").create_array("x", data=np.arange(3.0))
+    else:
+        parquet, arrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+        parquet.write_table(arrow.table({"x": [1.0, 2.0]}), name)
+    before = hpcprov.signature(name)
+    hpcprov.define(f"{name}/x", "y * 2", inputs=["y"], embed=True)
+    found = definition(read_attributes(name).fields["x"])
+    assert found is not None
+    assert (found["expression"], found["by"], found["inputs"][0]["field"]) == ("y * 2", "r1", "y")
+    assert hpcprov.signature(name) == before
+
+
+def test_a_file_without_a_place_for_attributes_is_a_warning(going: Going) -> None:
+    Path("out.csv").write_text("x,y\n1,2\n3,4\n")
+    with pytest.warns(hpcprov.ProvenanceWarning, match="CSV has no place"):
+        hpcprov.define("out.csv/x", "y * 2", embed=True)
+    assert len(told(going)) == 1
+
+
+def test_forked_children_and_threads_define_too(place: Place) -> None:
+    place.python(
+        "import hpcprov, os, threading\n"
+        "with hpcprov.run('many'):\n"
+        "    threads = [threading.Thread(target=hpcprov.define, args=(f'o.npz/t{n}', 'x')) for n in range(4)]\n"
+        "    [one.start() for one in threads]; [one.join() for one in threads]\n"
+        "    if os.fork() == 0:\n"
+        "        hpcprov.define('o.npz/child', 'y')\n"
+        "        os._exit(0)\n"
+        "    os.wait()\n"
+    )
+    (record,) = place.records()
+    assert [one["field"] for one in record["definitions"]] == ["child", "t0", "t1", "t2", "t3"]
