@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Facts = dict[str, Any]
 
-NOW, BEFORE = "counted now", "counted before; the file has not been touched since"
+BEFORE = "counted before; the file has not been touched since"
 
 
 class Seen:
@@ -82,7 +82,7 @@ class Seen:
         self.signed = found["signature"]
         self.counted = _statistics(self.signed) if counting else self.counted
         if self.counted is not None:
-            self.source = BEFORE if self.signed["how"] == "cached" else NOW
+            self.source = BEFORE if self.signed["how"] == "cached" else f"counted {_moment(time.time_ns())}"
 
     def dictionary(self, annotations: Annotations) -> Facts:
         """What there is to tell, put together."""

@@ -61,7 +61,7 @@ def test_text(call: Call, flood: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (status, err) == (0, "")
     shown = out.splitlines()
     assert shown[0].startswith("flood.h5  hdf5, 2 fields, ")
-    assert "  description    A flood" in shown and "  statistics     counted now" in shown
+    assert "  description    A flood" in shown and "  statistics     counted 20" in out
     assert "depth  f4    2 x 2  m      depth of the flood" in shown
     assert "depth  0    3.25  1.58333  1.32811   1        1      3         0" in shown
     assert "  values         1 (2); 3 (1)" in shown

@@ -11,6 +11,7 @@ Everything is read in this process; `hpcprov dictionary` reads in a child, and k
 from __future__ import annotations
 
 import os
+import time
 from html import escape
 from typing import Any
 
@@ -34,7 +35,6 @@ from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.snapshot import look
 from hpcprov.signature.threads import sign_field
 
-NOW = "counted now"
 #: Fields that a notebook shows.
 MOST_SHOWN = 200
 SHOWN = ("name", "type", "shape", "units", "min", "max", "missing", "distinct", "long_name", "description")
@@ -130,6 +130,7 @@ class Read:
         count = thread_count(threads)
         signed = [sign_field(one, threads=count, counter=counter_for(one, attributes)) for one in data.fields]
         names = [field.name for field in data.fields]
+        self.source = f"counted {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
         self.signature = tree.text(tree.dataset_root(data.kind, [(one.path, one.root) for one in signed]))
         self.signatures = {name: tree.text(one.root) for name, one in zip(names, signed, strict=True)}
         self.statistics = {name: one.statistics or {} for name, one in zip(names, signed, strict=True)}
@@ -144,7 +145,7 @@ def _dictionary(
 ) -> Dictionary:
     facts = as_plain(attributes)
     path = (about or {}).get("path", "")
-    known = {"host": os.uname().nodename, "statistics": NOW if read is not None else None}
+    known = {"host": os.uname().nodename, "statistics": read.source if read is not None else None}
     if read is not None:
         fields = [one | {"signature": read.signatures[one["path"]]} for one in layout["fields"]]
         layout = layout | {"fields": fields, "signature": read.signature}
