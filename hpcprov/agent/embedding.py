@@ -15,9 +15,8 @@ import time
 from hpcprov.merge.groups import groups
 from hpcprov.merge.publish import compose
 from hpcprov.merge.read import read_run
-from hpcprov.quality.definitions import definitions_of
-from hpcprov.quality.definitions.attributes import attributes
 from hpcprov.quality.isolated import Comparing
+from hpcprov.quality.trail.defined import attributes_of
 from hpcprov.quality.trail.entries import FORMATS, entry_of, used_by
 from hpcprov.record import moment
 from hpcprov.signature.isolated import Crashed, Refused
@@ -83,15 +82,13 @@ def moment_of(mtime: Any) -> int | None:
 def stamp(writing: Comparing, record: Record, one: dict[str, Any], journal: Journal) -> None:
     """Write into one artifact, and tell what it is then. Raises Refused, Crashed."""
     path, facts = one["path"], {name: value for name, value in one.items() if name not in NOT_TOLD}
-    defined = definitions_of(path, record)
-    fields = {name: attributes(made) for name, made in defined.items() if made["how"] == "told"}
     done = writing.stamp(
         path,
         entry_of(record, path),
         used_by(record),
         recorded=path,
         signature=facts["signature"]["digest"],
-        fields=fields,
+        fields=attributes_of(record, path),
     )
     if done["result"] is None:
         return

@@ -1,8 +1,8 @@
 """Write into a dataset what run made it, so that it tells wherever it goes.
 
 A line of the `history` attribute and an entry of `hpcprov_audit` are appended: run, moment, host, user, command and
-the signatures of the values before and after; and to each field the definition that the run told. No value
-changes, and a crash leaves the old file whole.
+the signatures of the values before and after; and to each field its definition. No value changes, and a crash leaves
+the old file whole.
 
 HDF5, NetCDF, Zarr directories and Parquet. The run must have made PATH, and its values must still be those that the
 run left; --anyway stamps all the same. `hpcprov exec --embed` does it when the run ends; `hpcprov trail` shows it.
@@ -18,8 +18,7 @@ import sys
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import HELP, choose, store_here
 from hpcprov.commands.reading import comparer
-from hpcprov.quality.definitions import definitions_of
-from hpcprov.quality.definitions.attributes import attributes
+from hpcprov.quality.trail.defined import attributes_of
 from hpcprov.quality.trail.entries import entry_of, used_by
 from hpcprov.record.text import printable
 from hpcprov.signature.isolated import Crashed, Refused
@@ -80,8 +79,7 @@ def _stamped(reading: Comparing, path: str, record: Record, args: argparse.Names
     recorded, doubt = artifact_of(record, path, signature)
     if doubt is not None and not args.anyway:
         return told | {"status": NOT_ITS, "reason": doubt, "signature": signature}
-    entry, defined = entry_of(record, recorded, did=args.did), definitions_of(recorded, record)
-    fields = {name: attributes(made) for name, made in defined.items() if made["how"] == "told"}
+    entry, fields = entry_of(record, recorded, did=args.did), attributes_of(record, recorded)
     options = {"recorded": recorded, "signature": signature, "fields": fields, "break_links": args.break_links}
     try:
         done = reading.stamp(path, entry, used_by(record), **options)
