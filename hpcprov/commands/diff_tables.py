@@ -127,6 +127,9 @@ def _places(facts: Facts, names: Sequence[str]) -> Iterator[str]:
             left = total - sum(last - first + 1 for first, last in found[:MOST_PLACES])
             more = f" and {left:,} more" if left > 0 else ""
             yield f"only in {name}: {'rows' if total > 1 else 'row'} {', '.join(told)}{more}"
+    for number, name, other in zip(facts["copies"], names, reversed(names), strict=True):
+        if number:
+            yield f"only in {name}: {count(number, 'row')} that {other} has, too, but not as often"
     left = facts["counts"]["moved"]
     if left > MANY * max(facts["rows"]) and len(facts["moved"]) > MOST_PLACES:
         yield f"moved: {left:,} rows, which are in another order (--key pairs rows in any order)"

@@ -63,7 +63,8 @@ def write_table(
     beside those of an array type. Raises HpcprovError when there is such a file already, or it cannot be written."""
     form = form or form_of(path)
     check_place(path, replace=replace, form=form)
-    draft = f"{path}.{os.getpid()}.part"
+    folder, name = os.path.split(path)
+    draft = os.path.join(folder, f".{name[:100]}.draft-{os.getpid()}-{os.urandom(4).hex()}")
     try:
         rows = _write(draft, form, columns, blocks)
         _sync(draft)

@@ -54,6 +54,11 @@ def test_where_rows_are_gone_new_and_elsewhere() -> None:
     assert "< moved away" in text and "- only in A" in text
 
 
+def test_rows_that_stand_there_twice() -> None:
+    twice = pa.concat_tables([ONE, ONE[5:9]]).combine_chunks()
+    assert "only in B: 4 rows that A has, too, but not as often" in page(facts(ONE, twice))
+
+
 def test_rows_in_another_order_are_said_in_one_line() -> None:
     text = "\n".join(page(facts(ONE, ONE.take([(7 * at) % 40 for at in range(40)]))))
     assert "rows, which are in another order" in text

@@ -176,7 +176,8 @@ def _by_key(columns: Columns, rows: tuple[int, int], options: Options) -> Found:
 def _check_size(rows: tuple[int, int]) -> None:
     if sum(rows) > MOST_ROWS:
         raise HpcprovError(
-            f"{sum(rows)} rows are more than this version matches", hint="hpcprov diff --rows number compares them by number"
+            f"{sum(rows)} rows are more than this version matches",
+            hint="hpcprov diff --rows number compares them by number",
         )
 
 
@@ -219,6 +220,7 @@ def facts_of(columns: Columns, found: Found, options: Options) -> Facts:
         "key": found.keys,
         "reordered": columns.reordered,
         "counts": counts,
+        "copies": list(matching.copies),
         "fields": fields,
         "deleted": runs(matching.deleted, options.places),
         "inserted": runs(matching.inserted, options.places),

@@ -102,8 +102,8 @@ class _Edits:
         starts = [changed, gone[breaks(gone)[:most]], away[breaks(away, matching.moved_other)[:most]]]
         come = matching.inserted
         new = come[breaks(come)[:most]], here[breaks(here, origin)[:most]]
-        starts += [matching.before(rows) + 0.5 for rows in new]
-        self.first = sorted(float(start) for found in starts for start in found)[:most]
+        positions = [*starts, *(matching.before(rows) + 0.5 for rows in new)]
+        self.first = sorted(float(position) for found in positions for position in found)[:most]
 
     def rows(self, low: int, high: int) -> list[Facts]:
         """The rows of a window, without their cells."""

@@ -26,7 +26,7 @@ def is_sound(table: Any) -> bool:
         and table.get("status") in STATUSES
         and table.get("by") in WAYS
         and type(table.get("reordered")) is bool
-        and _are_counts(table.get("rows"), 2)
+        and all(_are_counts(table.get(name), 2) for name in ("rows", "copies"))
         and type(table.get("counts")) is dict
         and all(_is_count(table["counts"].get(name)) for name in COUNTS)
         and _is_key(table.get("key"))

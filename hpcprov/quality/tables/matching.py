@@ -37,6 +37,8 @@ class Matching:
     changed: Flags
     moved_one: Places = field(default_factory=lambda: NONE)
     moved_other: Places = field(default_factory=lambda: NONE)
+    #: Of the deleted and of the inserted rows those that the other table has, too, but not as often.
+    copies: tuple[int, int] = (0, 0)
 
     @property
     def count(self) -> int:
@@ -130,6 +132,8 @@ def by_content(digests: Digests) -> Matching:
     moved = _confirmed(digests, gone[at], come[to])
     order = np.argsort(moved[0], kind="stable")
     found.moved_one, found.moved_other = moved[0][order], moved[1][order]
+    there = np.isin(one[found.deleted], other), np.isin(other[found.inserted], one)
+    found.copies = int(there[0].sum()), int(there[1].sum())
     return found
 
 
