@@ -29,6 +29,7 @@ BEGIN, END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
 WIDTH = 70
 LONGEST = 1 << 16  # bytes of a signature's text; the largest RSA keys make some 3,000
 PATIENCE = 30.0  # s for checking
+AGENT = "SSH_AUTH_SOCK"
 NO_PROGRAM = "ssh-keygen of OpenSSH 8.2 or later makes and checks signatures"
 
 
@@ -142,11 +143,21 @@ def _write(path: str, data: bytes) -> None:
 
 
 def _sign(words: list[str], *, ask: bool, patience: float | None) -> CompletedProcess[bytes]:
-    """Run the program so that it asks on the terminal; or never, wherever it could."""
+    """Run the program. ssh-keygen asks an agent first, which may hang: where nobody waits for a passphrase, a key that
+    opens by itself is used without it."""
+    if not ask:
+        alone = _call(words, ask=False, patience=patience, agent=False)
+        if alone.returncode == 0 or not os.environ.get(AGENT):
+            return alone
+    return _call(words, ask=ask, patience=patience, agent=True)
+
+
+def _call(words: list[str], *, ask: bool, patience: float | None, agent: bool) -> CompletedProcess[bytes]:
+    """Run the program so that it asks on the terminal; or never, wherever it could. Without `agent` it finds none."""
     import subprocess
     import sys
 
-    environ = dict(os.environ)
+    environ = {key: value for key, value in os.environ.items() if agent or key != AGENT}
     if not ask:
         environ = {key: value for key, value in environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
         environ |= {"SSH_ASKPASS_REQUIRE": "never", "SSH_ASKPASS": "/bin/false"}

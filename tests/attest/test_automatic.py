@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from attest.conftest import Call, Key
 from hpcprov.attest import automatic
 from hpcprov.merge.find import find_record
 from hpcprov.record.layout import Store
-from tests.agent.conftest import Site
+from tests.agent.conftest import Site, until
 from tests.agent.conftest import site as site
 
 
@@ -63,21 +66,55 @@ def test_nothing_stops_it(store: Store, keys: dict[str, Key], monkeypatch: pytes
     assert not os.path.exists(os.path.join(store.root, "record.sig"))
 
 
-def test_an_ssh_agent_that_does_not_answer(
-    store: Store, place: str, keys: dict[str, Key], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An ssh-agent that does not answer."""
     path = os.path.join(os.environ["HOME"], "agent")
-    monkeypatch.setenv("HPCPROV_ATTEST", str(keys["ada"].path))
-    monkeypatch.setattr(automatic, "PATIENCE", 0.3)
-    with socket.socket(socket.AF_UNIX) as silent:
+    with socket.socket(socket.AF_UNIX) as listening:
         monkeypatch.chdir(os.environ["HOME"])
-        silent.bind("agent")  # a path of this length may be too long for a socket's name
-        silent.listen()
+        listening.bind("agent")  # a path of this length may be too long for a socket's name
+        listening.listen()
         monkeypatch.setenv("SSH_AUTH_SOCK", "agent" if len(path) > 100 else path)
-        automatic.attest_new(store, [place], os.environ)
+        yield
+
+
+def test_an_ssh_agent_that_does_not_answer(
+    store: Store, place: str, keys: dict[str, Key], silent: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HPCPROV_ATTEST", str(keys["locked"].path))
+    monkeypatch.setattr(automatic, "PATIENCE", 0.3)
+    automatic.attest_new(store, [place], os.environ)
     assert automatic.why_not(place) == "no signature within 0.3 s" and not os.path.exists(
         os.path.join(place, "record.sig")
     )
+
+
+def test_a_key_that_opens_by_itself_needs_no_agent(
+    store: Store, place: str, keys: dict[str, Key], silent: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HPCPROV_ATTEST", str(keys["ada"].path))
+    monkeypatch.setattr(automatic, "PATIENCE", 60)
+    automatic.attest_new(store, [place], os.environ)
+    assert automatic.why_not(place) is None and os.path.exists(os.path.join(place, "record.sig"))
+
+
+def test_a_key_that_only_an_agent_opens(
+    store: Store, place: str, keys: dict[str, Key], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HPCPROV_ATTEST", f"{tmp_path / 'only'}.pub")
+    monkeypatch.setattr(automatic, "PATIENCE", 60)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(f"{keys['ben'].path}.pub", "only.pub")
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", "answers"], stdout=subprocess.DEVNULL)
+    try:
+        monkeypatch.setenv("SSH_AUTH_SOCK", "answers")
+        until(lambda: os.path.exists("answers"), "no agent")
+        subprocess.run(["ssh-add", "-q", str(keys["ben"].path)], check=True)
+        automatic.attest_new(store, [place], os.environ)
+    finally:
+        agent.terminate()
+        agent.wait()
+    assert automatic.why_not(place) is None and os.path.exists(os.path.join(place, "record.sig"))
 
 
 def test_by_the_agent(site: Site, keys: dict[str, Key], signers: Path) -> None:
