@@ -35,6 +35,8 @@ FILTERS = {
     32000: "lzf", 32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32013: "zfp", 32015: "zstd", 32017: "sz",
     32022: "bitround", 32026: "blosc2",
 }  # fmt: skip
+#: How long texts of variable length are shows when they are read: all may be the same large one.
+MOST_TEXTS = 256
 #: Those whose first parameter is the level.
 LEVELLED = (1, 307, 32015, 32022)
 
@@ -96,6 +98,8 @@ def _value(attribute: Any) -> Any:
         raise LeftOut("neither numbers nor text")
     if text and not kind.is_variable_str():
         return _fixed_text(attribute, kind)
+    if text and prod(attribute.shape) > MOST_TEXTS:
+        raise LeftOut(f"{prod(attribute.shape)} texts of variable length, and at most {MOST_TEXTS} are taken")
     try:
         dtype = attribute.dtype
     except TypeError as error:

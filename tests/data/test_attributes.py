@@ -92,12 +92,13 @@ def test_what_hdf5_keeps_for_itself_and_what_is_no_value(tmp_path: Path) -> None
         file.attrs["texts"] = ["a", "bé"]
         file.attrs["empty"] = h5py.Empty("S1")
         file.attrs["reference"] = data.ref
+        file.attrs["many"] = ["text"] * 300
         file.attrs["pair"] = np.array((1, 2), [("a", "i4"), ("b", "i4")])
         file.attrs["blank padded"] = np.array("abc  ", "S8")
     found = read_attributes(str(tmp_path / "a.h5"))
     assert found.dataset == {"flag": True, "texts": ["a", "bé"], "empty": "", "blank padded": "abc  "}
     assert found.fields == {"g/x": {}, "scale": {}}
-    assert sorted(name for _, name, _ in found.skipped) == ["pair", "reference"]
+    assert sorted(name for _, name, _ in found.skipped) == ["many", "pair", "reference"]
     stored = storage_of(str(tmp_path / "a.h5"))
     assert (stored["g/x"].chunks, stored["g/x"].codec, stored["g/x"].dimensions) == (
         [5],
