@@ -10,7 +10,8 @@ first not at all where they agree. When neither is known, both are compared dire
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
 from hpcprov.data.interface import Dataset
@@ -57,7 +58,7 @@ def diff_files(
     before = [_look(one) for one in paths]
     _check_place(options.preserve, paths)
     signatures = _signatures(paths, before, options, cache_dir, tiles_dir, watch)
-    with _opened(path) as one, _opened(other) as two:
+    with _both(paths, threads=options.threads) as (one, two):
         for name, dataset, seen in zip(paths, (one, two), before, strict=True):
             with _about(name):
                 check_declared(chosen(dataset, options.fields), seen.size)
@@ -167,6 +168,22 @@ def _opened(path: str) -> Iterator[Dataset]:
         data = open_data(path, keep=KEPT)
     with data:
         yield data
+
+
+@contextmanager
+def _both(paths: tuple[str, str], *, threads: int) -> Iterator[list[Dataset]]:
+    """Both datasets, opened at once: text is read whole to find out what types its columns have."""
+    managers = [_opened(path) for path in paths]
+    with ExitStack() as stack:
+        with ThreadPoolExecutor(max_workers=max(1, min(2, threads))) as pool:
+            opening = [pool.submit(manager.__enter__) for manager in managers]
+        failed = [error for one in opening if (error := one.exception()) is not None]
+        for manager, one in zip(managers, opening, strict=True):
+            if one.exception() is None:
+                stack.push(manager)
+        if failed:
+            raise failed[0]
+        yield [one.result() for one in opening]
 
 
 def _bytes(paths: tuple[str, str], seen: list[Snapshot]) -> Facts:
