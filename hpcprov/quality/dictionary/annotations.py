@@ -11,19 +11,19 @@ another place, is found by them:
     1. what was written of this path with these values      2. what was written of these values, wherever they lay
     3. what was written of this path when it had other values
 
-A version is written whole and then gets its name by a hard link: of two writers one is first, the other sees it and
-tries again with what it then finds. A kill leaves the version before; the last few stay, as the story of who said what.
+Of two writers one is first, the other sees it and tries again with what it then finds (`versions`). The last few
+versions stay, as the story of who said what.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
 import re
-import time
 
+from hpcprov.quality.dictionary import versions
+from hpcprov.quality.dictionary.versions import Taken as Taken
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -34,22 +34,9 @@ if TYPE_CHECKING:
     from hpcprov.record.layout import Store
 
 FORMAT = "hpcprov-annotations-1"
-VERSION = re.compile(r"([1-9][0-9]{0,8})\.json")
-DRAFT = ".draft-"
-LEFT = 24 * 3600  # s after which a draft is nobody's
-KEPT = 20  # versions of one dataset
-LARGEST = 64 << 20  # bytes of one version
 SIGNATURES = "signatures"
-NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-#: What a file system without hard links says.
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 #: How annotations were found.
 BY_BOTH, BY_SIGNATURE, BY_PATH = "path and values", "values", "path"
-
-
-class Taken(HpcprovError):
-    """Somebody else has written a version meanwhile."""
 
 
 class Cell:
@@ -127,7 +114,7 @@ def load(store: Store | None, path: str, signature: str | None) -> Annotations:
 
 def _of_values(store: Store, signature: str | None) -> Annotations | None:
     pointer = _pointer(store, signature)
-    told = _read(pointer) if pointer is not None else None
+    told = versions.read(pointer) if pointer is not None else None
     path = told.get("path") if told is not None else None
     return _newest(_folder(store, path)) if type(path) is str else None
 
@@ -137,19 +124,16 @@ def save(store: Store, path: str, signature: str | None, annotations: Annotation
     a place of its own. Raises Taken when somebody was faster: load, and try again. Raises OSError."""
     own = relative(store, path)
     folder = _folder(store, own)
-    before = annotations.version if annotations.path == own else (_versions(folder) or [0])[-1]
+    before = annotations.version if annotations.path == own else (versions.numbers(folder) or [0])[-1]
     known = signature or (annotations.signature if annotations.path == own else None)
     new = Annotations(own, known, version=before + 1, dataset=annotations.dataset, fields=annotations.fields)
     content = json.dumps(new.as_json(), indent=1).encode()
-    if len(content) > LARGEST:
-        raise HpcprovError(f"annotations of {len(content)} bytes are too large: {LARGEST} at most")
-    os.makedirs(folder, exist_ok=True)
-    _publish(folder, f"{new.version}.json", content)
-    if _versions(folder)[-1] != new.version:
-        _forget(os.path.join(folder, f"{new.version}.json"))
-        raise Taken(f"version {new.version} of the annotations of {own!a} was written by somebody else")
-    _tidy(folder)
-    _point(store, new)
+    if len(content) > versions.LARGEST:
+        raise HpcprovError(f"annotations of {len(content)} bytes are too large: {versions.LARGEST} at most")
+    versions.publish(folder, new.version, content)
+    pointer = _pointer(store, new.signature)
+    if pointer is not None:
+        versions.replace(pointer, json.dumps({"path": new.path}).encode())
     return new
 
 
@@ -174,37 +158,16 @@ def _pointer(store: Store, signature: str | None) -> str | None:
     return os.path.join(store.annotations, SIGNATURES, f"{digest}.json")
 
 
-def _versions(folder: str) -> list[int]:
-    """The versions that are there, the newest last."""
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return []
-    return sorted(int(match[1]) for match in map(VERSION.fullmatch, names) if match)
-
-
 def _newest(folder: str) -> Annotations | None:
     """The newest version that is sound; it is known by the highest number that is there."""
-    versions = _versions(folder)
-    for version in reversed(versions):
-        told = _read(os.path.join(folder, f"{version}.json"))
+    numbers = versions.numbers(folder)
+    for number in reversed(numbers):
+        told = versions.read(versions.place(folder, number))
         found = parsed(told) if told is not None else None
         if found is not None:
-            found.version = versions[-1]
+            found.version = numbers[-1]
             return found
     return None
-
-
-def _read(path: str) -> dict[str, Any] | None:
-    """A JSON object; None for anything else."""
-    try:
-        with open(os.open(path, READ), "rb") as file:
-            if os.fstat(file.fileno()).st_size > LARGEST:
-                return None
-            told = json.loads(file.read(LARGEST))
-    except (OSError, ValueError, RecursionError, MemoryError):
-        return None
-    return told if type(told) is dict else None
 
 
 def parsed(told: dict[str, Any]) -> Annotations | None:
@@ -222,64 +185,3 @@ def _cells(its: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
     for key, one in its.items():
         if type(one) is dict and all(type(one.get(name)) is str for name in Cell.__slots__):
             yield key, Cell(one["value"], one["changed"], one["by"])
-
-
-def _publish(folder: str, name: str, content: bytes) -> None:
-    """Give a complete file its name, unless that is taken. Raises Taken."""
-    draft = os.path.join(folder, f"{DRAFT}{os.getpid()}-{os.urandom(6).hex()}")
-    try:
-        with open(os.open(draft, NEW, 0o666), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, os.path.join(folder, name))
-        except OSError as error:
-            if error.errno not in NO_LINKS:
-                raise
-            with open(os.open(os.path.join(folder, name), NEW, 0o666), "wb") as file:
-                file.write(content)
-    except FileExistsError as error:
-        raise Taken(f"{name} was written by somebody else") from error
-    finally:
-        _forget(draft)
-
-
-def _tidy(folder: str) -> None:
-    """Let old versions go, and what writers that were killed have left."""
-    for old in _versions(folder)[:-KEPT]:
-        _forget(os.path.join(folder, f"{old}.json"))
-    for name in os.listdir(folder):
-        if name.startswith(DRAFT) and _age(os.path.join(folder, name)) > LEFT:
-            _forget(os.path.join(folder, name))
-
-
-def _age(path: str) -> float:
-    """Seconds since a file was written; 0 when it is gone."""
-    try:
-        return time.time() - os.lstat(path).st_mtime
-    except OSError:
-        return 0.0
-
-
-def _point(store: Store, new: Annotations) -> None:
-    """Let what was written be found by the values."""
-    pointer = _pointer(store, new.signature)
-    if pointer is None:
-        return
-    os.makedirs(os.path.dirname(pointer), exist_ok=True)
-    draft = f"{pointer}.{os.getpid()}-{os.urandom(6).hex()}"
-    try:
-        with open(os.open(draft, NEW, 0o666), "wb") as file:
-            file.write(json.dumps({"path": new.path}).encode())
-        os.rename(draft, pointer)
-    except BaseException:
-        _forget(draft)
-        raise
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass

@@ -35,9 +35,9 @@ def read_sheet(path: str) -> dict[str, Any]:
             raise UnreadableData(f"larger than {LARGEST} bytes: no dictionary")
         content = file.read(LARGEST)
     if content.startswith(ZIP):
-        from hpcprov.quality.dictionary import sheet_xlsx
+        from hpcprov.quality.dictionary import sheet_xlsx_read
 
-        return sheet_xlsx.read(content)
+        return sheet_xlsx_read.read(content)
     refused = next((reason for begin, reason in NOT_TAKEN.items() if content.startswith(begin)), None)
     if refused is not None:
         raise UnreadableData(refused)

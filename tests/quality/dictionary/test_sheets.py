@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from require import require
 
-from hpcprov.quality.dictionary import forms, mark, sheet, sheet_csv, sheet_xlsx, sound
+from hpcprov.quality.dictionary import forms, mark, sheet, sheet_csv, sheet_xlsx_read, sound
 from hpcprov.quality.dictionary.cells import editable
 from hpcprov.quality.dictionary.columns import COLUMNS, EDITABLE, KEYS
 from hpcprov.quality.dictionary.edits import edits_of
@@ -225,7 +225,7 @@ def test_entities_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_workbook_that_inflates_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheet_xlsx, "MOST_OCTETS", 1 << 20)
+    monkeypatch.setattr(sheet_xlsx_read, "MOST_OCTETS", 1 << 20)
     path = tmp_path / "z.xlsx"
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new,
@@ -281,4 +281,4 @@ def test_libreoffice_opens_it_and_what_it_saves_is_taken_back(tmp_path: Path) ->
     found = edits_of(told, names)
     assert found.problems == [] and found.unknown == []
     assert not [edit for edit in found.edits if _is_changed(edit, mark.shown(edit.value))]
-    assert sheet_xlsx.read((tmp_path / "saved" / "d.xlsx").read_bytes())["signature"] == told["signature"]
+    assert sheet_xlsx_read.read((tmp_path / "saved" / "d.xlsx").read_bytes())["signature"] == told["signature"]
