@@ -129,24 +129,31 @@ def match(columns: Columns, rows: tuple[int, int], options: Options) -> Found:
     if not columns.compared or _is_by_number(rows, options):
         return _by_number(columns, ByNumber(rows), options)
     _check_size(rows)
+    if options.same and options.rows == AUTO and rows[0] == rows[1]:  # fewer columns are read this way
+        found = _by_number(columns, ByNumber(rows), options)
+        if not _is_worth(int(found.cells.outside.sum()), rows):
+            return found
     digests = _digests(columns.compared, rows, options)
     if options.rows == CONTENT or rows[0] != rows[1]:
-        matching, kept = _by_content(columns, digests, options)
+        matching, kept = _aligned(columns, digests, options)
         return Found(CONTENT, matching, _compared(columns, matching, options, kept=kept))
     changed = digests.differing()
     differing = int(changed.sum())
-    if 2 <= differing >= WORTH * rows[0] and digests.distinct >= DISTINCT:
-        matching, kept = _by_content(columns, digests, options)
+    if _is_worth(differing, rows) and digests.distinct >= DISTINCT:
+        matching, kept = _aligned(columns, digests, options)
         if 2 * matching.edits <= differing:
             return Found(CONTENT, matching, _compared(columns, matching, options, kept=kept))
     return _by_number(columns, ByNumber(rows, changed), options)
 
 
 def _is_by_number(rows: tuple[int, int], options: Options) -> bool:
-    """Whether it was asked for, or nothing speaks for looking elsewhere: a column that is the same row by row says that
-    none was moved."""
-    alike = rows[0] == rows[1]
-    return options.rows == NUMBER or (options.rows == AUTO and alike and (bool(options.same) or sum(rows) > FEW_ROWS))
+    """Whether it was asked for, or there are too many rows to look for them elsewhere without being asked."""
+    return options.rows == NUMBER or (options.rows == AUTO and rows[0] == rows[1] and sum(rows) > FEW_ROWS)
+
+
+def _is_worth(differing: int, rows: tuple[int, int]) -> bool:
+    """Whether so many rows differ in their places that they may only be elsewhere."""
+    return 2 <= differing >= WORTH * rows[0]
 
 
 def _by_number(columns: Columns, matching: ByNumber, options: Options) -> Found:
@@ -158,8 +165,8 @@ def _by_number(columns: Columns, matching: ByNumber, options: Options) -> Found:
     return Found(NUMBER, matching, found)
 
 
-def _by_content(columns: Columns, digests: Digests, options: Options) -> tuple[Matching, Kept]:
-    """The matching, with the changed rows, and cells that were read for it."""
+def _aligned(columns: Columns, digests: Digests, options: Options) -> tuple[Matching, Kept]:
+    """The rows that belong together by their content, and cells that were read to find out."""
     matching = by_content(digests)
     return matching, pair_changed(matching, columns.compared, threads=options.threads)
 

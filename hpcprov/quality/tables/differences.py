@@ -71,7 +71,8 @@ def differences(
         return tally.facts(matching.count)
 
     if watch is not None:
-        watch.expect(matching.count * sum(pair.one.width + pair.other.width for pair in columns.compared))
+        count = matching.count if coarse else int(matching.changed.sum())
+        watch.expect(count * sum(pair.one.width + pair.other.width for pair in columns.compared))
     return Differences(in_threads(compare, columns.pairs, threads), rows, outside)
 
 

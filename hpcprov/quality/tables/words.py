@@ -214,7 +214,8 @@ def _time_hasher(one: str, other: str) -> Hasher | None:
     if any(coarse % step for step in steps) or any(coarse // step >= 2**63 for step in steps):  # type: ignore[operator]
         return None
     ratios = [coarse // step for step in steps]  # type: ignore[operator]
-    note = note or f"{one} against {other}: the same instants are equal"
+    what = "instants" if one.startswith("M8") else "durations"
+    note = note or f"{one} against {other}: the same {what} are equal"
     return Hasher(_masked(_in_parts(ratios[0])), _masked(_in_parts(ratios[1])), note=note)
 
 

@@ -184,6 +184,13 @@ def test_columns_known_to_be_the_same_are_not_read() -> None:
     assert facts.how == "number" and facts.counts()["changed"] == 1
 
 
+def test_a_constant_column_that_is_the_same_does_not_hide_that_rows_moved() -> None:
+    one = table(100).append_column("constant", pa.array([7] * 100))
+    other = pa.concat_tables([one[50:], one[:50]]).combine_chunks()
+    facts = compared(one, other, same={b"constant"})
+    assert facts["by"] == "content" and counts(facts) == {"same": 50, "moved": 50}
+
+
 EMPTY = table(4)[:0]
 BAD: dict[str, tuple[Any, Any, dict[str, int]]] = {
     "both empty": (EMPTY, EMPTY, {}),
