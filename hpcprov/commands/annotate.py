@@ -19,7 +19,7 @@ from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import listed, tell
 from hpcprov.commands.reading import comparer
 from hpcprov.quality.dictionary.columns import OF_DATASET
-from hpcprov.record.errors import HpcprovError
+from hpcprov.record.errors import HpcprovError, UnreadableData
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,12 +68,26 @@ def run(args: argparse.Namespace) -> int:
     bar = Bar()
     with comparer(settings(None), bar, embeds=args.embed) as reading:
         seen = look(args.path, reading)
-        if seen.signature is None and (seen.glance["size"] or 0) <= SIGNED_AT_ONCE:
-            seen.read(reading, bar, counting=False)
+        unknown = sign(seen, reading, bar)
         if args.list:
             return show(seen, args)
+        if unknown is not None:
+            tell(f"its words will be found by its path only, not when it is moved: {unknown}")
         edits = of_sheet(args.sheet, seen, reading) if args.sheet is not None else of_words(args, seen)
         return write(seen, edits, args, reading, bar)
+
+
+def sign(seen: Seen, reading: Comparing, bar: Bar) -> str | None:
+    """Find out the signature where it is not known and that does not take long; why it stays unknown."""
+    if seen.signature is not None:
+        return None
+    if (seen.glance["size"] or 0) > SIGNED_AT_ONCE:
+        return "it has not been read since it was changed (`hpcprov hash` reads it)"
+    try:
+        seen.read(reading, bar, counting=False)
+    except UnreadableData as error:
+        return error.message
+    return None
 
 
 def check(args: argparse.Namespace) -> None:

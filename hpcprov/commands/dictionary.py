@@ -19,7 +19,7 @@ from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import tell
 from hpcprov.commands.ending import tidy
 from hpcprov.commands.reading import comparer, thread_number
-from hpcprov.record.errors import HpcprovError
+from hpcprov.record.errors import HpcprovError, UnreadableData
 from hpcprov.record.text import printable
 from hpcprov.record.wording import size
 
@@ -76,7 +76,10 @@ def dictionary_of(args: argparse.Namespace) -> dict[str, Any]:
     with comparer(settings(args.threads), bar) as reading:
         seen = look(args.path, reading)
         if not args.no_stats and seen.counted is None:
-            seen.read(reading, bar, counting=True)
+            try:
+                seen.read(reading, bar, counting=True)
+            except UnreadableData as error:
+                raise UnreadableData(error.message, hint="--no-stats tells what needs no values") from error
             seen.look_up()
     return seen.dictionary(annotations_of(seen))
 

@@ -238,3 +238,13 @@ def test_a_terminal_is_not_attacked() -> None:
 def test_a_narrow_terminal_has_a_line_for_each_fact() -> None:
     shown = list(lines(dictionary(), Screen(colour=False, width=50)))
     assert "depth" in shown and "  units          m" in shown and "  missing        3" in shown
+
+
+def test_data_that_cannot_be_signed_can_be_written_about(call: Call, store: Store) -> None:
+    with h5py.File("fill.h5", "w") as file:
+        file.create_dataset("x", shape=(1 << 40,), dtype="f8", chunks=(1 << 16,))
+    status, _, err = call("dictionary", "fill.h5")
+    assert status == 2 and "too many fill values" in err and "--no-stats" in err
+    status, _, err = call("annotate", "fill.h5", "--field", "x", "--units", "m")
+    assert status == 0 and "found by its path only" in err
+    assert held("fill.h5")["fields"][0]["units"] == "m"
