@@ -109,7 +109,8 @@ def dictionary(thing: Any, *, stats: bool = True, threads: int | None = None) ->
         seen, attributes = look(path), read_attributes(path)
         about = {"name": os.path.basename(path), "path": path, "size": seen.size, "files": seen.files}
         with open_data(path) as data:
-            check_declared(data, seen.size)
+            if stats:
+                check_declared(data, seen.size)
             read = Read(data, attributes, threads) if stats else None
             return _dictionary(data, layout_of(data, storage_of(path)), attributes, read, about)
 
