@@ -1,6 +1,6 @@
 # make demo    the whole idea on real input, from nothing            make test    all tests that need no cluster
 # make lint    ruff and mypy                                          make bench   the budgets, as ratios
-# make questions    docs/questions.md again, from what the commands say now
+# make questions    docs/questions.md and docs/data.md again, from what the commands say now
 # make test-cluster    real Slurm, MPI, modules, containers and Snakemake: installs them, on Debian, as root
 PYTHON ?= python3
 VENV   ?= .venv
@@ -50,6 +50,7 @@ demo: $(VENV)/.demo
 
 questions: $(VENV)/.test
 	PATH="$(BIN):$$PATH" $(BIN)/python -m workflows.flood.questions '$(TERRAIN)' > docs/questions.new && mv docs/questions.new docs/questions.md
+	PATH="$(BIN):$$PATH" $(BIN)/python -m workflows.transactions.page '$(TERRAIN)' > docs/data.new && mv docs/data.new docs/data.md
 
 test: $(VENV)/.test
 	$(PYTEST) -m 'not slow and not cluster'
@@ -77,6 +78,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench_observe.py
 	$(BIN)/python benchmarks/bench_merge.py
 	$(BIN)/python benchmarks/bench_signature.py
+	$(BIN)/python benchmarks/bench_statistics.py
 	$(BIN)/python benchmarks/bench_catalog.py
 	$(BIN)/python benchmarks/bench_report.py
 	$(BIN)/python benchmarks/bench_tracking.py
