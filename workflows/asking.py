@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 
 MOST_LINES = 40
+#: Of the environment, so that a page shows nothing of whoever makes it.
+KEPT = ("HOME", "LANG", "LD_LIBRARY_PATH")
 
 
 class Question:
@@ -63,9 +65,9 @@ class Page:
 
     def answer(self, command: str, status: int) -> list[str]:
         """What a command prints, as the page shows it."""
-        environment = os.environ | {"COLUMNS": "110", "NO_COLOR": "1", "TZ": "UTC"}
-        for name in [name for name in environment if name.startswith("HPCPROV")]:
-            del environment[name]
+        path = os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"))
+        environment = {name: os.environ[name] for name in KEPT if name in os.environ} | {"PATH": path}
+        environment |= {"COLUMNS": "110", "NO_COLOR": "1", "TZ": "UTC"}
         done = subprocess.run(
             ["bash", "-c", command.format(**self.words)],
             cwd=self.folder,
@@ -97,7 +99,8 @@ class Page:
             sys.prefix: "/opt/python",
             sys.base_prefix: "/usr",
             platform.release(): "6.1.0",
+            str(Path.home()): "/home/ada",
         }
         for place, name in places.items():
-            text = text.replace(place, name)
+            text = text.replace(place, name) if len(place) > 1 else text
         return text

@@ -1,4 +1,4 @@
-"""docs/questions.md: its commands, run again, answer as it says."""
+"""Pages of commands and what they print: the commands, run again, answer as the pages say."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ def asked(page: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.mpi
-def test_the_page_of_questions_is_what_the_commands_say() -> None:
+@pytest.mark.parametrize(("module", "page"), [("flood.questions", "questions.md"), ("transactions.page", "data.md")])
+def test_a_page_is_what_its_commands_say(module: str, page: str) -> None:
     require("git", shutil.which("git"))
     require("ssh-keygen", shutil.which("ssh-keygen"))
     require("mpi", Path(sys.executable).with_name("mpiexec").exists())
+    require("snakemake", importlib.util.find_spec("snakemake"))
     found = importlib.util.find_spec("matplotlib")
     assert found is not None and found.origin is not None
     terrain = Path(found.origin).parent / "mpl-data" / "sample_data" / "jacksboro_fault_dem.npz"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        [sys.executable, "-m", "workflows.flood.questions", terrain],
+        [sys.executable, "-m", f"workflows.{module}", terrain],
         cwd=ROOT,
         env=os.environ | {"PATH": path},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=400,
     )
     assert done.returncode == 0, done.stderr
-    assert asked(done.stdout) == asked((ROOT / "docs" / "questions.md").read_text(encoding="utf-8"))
+    assert asked(done.stdout) == asked((ROOT / "docs" / page).read_text(encoding="utf-8"))
