@@ -17,7 +17,7 @@ CLUSTER := $(abspath $(VENV))-cluster
 
 # Test files run in so many processes at once; `make test JOBS=0` in one, as a debugger needs it.
 JOBS   ?= 2
-PYTEST  = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+PYTEST  = -m pytest -n $(JOBS) --dist loadfile
 
 .PHONY: questions demo test test-slow test-launcher test-cluster lint bench clean
 
@@ -53,21 +53,21 @@ questions: $(VENV)/.test
 	PATH="$(BIN):$$PATH" $(BIN)/python -m workflows.transactions.page '$(TERRAIN)' > docs/data.new && mv docs/data.new docs/data.md
 
 test: $(VENV)/.test
-	$(PYTEST) -m 'not slow and not cluster'
+	$(BIN)/python $(PYTEST) -m 'not slow and not cluster'
 
 test-slow: $(VENV)/.test
-	$(PYTEST) -m 'slow and not cluster'
+	$(BIN)/python $(PYTEST) -m 'slow and not cluster'
 
 # The launcher with warnings as errors, and its tests once more under the address and undefined-behaviour sanitizers.
 test-launcher: $(VENV)/.test
 	$(BIN)/cmake -S . -B build/werror -DHPCPROV_WERROR=ON && $(BIN)/cmake --build build/werror
 	$(BIN)/cmake -S . -B build/sanitize -DHPCPROV_WERROR=ON -DHPCPROV_SANITIZE=ON -DHPCPROV_PYTHON_PATH=$(BIN)/python && $(BIN)/cmake --build build/sanitize
-	HPCPROV_LAUNCHER=$(CURDIR)/build/sanitize/hpcprov/launcher/hpcprov $(PYTEST) -m 'not slow and not cluster' -k 'not core' $(SANITIZED)
+	HPCPROV_LAUNCHER=$(CURDIR)/build/sanitize/hpcprov/launcher/hpcprov $(BIN)/python $(PYTEST) -m 'not slow and not cluster' -k 'not core' $(SANITIZED)
 
 # Skips what is missing, unless HPCPROV_REQUIRE names it; installs all of it as root.
 test-cluster: $(CLUSTER)/.installed
 	@if [ "$$(id -u)" = 0 ]; then tests/cluster/bed/install.sh; else echo "not root: nothing is installed, and Slurm's tests are skipped"; fi
-	HPCPROV_CLUSTER_VENV=$(CLUSTER) $(CLUSTER)/bin/python -m pytest -m cluster tests/cluster
+	HPCPROV_CLUSTER_VENV=$(CLUSTER) $(CLUSTER)/bin/python $(PYTEST) -m cluster tests/cluster
 
 lint: $(VENV)/.test
 	$(BIN)/python -m ruff check .
