@@ -124,8 +124,11 @@ class Block:
 
 def _taken(found: Compared, at: NDArray[np.int64]) -> Compared:
     """Of all elements those `at`."""
-    parts = (found.apart, found.relative, found.ulps)
-    return Compared(found.differs[at], found.outside[at], *(None if part is None else part[at] for part in parts))
+    taken = Compared(found.differs[at], found.outside[at])
+    taken.apart = None if found.apart is None else found.apart[at]
+    taken.relative = None if found.relative is None else found.relative[at]
+    taken.ulps = None if found.ulps is None else found.ulps[at]
+    return taken
 
 
 def _part(mask: Flags | None, piece: slice) -> Flags | None:

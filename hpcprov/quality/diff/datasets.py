@@ -19,7 +19,7 @@ from hpcprov.quality.diff.fields import DIFFERENT, MISSING, NEW, SAME, WITHIN, b
 from hpcprov.quality.diff.known import Known
 from hpcprov.quality.diff.options import Options
 from hpcprov.quality.diff.picture import Picture, drawn
-from hpcprov.quality.diff.shift import find_shift
+from hpcprov.quality.diff.shift import LEAST_COMPARED, find_shift
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature.threads import sign_field
 from hpcprov.signature.watch import Watch
@@ -199,7 +199,7 @@ def _compared(pair: Pair, options: Options, known: Known, watch: Watch) -> Facts
     places = known.places(one.name, other.name)
     found = diff_field(one, other, options, places=places, watch=watch, seen=seen)
     some = [found[name]["at"] for name in ("first", "largest") if found[name] is not None]
-    if found["outside"] and found["outside"] >= FEW:
+    if found["outside"] and found["outside"] >= FEW and found["count"] >= LEAST_COMPARED:
         found["shift"] = find_shift(one, other, some, found["outside"], options)
     if picture is not None and found["differing"]:
         found["picture"] = drawn(one, other, picture.shape, picture, options)

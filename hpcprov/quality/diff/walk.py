@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from math import lcm, prod
 from typing import TypeAlias, TypeVar
 
@@ -82,10 +82,12 @@ def _cut(box: Box, extents: Extents) -> Iterator[Box]:
 
 def walk(items: Iterable[Box], work: Callable[[Box], Found], *, threads: int) -> Iterator[Found]:
     """What `work` gives for each box, in their order. Raises what it raises."""
-    if threads < 2:
-        yield from map(work, items)
-        return
     source = iter(items)
+    begin = list(islice(source, 2))
+    if threads < 2 or len(begin) < 2:  # no threads for a single block
+        yield from map(work, chain(begin, source))
+        return
+    source = chain(begin, source)
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Found]] = deque(pool.submit(work, box) for box in islice(source, threads + 1))
         try:
