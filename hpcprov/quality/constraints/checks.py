@@ -63,6 +63,10 @@ class Check:
         """Whether the blocks have to be shown once more, now that all were."""
         return False
 
+    def has_enough(self) -> bool:
+        """Whether the rest of the blocks need not be shown in such a further walk."""
+        return False
+
     def shown(self, value: Any) -> Any:
         return as_json(value, self.reader.family, self.reader.field.type)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hpcprov.quality.constraints.blocks import Block, Flags, Reader
 from hpcprov.quality.constraints.checks import Check
 from hpcprov.quality.constraints.file import Constraint
+from hpcprov.quality.constraints.places import PLACES
 
 #: Elements of which 64 bits are held at once.
 HELD = 1 << 23
@@ -40,7 +41,7 @@ class NoDuplicates(Check):
     def bad(self, block: Block) -> Flags | None:
         keys, here = self.reader.keys(block), block.present()
         if self.twice is not None:
-            return here & np.isin(keys, self.twice)
+            return here & is_among(keys, self.twice)
         if self.parts > 1:
             here &= part_of(keys, self.parts) == self.part
         with self.lock:
@@ -48,7 +49,14 @@ class NoDuplicates(Check):
         return None
 
     def flags(self, block: Block) -> Flags | None:
-        return block.present() & np.isin(self.reader.keys(block), np.concatenate(self.known))
+        keys, flags = self.reader.keys(block), np.zeros(block.count, np.bool_)
+        for known in self.known:
+            flags |= is_among(keys, known)
+        return block.present() & flags
+
+    def has_enough(self) -> bool:
+        line = self.reader.field.shape is not None and len(self.reader.field.shape) == 1
+        return self.twice is not None and line and len(self.tally.found) == PLACES
 
     def wants_more(self) -> bool:
         if self.twice is not None:
@@ -62,15 +70,25 @@ class NoDuplicates(Check):
         return self.part < self.parts
 
     def _finish_part(self) -> NDArray[np.uint64]:
-        keys = np.concatenate(self.keys) if self.keys else np.empty(0, np.uint64)
-        self.keys = []
+        keys = self._taken()
         keys.sort()
         same = keys[1:] == keys[:-1]
         self.more += int(np.count_nonzero(same))
-        twice = np.unique(keys[1:][same])
+        first = same.copy()
+        first[1:] &= ~same[:-1]  # of those that are there several times
+        twice = keys[1:][first]
         room = self.held - sum(map(len, self.known))
         self.known.append(twice[:room])
         return twice
+
+    def _taken(self) -> NDArray[np.uint64]:
+        """All keys of the part as one array; those that it was made of are let go one by one."""
+        keys, at = np.empty(sum(map(len, self.keys)), np.uint64), 0
+        while self.keys:
+            taken = self.keys.pop()
+            keys[at : at + len(taken)] = taken
+            at += len(taken)
+        return keys
 
     @property
     def ok(self) -> bool:
@@ -78,6 +96,15 @@ class NoDuplicates(Check):
 
     def found(self) -> Any:
         return self.more
+
+
+def is_among(keys: NDArray[np.uint64], known: NDArray[np.uint64]) -> Flags:
+    """Which keys are among the known ones, which are sorted."""
+    if not len(known):
+        return np.zeros(len(keys), np.bool_)
+    at = np.searchsorted(known, keys)
+    at[at == len(known)] = 0
+    return np.asarray(known[at] == keys)
 
 
 def part_of(keys: NDArray[np.uint64], parts: int) -> NDArray[np.uint64]:

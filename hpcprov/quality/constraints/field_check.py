@@ -164,6 +164,8 @@ class FieldCheck:
         """Walk once more for the checks that want it, until none does."""
         while wanting := [check for check in self.checks if check.wants_more()]:
             for box in self.reader.boxes():
+                if all(check.has_enough() for check in wanting):
+                    break
                 self._box(box, wanting, Watch())
 
     def _box(self, box: Any, checks: list[Check], watch: Watch) -> None:
