@@ -13,7 +13,7 @@ first table counts as right: |b - a| <= atol + rtol * |a|. docs/diff-tables.md h
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from hpcprov.quality.tables.places import moved_blocks, runs
 from hpcprov.quality.tables.preserve import check_place, preserve
 from hpcprov.quality.tables.shifts import shift_of
 from hpcprov.quality.tables.walk import Kept, rows_of
+from hpcprov.quality.tables.words import words_of
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature.watch import Watch
 
@@ -129,7 +130,8 @@ def match(columns: Columns, rows: tuple[int, int], options: Options) -> Found:
     if not columns.compared or _is_by_number(rows, options):
         return _by_number(columns, ByNumber(rows), options)
     _check_size(rows)
-    if options.same and options.rows == AUTO and rows[0] == rows[1]:  # fewer columns are read this way
+    if options.rows == AUTO and rows[0] == rows[1] and (options.same or any(options.tolerance)):
+        # Fewer columns are read this way; and what is within the tolerance in its place is not looked for elsewhere.
         found = _by_number(columns, ByNumber(rows), options)
         if not _is_worth(int(found.cells.outside.sum()), rows):
             return found
@@ -175,7 +177,7 @@ def _by_key(columns: Columns, rows: tuple[int, int], options: Options) -> Found:
     _check_size(rows)
     keys = [_key_column(columns, name) for name in options.key]
     rest = [pair for pair in columns.compared if pair not in keys]
-    found = _digests(keys, rows, options)
+    found = _digests([_exactly(pair) for pair in keys], rows, options)
     matching = by_key(found, _digests(rest, rows, options))
     return Found(KEY, matching, _compared(columns, matching, options), _about_keys(options.key, found))
 
@@ -195,6 +197,11 @@ def _key_column(columns: Columns, name: str) -> Pair:
     if pair.hasher is None:
         raise HpcprovError(f"the key {name!a} is {pair.one.type.text} here and {pair.other.type.text} there")
     return pair
+
+
+def _exactly(pair: Pair) -> Pair:
+    """The pair without a tolerance: keys are the same or not."""
+    return replace(pair, hasher=words_of(pair.one.type, pair.other.type))
 
 
 def _digests(pairs: Sequence[Pair], rows: tuple[int, int], options: Options) -> Digests:

@@ -128,23 +128,23 @@ def _is_time(kind: Type) -> bool:
 
 def _number_hasher(one: Type, other: Type, within: Tolerance, untyped: bool) -> Hasher:
     narrow = _narrower(one.text, other.text)
+    whole = all(kind.text[0] in "iu" or kind.text == "bool" for kind in (one, other))
     relative = max(within.rtol, (within.ulp or 0) * min(UNITS.get(kind.text, 0.0) for kind in (one, other)))
     grid = (relative * SLACK, within.atol * SLACK)
-    close = any(grid)
+    close = any(grid) and not whole  # whole numbers that are close are found as changed ones, and then are
 
     def hash_of(kind: Type) -> Hash:
         def words(flat: Values) -> Words:
             found = numbers_of(flat, kind)
             if found.dtype.kind == "c":
                 return mixed(_float_words(found.real, narrow, grid)) + _float_words(found.imag, narrow, grid)
-            if whole and not close:
+            if whole:
                 return _integer_words(found)
             words = _float_words(found, narrow, grid)
             return mixed(words) + _float_words(np.zeros(1), narrow, grid) if is_complex else words
 
         return _masked(words)
 
-    whole = all(kind.text[0] in "iu" or kind.text == "bool" for kind in (one, other))
     is_complex = "c" in (one.text[0], other.text[0])
     rounded = narrow if untyped and narrow != HALF else None
     coarse = close or (narrow is not None and rounded is None) or (within.nan_differs and not whole)

@@ -171,6 +171,17 @@ def test_tolerance_holds_for_rows_that_are_found_by_content() -> None:
     assert compared(one, other)["counts"]["changed"] > 300
 
 
+def test_a_tolerance_makes_no_two_keys_or_whole_numbers_one() -> None:
+    one = pa.table({"id": range(60), "key": np.arange(60) / 2, "v": [0.5] * 60})
+    assert counts(compared(one, one.take(list(range(59, -1, -1))), key=["id"], atol=3.0)) == {"same": 60}
+    facts = compared(one, one.take(list(range(59, -1, -1))), key=["key"], atol=3.0)
+    assert counts(facts) == {"same": 60} and facts["key"]["repeated"] == [[0, 0], [0, 0]]
+    facts = compared(one.select(["id", "v"]), one.select(["id", "v"])[10:], atol=0.5)
+    assert counts(facts) == {"same": 50, "deleted": 10} and facts["deleted"] == [[1, 10]]
+    nearly = one.set_column(0, "id", pa.array(range(1, 61)))
+    assert compared(one, nearly, atol=1)["status"] == "within"
+
+
 def test_columns_known_to_be_the_same_are_not_read() -> None:
     one, other = table(30), changed(table(30), "amount", 4, 9.0)
     with opened(one) as left, opened(other) as right:
