@@ -82,6 +82,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench_catalog.py
 	$(BIN)/python benchmarks/bench_report.py
 	$(BIN)/python benchmarks/bench_tracking.py
+	$(BIN)/python benchmarks/bench_diff.py
 	$(BIN)/python benchmarks/bench_tables.py
 
 clean:

@@ -43,7 +43,8 @@ def diff(
 ) -> Facts:
     """`status` (same, within, different) and `fields`: those of both in the order of the first, then those that only
     one of them has. Raises HpcprovError for a field that neither has, and what readers raise."""
-    options, known, watch = options or Options(), known or Known(), watch or Watch()
+    options, watch = options or Options(), watch or Watch()
+    known = Known() if known is None or options.nan_differs else known  # equal signatures may hold NaN
     pairs, gone, new = paired(one, other, options.fields)
     moved, gone, new = _renamed(gone, new, known, options)
     read = [not known.equal(mine.name, theirs.name) for mine, theirs in pairs]

@@ -57,6 +57,8 @@ def diff_files(
     watch = watch or Watch()
     before = [_look(one) for one in paths]
     _check_place(options.preserve, paths)
+    if options.nan_differs:
+        cache_dir = None  # equal signatures may hold NaN
     signatures = _signatures(paths, before, options, cache_dir, tiles_dir, watch)
     with _both(paths, threads=options.threads) as (one, two):
         for name, dataset, seen in zip(paths, (one, two), before, strict=True):

@@ -106,6 +106,17 @@ def test_when_one_is_known_the_other_is_signed_and_equal_fields_are_read_once(
     assert sum(count for _, count in reads) < 2 * (1 << 18) + 10
 
 
+def test_nan_that_differs_is_looked_for_in_what_is_known_to_be_equal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "a.npy", np.array([1.0, np.nan]))
+    np.save(tmp_path / "b.npy", np.array([1.0, np.nan]))
+    pair = str(tmp_path / "a.npy"), str(tmp_path / "b.npy")
+    kept = known(monkeypatch, tmp_path, *pair)
+    assert diff_files(*pair, Options(), **kept)["fields"][0]["how"] == "signature"
+    assert diff_files(*pair, Options(nan_differs=True), **kept)["fields"][0]["differing"] == 1
+
+
 def test_other_types_of_equal_numbers_have_no_tiles_in_common(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(tmp_path / "a.npy", VALUES)
     np.save(tmp_path / "b.npy", VALUES.astype("f8"))
