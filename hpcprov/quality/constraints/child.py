@@ -13,7 +13,7 @@ from hpcprov.data.attributes import read_attributes, storage_of
 from hpcprov.data.interface import Dataset
 from hpcprov.data.open import open_data
 from hpcprov.quality.constraints.detect import detect
-from hpcprov.quality.constraints.discover import Options, discover
+from hpcprov.quality.constraints.discover import Options, discover, is_wanted
 from hpcprov.quality.constraints.file import parse
 from hpcprov.quality.constraints.verify import answer, check_fields, run
 from hpcprov.record.errors import HpcprovError
@@ -34,6 +34,8 @@ def discover_file(path: str, options: dict[str, Any], *, threads: int, watch: Wa
     )
     with open_data(path) as data:
         check(data, path)
+        if not any(is_wanted(field.name, wanted.fields) for field in data.fields):
+            raise HpcprovError(f"no field of it matches {', '.join(map(ascii, wanted.fields))}")
         axes = {name: found.dimensions or [] for name, found in storage_of(path).items()} if wanted.growing else {}
         attributes = read_attributes(path)
         found = discover(

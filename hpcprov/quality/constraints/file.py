@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -27,7 +28,7 @@ from hpcprov.record.text import printable
 
 FORMAT, VERSION = "hpcprov-constraints", 1
 #: Bytes of a file, and fields in it.
-LARGEST, MOST_FIELDS = 64 << 20, 1_000_000
+LARGEST, MOST_FIELDS = 16 << 20, 100_000
 WITH_PRECISION = ("min", "max")
 BESIDE = ("value", "comment")
 
@@ -85,7 +86,9 @@ class Constraints:
 
 def read(path: str) -> Constraints:
     """The constraints in a file. Raises BadFile, OSError."""
-    with open(path, "rb") as file:
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe could keep whoever reads it for ever
+            raise BadFile(f"{path!a} is no file")
         octets = file.read(LARGEST + 1)
     if len(octets) > LARGEST:
         raise BadFile(f"{path!a} is larger than {LARGEST >> 20} MiB: no file of constraints")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,13 @@ def test_what_is_no_file_of_constraints_is_refused(text: str, tmp_path: Path) ->
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(BadFile, match=r"c\.json"):
         read(str(path))
+
+
+def test_pipes_and_directories_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "c.json")
+    for name in ("c.json", "."):
+        with pytest.raises((BadFile, OSError)):
+            read(str(tmp_path / name))
 
 
 def test_kinds_that_are_not_known_are_named_and_count_for_nothing() -> None:
