@@ -31,6 +31,7 @@ def ulps(one: NDArray[Any], other: NDArray[Any], unit: str) -> NDArray[np.uint64
     """The distances; a bfloat16 is given as the f4 that it is the upper half of."""
     with np.errstate(all="ignore"):
         left, right = _place(one, unit), _place(other, unit)
+    found: NDArray[np.uint64]
     if left.dtype.itemsize < 8:
         found = np.abs(left.astype(np.int64) - right).view(np.uint64)
     else:
