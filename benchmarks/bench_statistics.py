@@ -116,6 +116,12 @@ def compressed_rows(folder: str, size: int, only: str) -> Iterator[Row]:
                         file.create_dataset("x", data=values, chunks=CHUNKS[rank], **hdf5plugin.Zstd())
                 yield Row(name, path, 1.5)
                 remove(path)
+    values = walk(size, 3, "f4")
+    values[:, 100:300, 50:200] = np.nan
+    name = "zstd Zarr, 3-D f4, a quarter NaN (land)"
+    if only in name:
+        zarr.create_array(path, data=values, chunks=CHUNKS[3], compressors=zarr.codecs.ZstdCodec(level=3))
+        yield Row(name, path, 1.5)
 
 
 def other_rows(folder: str, size: int, only: str) -> Iterator[Row]:

@@ -24,7 +24,7 @@ from hpcprov.signature.counting import Content
 
 #: Numbers that are summed at a time: as floats they take 512 KiB, and stay in the cache.
 BLOCK = 1 << 16
-#: Values are picked by their places from one in so many on.
+#: Values lie scattered when they begin or end more often than once in so many.
 SCATTERED = 64
 #: Squares of numbers with exponents beyond that are taken of scaled ones.
 LARGEST = 400
@@ -173,10 +173,10 @@ def numbers_of(content: Content, subject: Subject) -> Numbers:
 
 
 def chosen(values: Numbers, wanted: NDArray[np.bool_]) -> Numbers:
-    """Some of the values. Where there are many that are not wanted, and who knows where, looking their places up first
-    is three times as fast: a processor guesses wrong at every second one."""
-    left = len(values) - int(np.count_nonzero(wanted))
-    return np.compress(wanted, values) if left > len(values) // SCATTERED else values[wanted]
+    """Some of the values. Where those that are not wanted lie scattered, a processor guesses wrong at every second one,
+    and looking up the places of the others first is three times as fast."""
+    edges = int(np.count_nonzero(wanted[1:] != wanted[:-1]))
+    return np.compress(wanted, values) if edges > len(values) // SCATTERED else values[wanted]
 
 
 def _extremes(values: Numbers) -> tuple[Any, Any]:
