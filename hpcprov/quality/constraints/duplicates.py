@@ -76,7 +76,7 @@ class NoDuplicates(Check):
         self.more += int(np.count_nonzero(same))
         first = same.copy()
         first[1:] &= ~same[:-1]  # of those that are there several times
-        twice = keys[1:][first]
+        twice: NDArray[np.uint64] = keys[1:][first]
         room = self.held - sum(map(len, self.known))
         self.known.append(twice[:room])
         return twice

@@ -86,10 +86,10 @@ class Constraints:
 
 def read(path: str) -> Constraints:
     """The constraints in a file. Raises BadFile, OSError."""
+    if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe could keep whoever reads it for ever
+        raise BadFile(f"{path!a} is no file")
     with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # a pipe could keep whoever reads it for ever
-            raise BadFile(f"{path!a} is no file")
-        octets = file.read(LARGEST + 1)
+        octets = file.read(LARGEST + 1) or b""
     if len(octets) > LARGEST:
         raise BadFile(f"{path!a} is larger than {LARGEST >> 20} MiB: no file of constraints")
     try:
