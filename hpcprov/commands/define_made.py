@@ -102,7 +102,7 @@ def from_sql(args: argparse.Namespace, query: str, reading: Comparing, bar: Bar)
     try:
         columns = reading.sql_columns(query, tables, args.dialect)
     except HpcprovError as error:
-        hint = error.hint or "--input NAME=PATH says which file a table of the query is; --dialect whose SQL it is"
+        hint = "--input NAME=PATH says which file a table is" if "reads from" in error.message else error.hint
         raise HpcprovError(error.message, hint=hint) from error
     seen = inputs.seen(os.path.abspath(args.output))
     own = {one["path"].casefold(): one["path"] for one in seen.layout["fields"]}

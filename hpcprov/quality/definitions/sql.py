@@ -12,9 +12,11 @@ comes from, the outermost first.
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from hpcprov.quality.definitions import sql_text
 from hpcprov.quality.definitions.sql_names import Names, is_cte, written_name
@@ -28,8 +30,13 @@ Input: TypeAlias = tuple[str, str]
 LARGEST = 256 << 10  # characters of a query
 LONGEST_PART = 2000  # of an expression that is put in the place of a name
 MOST_COLUMNS = 20_000
+MOST_SECONDS = 20.0  # of CPU time
 MOST_INPUTS = 256  # of one column
 ITSELF = "recursively"
+
+
+class TooLong(BaseException):
+    """The time is over; no `except Exception` of sqlglot's may stop it."""
 
 
 class Made:
@@ -65,13 +72,35 @@ def _understood(query: str) -> Iterator[None]:
         raise Unclear(f"a query of {len(query):,} characters is too long: {LARGEST:,} at most")
     sql_text.library()
     try:
-        yield
+        with _in_time():
+            yield
+    except TooLong as error:
+        raise Unclear(f"the query takes more than {MOST_SECONDS} s to understand") from error
     except HpcprovError:
         raise
     except RecursionError as error:
         raise Unclear("the query is nested too deeply") from error
     except Exception as error:  # what sqlglot does not expect in a query that it has parsed
         raise Unclear(f"the query is not understood: {type(error).__name__}: {str(error)[:200]}") from error
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """An end to queries that are made to take for ever: sqlglot takes quadratic time for long sums and unions."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where no signal arrives
+        return
+
+    def end(number: int, frame: object) -> NoReturn:
+        raise TooLong
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, MOST_SECONDS, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def _columns(query: Any, names: Names) -> list[Column]:

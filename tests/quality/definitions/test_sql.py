@@ -151,6 +151,16 @@ def test_names_that_double_at_each_step_do_not_fill_the_memory() -> None:
     assert found["inputs"] == [("trans", "amount")]
 
 
+@pytest.mark.parametrize(
+    "text", ["select " + "+".join(["id"] * 20_000) + " as x", " union all ".join(["select id"] * 2000)]
+)
+def test_a_query_that_takes_for_ever_is_ended(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("hpcprov.quality.definitions.sql.MOST_SECONDS", 0.2)
+    with pytest.raises(Unclear, match=r"more than 0\.2 s|nested too deeply"):
+        columns(text.replace("select id", "select id from trans") if "union" in text else f"{text} from trans", TABLES)
+    assert columns("select id from trans", TABLES)[0]["name"] == "id"
+
+
 def test_the_tables_of_a_query() -> None:
     query = "with c as (select * from trans) select * from c join s.customers using (id), 't.parquet'"
     assert sorted(tables_of(query, dialect="duckdb")) == ["s.customers", "t.parquet", "trans"]
