@@ -21,7 +21,7 @@ NARROWEST = {0: 8, 1: 4, 2: 6, 9: 12}
 #: Columns that are left out, one after the other, where that is not enough; type and shape stand above the table.
 LEFT_OUT = (2, 1, 7, 5)
 #: Digits of a float; characters of any value, and of text.
-DIGITS, LONGEST, LONGEST_TEXT = 5, 19, 10
+DIGITS, LONGEST, LONGEST_TEXT = 5, 20, 10
 ORDERS = {
     "increasing": "rises",
     "non-decreasing": "never falls",
