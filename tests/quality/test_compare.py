@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hpcprov.data.open import open_data
-from hpcprov.quality import compare as comparing
 from hpcprov.quality.compare import compare
+from hpcprov.quality.diff import walk
 from hpcprov.quality.isolated import Comparing
 from hpcprov.signature.isolated import Refused
 from hpcprov.signature.watch import Watch
@@ -49,7 +49,7 @@ def test_blocks_of_any_size_find_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     whole = fields(*names)
     assert whole[0]["differing"]
     for size in (1, 100, 1000):
-        monkeypatch.setattr(comparing, "BLOCK", size)
+        monkeypatch.setattr(walk, "TARGET", size)
         assert fields(*names) == whole
 
 
@@ -81,7 +81,7 @@ def test_scalars_and_empty_arrays(tmp_path: Path, shape: tuple[int, ...]) -> Non
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = saved(tmp_path / "a.npy", np.zeros((4096, 1024)))  # 32 MiB
-    monkeypatch.setattr(comparing, "BLOCK", 1 << 18)
+    monkeypatch.setattr(walk, "TARGET", 1 << 18)
     watch = Watch()
     tracemalloc.start()
     with open_data(name) as one, open_data(name) as other:
