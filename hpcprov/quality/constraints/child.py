@@ -16,9 +16,9 @@ from hpcprov.quality.constraints.detect import detect
 from hpcprov.quality.constraints.discover import Options, discover, is_wanted
 from hpcprov.quality.constraints.file import parse
 from hpcprov.quality.constraints.verify import answer, check_fields, run
-from hpcprov.record.errors import HpcprovError
-from hpcprov.signature.artifact import check_declared
-from hpcprov.signature.snapshot import look
+from hpcprov.record.errors import HpcprovError, UnreadableData
+from hpcprov.signature.artifact import CHANGED, check_declared
+from hpcprov.signature.snapshot import Snapshot, look
 from hpcprov.signature.watch import Watch
 
 NO_FIELDS = "it has no fields: constraints are about arrays and tables"
@@ -32,8 +32,9 @@ def discover_file(path: str, options: dict[str, Any], *, threads: int, watch: Wa
         fields=tuple(options["fields"]),
         growing=tuple(options["growing"]),
     )
+    before = look(path)
     with open_data(path) as data:
-        check(data, path)
+        check(data, before)
         if not any(is_wanted(field.name, wanted.fields) for field in data.fields):
             raise HpcprovError(f"no field of it matches {', '.join(map(ascii, wanted.fields))}")
         axes = {name: found.dimensions or [] for name, found in storage_of(path).items()} if wanted.growing else {}
@@ -41,6 +42,7 @@ def discover_file(path: str, options: dict[str, Any], *, threads: int, watch: Wa
         found = discover(
             data, attributes=attributes, dimensions=axes, options=wanted, threads=threads, watch=watch
         )  # fmt: skip
+        check_unchanged(path, before)
         return found.as_json() | {"kind": data.kind}
 
 
@@ -52,13 +54,15 @@ def verify_file(
     output, replace = options.get("output"), options.get("replace") is True
     checking = {"type_checking": options["type_checking"], "epsilon": options["epsilon"]}
     constraints = parse(raw)
+    before = look(path)
     with open_data(path) as data:
-        check(data, path)
+        check(data, before)
         attributes = read_attributes(path)
         if output is not None:
             check_output(output, data.kind, replace=replace)
         checked = check_fields(data, constraints, attributes, **checking)
         run(checked, threads, watch, deadline=deadline)
+        check_unchanged(path, before)
         found = answer(data, constraints, checked)
         return found if output is None else found | {"detected": detect(data, checked, output, replace=replace)}
 
@@ -73,8 +77,14 @@ def check_output(path: str, kind: str, *, replace: bool) -> None:
         write_table.check_place(path, replace=replace, form=write_table.form_of(path))
 
 
-def check(data: Dataset, path: str) -> None:
+def check_unchanged(path: str, before: Snapshot) -> None:
+    """Raises UnreadableData when somebody has written into it since: nobody knows of what the answer is true."""
+    if look(path) != before:
+        raise UnreadableData(CHANGED)
+
+
+def check(data: Dataset, before: Snapshot) -> None:
     """Raises what `check_declared` raises, HpcprovError for what has no fields."""
-    check_declared(data, look(path).size)
+    check_declared(data, before.size)
     if data.format in ("file", "directory"):
         raise HpcprovError(NO_FIELDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ from hpcprov.data.attributes import Attributes
 from hpcprov.data.interface import Dataset
 from hpcprov.data.open import open_data
 from hpcprov.data.opened import array_field, opened
-from hpcprov.quality.constraints import blocks, duplicates
+from hpcprov.quality.constraints import blocks, checks, duplicates
 from hpcprov.quality.constraints.child import verify_file
 from hpcprov.quality.constraints.file import parse
 from hpcprov.quality.constraints.verify import verify
-from hpcprov.record.errors import HpcprovError
+from hpcprov.record.errors import HpcprovError, UnreadableData
 from hpcprov.signature.deadline import TimeUp
 from hpcprov.signature.watch import Watch
 
@@ -228,6 +229,17 @@ def test_time_can_be_up() -> None:
     data = Dataset("numpy", (array_field(np.zeros(10), b"x"),))
     with pytest.raises(TimeUp):
         verify(data, parse({"fields": {"x": {"min": 0}}}), deadline=0.0)
+
+
+def test_data_that_changes_while_it_is_read_has_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save(tmp_path / "a.npy", np.arange(9))
+
+    def look(self: checks.Check, block: Any) -> None:
+        os.utime(tmp_path / "a.npy", ns=(1, 1))
+
+    monkeypatch.setattr(checks.Check, "look", look)
+    with pytest.raises(UnreadableData, match="changed while it was read"):
+        verify_file(str(tmp_path / "a.npy"), {"fields": {"": {"min": 0}}}, OPTIONS, threads=1, watch=Watch())
 
 
 def detected(path: Path, raw: dict[str, Any], out: Path, **more: Any) -> dict[str, Any]:
