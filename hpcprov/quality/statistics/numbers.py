@@ -7,16 +7,14 @@ its values.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import frexp
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hpcprov.data.interface import Box
-from hpcprov.quality.statistics.distinct import SAMPLE, VALUES, Keys, counts_of, distinct_of
-from hpcprov.quality.statistics.order import Order, Run
+from hpcprov.quality.statistics.arrays import Numbers, chosen, extremes, numbers_of, run_of, scale_of, total_of
+from hpcprov.quality.statistics.distinct import VALUES, Keys, counts_of, distinct_of
+from hpcprov.quality.statistics.order import Order
 from hpcprov.quality.statistics.subject import Subject
 from hpcprov.quality.statistics.sums import Sums
 from hpcprov.quality.statistics.tally import Missing, Tally
@@ -24,15 +22,9 @@ from hpcprov.signature.counting import Content
 
 #: Numbers that are summed at a time: as floats they take 512 KiB, and stay in the cache.
 BLOCK = 1 << 16
-#: Values lie scattered when they begin or end more often than once in so many.
-SCATTERED = 64
-#: Squares of numbers with exponents beyond that are taken of scaled ones.
-LARGEST = 400
 INFINITE = (float("inf"), float("-inf"))
 #: The count that stands for no time.
 NAT = -(1 << 63)
-
-Numbers = NDArray[Any]
 
 
 class NumberTally(Tally):
@@ -52,21 +44,21 @@ class NumberTally(Tally):
         present, low, high = self._present(values if missing is None else chosen(values, ~missing))
         self.missing += len(values) - len(present)
         if self.subject.ordered and not self.missing and not self.order.mixed:
-            self.order.add(_run(present, box[0][0], self._value))
+            self.order.add(run_of(present, box[0][0], self._value))
         if len(present):
             self._add(present, self._value(low), self._value(high))
 
     def _present(self, values: Numbers) -> tuple[Numbers, Any, Any]:
         """The values that are not missing by what they are, the smallest and the largest of them."""
-        low, high = _extremes(values)
+        low, high = extremes(values)
         if low != low:
             values = chosen(values, values == values)
-            low, high = _extremes(values)
+            low, high = extremes(values)
         absent = (NAT,) if self.subject.family == "time" else self.subject.absent
         found = [value for value in absent if len(values) and low <= value <= high]
         for value in found:
             values = chosen(values, values != values.dtype.type(value))
-        return (values, *_extremes(values)) if found else (values, low, high)
+        return (values, *extremes(values)) if found else (values, low, high)
 
     def _add(self, values: Numbers, low: Any, high: Any) -> None:
         self._extend(low, high)
@@ -105,12 +97,12 @@ class NumberTally(Tally):
             self.infinite += before - len(values)
             if not len(values):
                 return
-            low, high = map(float, _extremes(values))
+            low, high = map(float, extremes(values))
         if low == high:
             self.sums.add(len(values), low, 0.0, 0.0)
             return
         centre = low / 2 + high / 2
-        scale = _scale(max(high - centre, centre - low))
+        scale = scale_of(max(high - centre, centre - low))
         self.sums.add(len(values), centre, *self._about(values, centre, scale), scale)
 
     def _sum_integers(self, values: Numbers, low: int, high: int) -> None:
@@ -120,7 +112,7 @@ class NumberTally(Tally):
             wide = values.dtype.itemsize == 8  # the difference to the centre fits, whatever it wraps around
             about = (values - values.dtype.type(centre)).view("i8") if wide else values
             squares = self._about(about, 0.0 if wide else float(centre), 0)[1]
-        self.sums.add_exactly(len(values), _total(values, low, high), centre, squares)
+        self.sums.add_exactly(len(values), total_of(values, low, high), centre, squares)
 
     def _about(self, values: Numbers, centre: float, scale: int) -> tuple[float, float]:
         """The sums of (value - centre) / 2^scale and of its square."""
@@ -164,63 +156,6 @@ class NumberTally(Tally):
     def take(self, found: dict[str, Any]) -> None:
         super().take(found)
         self.sums = Sums.from_json(found["sums"])
-
-
-def numbers_of(content: Content, subject: Subject) -> Numbers:
-    """Canonical bytes as numbers, of complex ones the parts."""
-    assert not isinstance(content, list)
-    return np.frombuffer(content, subject.dtype)
-
-
-def chosen(values: Numbers, wanted: NDArray[np.bool_]) -> Numbers:
-    """Some of the values. Where those that are not wanted lie scattered, a processor guesses wrong at every second one,
-    and looking up the places of the others first is three times as fast."""
-    edges = int(np.count_nonzero(wanted[1:] != wanted[:-1]))
-    return np.compress(wanted, values) if edges > len(values) // SCATTERED else values[wanted]
-
-
-def _extremes(values: Numbers) -> tuple[Any, Any]:
-    """The smallest and the largest, NaN where there is one; of no values 0."""
-    return (np.minimum.reduce(values), np.maximum.reduce(values)) if len(values) else (0, 0)
-
-
-def _scale(largest: float) -> int:
-    """The power of two by which deviations are divided, so that their squares are floats."""
-    exponent = frexp(largest)[1]
-    return exponent if abs(exponent) > LARGEST else 0
-
-
-def _total(values: Numbers, low: int, high: int) -> int:
-    """The exact sum."""
-    if max(-low, high) * len(values) < 1 << 63:
-        return int(np.add.reduce(values, dtype=np.int64))
-    upper, lower = values >> values.dtype.type(32), values & values.dtype.type((1 << 32) - 1)
-    return (int(np.add.reduce(upper, dtype=np.int64)) << 32) + int(np.add.reduce(lower, dtype=np.int64))
-
-
-def _run(values: Numbers, start: int, python: Callable[[Any], Any]) -> Run:
-    """The elements of a tile of one dimension, none of them missing."""
-    ends = {"first": python(values[0]), "last": python(values[-1])}
-    for some in (values[:SAMPLE], values):  # most that are in no order show it soon
-        before, after = some[:-1], some[1:]
-        up, down = bool((after > before).any()), bool((after < before).any())
-        if up and down:
-            return Run(start, start + len(values), up=True, down=True, **ends)
-    level = bool((after == before).any())
-    least, most = _steps(before, after, down) if len(before) else (None, None)
-    return Run(start, start + len(values), up=up, down=down, level=level, least=least, most=most, **ends)
-
-
-def _steps(before: Numbers, after: Numbers, down: bool) -> tuple[Any, Any]:
-    """The smallest and the largest step; all of them go the same way."""
-    if before.dtype.kind == "f":
-        with np.errstate(all="ignore"):
-            steps = np.subtract(after, before, dtype=np.float64)
-        return float(steps.min()), float(steps.max())
-    one, other = (before, after) if down else (after, before)
-    steps = one.astype("u8") - other.astype("u8")  # modulo 2^64, which is right whatever the sign
-    least, most = int(steps.min()), int(steps.max())
-    return (-most, -least) if down else (least, most)
 
 
 class ComplexTally(Tally):

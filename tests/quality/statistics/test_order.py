@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpcprov.quality.statistics.numbers import _run
+from hpcprov.quality.statistics.arrays import run_of
 from hpcprov.quality.statistics.order import Order
 
 from .made import of
@@ -59,18 +59,18 @@ def test_parts_in_any_order_make_the_whole(steps: list[int], data: st.DataObject
     values = np.cumsum(np.array(steps) * data.draw(st.sampled_from([0, 1, 2])))
     cuts = sorted(data.draw(st.sets(st.integers(1, len(values) - 1), max_size=5)))
     edges = [0, *cuts, len(values)]
-    parts = [_run(values[a:b], a, int) for a, b in pairwise(edges)]
+    parts = [run_of(values[a:b], a, int) for a, b in pairwise(edges)]
     order, other = Order(), Order()
     for at, run in enumerate(data.draw(st.permutations(parts))):
         (order if at % 2 else other).add(run)
     order.merge(Order.from_json(other.as_json(), text=False))
     whole = Order()
-    whole.add(_run(values, 0, int))
+    whole.add(run_of(values, 0, int))
     assert order.name(len(values)) == whole.name(len(values))
     assert order.step(len(values), 0.0) == whole.step(len(values), 0.0)
 
 
 def test_an_order_with_a_part_lacking_is_not_told() -> None:
     order = Order()
-    order.add(_run(np.arange(3), 0, int))
+    order.add(run_of(np.arange(3), 0, int))
     assert order.name(3) == "increasing" and order.name(4) is None and order.step(4, 0.0) is None
