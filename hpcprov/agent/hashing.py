@@ -11,6 +11,7 @@ others nothing. Where the run was asked for statistics, that child counts while 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -27,7 +28,7 @@ from hpcprov.record.layout import Store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn
 
     from hpcprov.signature.isolated import Described
 
@@ -67,6 +68,11 @@ def main(words: list[str]) -> int:
         tell_problems(journal, holding.problems())
         embed(store, run_id, journal, reading, deadline)
         return LOST if journal.lost else 0
+
+
+def stop(number: int, frame: object) -> NoReturn:
+    """Batch systems and the agent end this process so: what it was writing beside an output goes."""
+    raise SystemExit(128 + number)
 
 
 def reader(store: Store, seconds: float, deadline: float, *, stats: bool = False) -> Comparing:
@@ -133,4 +139,5 @@ def wait_for_helpers(store: Store, run_id: str, until: float) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
     sys.exit(main(sys.argv[1:]))

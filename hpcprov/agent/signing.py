@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ALONE, LAST, HELPER = "alone", "last", "helper"  # a node's part in the hashing
 LOST = 3  # status of a child that could not store everything
 GRACE = 2.0  # s for the child to end by itself after its time is up
+ENDING = 1.0  # s for it to tidy up, once it was told to end
 EVENTS = (*declared.EVENTS, "access")  # the events that `sign` goes by
 
 
@@ -107,13 +108,22 @@ def sign_in_child(part: str, root: str, run_id: str, journal: Journal, seconds: 
     try:
         status = child.wait(max(0.0, until - time.monotonic()))
     except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+        end(child)
         return "time"
     if status == LOST:
         journal.miss("what the hashing process found")
         return "the hashing process could not store what it found"
     return "time" if status == 0 else f"the hashing process ended with {explain(status)}"
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """End the child: first with the word, upon which it takes away what it was writing beside an output."""
+    child.terminate()
+    try:
+        child.wait(ENDING)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def explain(status: int) -> str:

@@ -17,6 +17,7 @@ import os
 
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import listed, tell
+from hpcprov.commands.ending import tidy
 from hpcprov.commands.reading import comparer
 from hpcprov.quality.dictionary.columns import OF_DATASET
 from hpcprov.record.errors import HpcprovError, UnreadableData
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
     check(args)
     bar = Bar()
-    with comparer(settings(None), bar, embeds=args.embed) as reading:
+    with tidy(), comparer(settings(None), bar, embeds=args.embed) as reading:
         seen = look(args.path, reading)
         unknown = sign(seen, reading, bar)
         if args.list:

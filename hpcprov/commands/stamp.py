@@ -17,6 +17,7 @@ import sys
 
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import HELP, choose, store_here
+from hpcprov.commands.ending import tidy
 from hpcprov.commands.reading import comparer
 from hpcprov.quality.trail.defined import attributes_of
 from hpcprov.quality.trail.entries import entry_of, used_by
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     store = store_here()
     record = choose(store, args.run).record
     bar = Bar()
-    with comparer({"cache_dir": store.cache, "tiles_dir": None}, bar, embeds=True) as reading:
+    with tidy(), comparer({"cache_dir": store.cache, "tiles_dir": None}, bar, embeds=True) as reading:
         found = []
         for path in args.paths:
             bar.begin(path)

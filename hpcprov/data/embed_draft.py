@@ -17,8 +17,9 @@ import os
 import signal
 import stat
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from hpcprov.record.errors import HpcprovError
 
@@ -286,18 +287,27 @@ def _part(source: int, target: int, at: int, length: int) -> int:
 
 
 def _dress(fd: int, original: Original, times: bool) -> None:
+    """Give it what the original has, and nothing else: a directory gives what is made in it an access list, which the
+    original need not have. Its mode comes last, when nobody else is on the list any more."""
     facts = original.facts
     if (facts.st_uid, facts.st_gid) != (os.fstat(fd).st_uid, os.fstat(fd).st_gid):
         os.fchown(fd, facts.st_uid, facts.st_gid)
+    own = _extended(original.fd)
+    for name in own:
+        _ours_to_set(name, os.setxattr, fd, name, os.getxattr(original.fd, name))
+    for name in set(_extended(fd)) - set(own):
+        _ours_to_set(name, os.removexattr, fd, name)
     os.fchmod(fd, stat.S_IMODE(facts.st_mode))
-    for name in _extended(original.fd):
-        try:
-            os.setxattr(fd, name, os.getxattr(original.fd, name))
-        except OSError:
-            if not name.startswith(OF_THE_SYSTEM):
-                raise
     if times:
         os.utime(fd, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+def _ours_to_set(name: str, change: Callable[..., None], *words: Any) -> None:
+    try:
+        change(*words)
+    except OSError:
+        if not name.startswith(OF_THE_SYSTEM):
+            raise
 
 
 def _extended(fd: int) -> list[str]:

@@ -6,12 +6,14 @@ with Comparing({"threads": 1}, memory=1 << 30) as comparing:
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 from hpcprov.data.embed_draft import remove_left
-from hpcprov.signature.isolated import UNSOUND, Crashed, Isolated, Refused, sound
+from hpcprov.signature.isolated import UNSOUND, Isolated, Refused, sound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 STATUSES = ("same", "within", "different", "missing", "new")
@@ -85,11 +87,8 @@ class Comparing(Isolated):
             "recorded": recorded,
             "fields": fields or {},
         }
-        try:
+        with self._sweeping(path):
             told = self._told({**request, "signature": signature, "break_links": break_links}, "found", is_stamp)
-        except Crashed:
-            remove_left(path)
-            raise
         return told if told["result"] is None else {**told, "result": sound(told["result"])}
 
     def embed(
@@ -104,11 +103,8 @@ class Comparing(Isolated):
         """Set attributes of a dataset whose signature is known, and of its fields; None takes one away. The facts about
         it as `describe` gives them. Raises Refused with the reason for which nothing was written, Crashed."""
         request = {"do": "embed", "path": path, "dataset": dataset, "fields": fields}
-        try:
+        with self._sweeping(path):
             head, _ = self.ask({**request, "signature": signature, "break_links": break_links})
-        except Crashed:
-            remove_left(path)
-            raise
         return sound(head.get("result"))
 
     def discover(self, path: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +140,18 @@ class Comparing(Isolated):
         if not is_columns(found) or found is None:
             raise Refused(UNSOUND)
         return found
+
+    @contextmanager
+    def _sweeping(self, path: str) -> Iterator[None]:
+        """Remove the copy of `path` that the child leaves when it is ended, by whatever ends this process, too."""
+        try:
+            yield
+        except Refused:  # it lives, and has removed it
+            raise
+        except BaseException:
+            self.close(at_once=True)
+            remove_left(path)
+            raise
 
     def _told(self, request: dict[str, Any], member: str, is_sound: Callable[[Any], bool]) -> dict[str, Any]:
         """The member of an answer that has its form."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 import zarr
 
 from agent.conftest import Site
-from hpcprov.agent import embedding, hashing
+from hpcprov.agent import embedding, hashing, signing
 from hpcprov.agent.journal import Journal
 from hpcprov.data.attributes import read_attributes
 from hpcprov.quality.trail.entries import entries_of
@@ -147,6 +149,25 @@ def test_one_node_stamps(tmp_path: Path, part: str) -> None:
 def test_no_time_is_left(tmp_path: Path) -> None:
     write(tmp_path / "out.h5")
     assert "not stamped: time" in Made(tmp_path, ["out.h5"]).embed(seconds=-1)["out.h5"][0]
+
+
+def test_a_hashing_process_that_is_ended_leaves_no_copy(tmp_path: Path) -> None:
+    """Half a second of copying and signing; it is ended as soon as the copy is there."""
+    with h5py.File(tmp_path / "out.h5", "w") as file:
+        file["u"] = np.random.default_rng(1).random(16 << 20)
+    made = Made(tmp_path, [], outputs=["*.h5"], inputs=[], hash="now")
+    words = {"root": made.store.root, "run": "r", "log": made.journal.path, "node": "n", "seconds": 60, "part": "alone"}
+    command = [sys.executable, "-P", "-m", "hpcprov.agent.hashing"]
+    before, draft = os.stat(tmp_path / "out.h5").st_ino, tmp_path / ".out.h5.hpcprov~"
+    with subprocess.Popen(
+        [*command, *(str(word) for pair in words.items() for word in (f"--{pair[0]}", pair[1]))]
+    ) as child:
+        while not draft.exists() and child.poll() is None:
+            time.sleep(0.001)
+        signing.end(child)
+    assert child.returncode == 128 + signal.SIGTERM
+    assert not draft.exists()
+    assert os.stat(tmp_path / "out.h5").st_ino == before
 
 
 def test_an_attribute_that_is_no_trail_is_not_overwritten(tmp_path: Path) -> None:

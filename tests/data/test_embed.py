@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -180,6 +181,33 @@ def test_mode_times_and_extended_attributes_stay(tmp_path: Path, name: str) -> N
     after = os.stat(path)
     assert (after.st_mode, after.st_mtime_ns, after.st_uid) == (before.st_mode, before.st_mtime_ns, before.st_uid)
     assert (os.listxattr(path), after.st_ino != before.st_ino) == (extended, True)
+
+
+def access(*entries: tuple[int, int, int]) -> bytes:
+    """An access control list as the kernel takes it: tag, permissions, id (acl(5))."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, mode, who % 2**32) for tag, mode, who in entries)
+
+
+def lists(path: str) -> list[str]:
+    return [name for name in os.listxattr(path) if "acl" in name]
+
+
+def test_a_directory_opens_the_file_to_nobody(tmp_path: Path) -> None:
+    """What is made in this directory, user 65534 may read; this file he may not, before and after."""
+    path = write(tmp_path / "a.nc")
+    os.chmod(path, 0o640)
+    owner, user, group, mask, other = 1, 2, 4, 16, 32
+    everyone = [(owner, 7, -1), (user, 7, 65534), (group, 5, -1), (mask, 7, -1), (other, 0, -1)]
+    try:
+        os.setxattr(tmp_path, "system.posix_acl_default", access(*everyone))
+    except OSError:
+        pytest.skip("a file system without access control lists")
+    embed(path, CHANGES)
+    assert (lists(path), stat.S_IMODE(os.stat(path).st_mode)) == ([], 0o640)
+    own = access((owner, 6, -1), (user, 4, 4711), (group, 0, -1), (mask, 4, -1), (other, 0, -1))
+    os.setxattr(path, "system.posix_acl_access", own)
+    embed(path, Changes({"history": "again"}))
+    assert (os.getxattr(path, "system.posix_acl_access"), os.stat(path).st_mode & 0o777) == (own, 0o640)
 
 
 def refused(path: str, **options: Any) -> str:
