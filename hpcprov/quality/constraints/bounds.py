@@ -27,7 +27,7 @@ Number: TypeAlias = int | float | Fraction
 NUMBERS = ("bool", "int", "real")
 LONGEST = 1000
 DATE = re.compile(
-    r"([+-]?\d{4,6})[-/](\d{1,2})[-/](\d{1,2})"
+    r"([+-]?\d{4,19})[-/](\d{1,2})[-/](\d{1,2})"
     r"(?:[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,18}))?)?\s?(Z|[+-]\d{2}:?\d{2})?)?"
 )
 TIME_TYPE = re.compile(r"[Mm]8\[(\d+)([a-zA-Z]+)(,UTC)?\]")

@@ -35,7 +35,7 @@ ANY = (None, "*")
 #: Bounds of what an untrusted file may ask for.
 MOST_VALUES, MOST_PATTERNS, LONGEST_PATTERN, LONGEST_TEXT, MOST_AXES = 100_000, 1000, 10_000, 10_000, 64
 INFINITE = {"inf": math.inf, "-inf": -math.inf}
-DURATION = re.compile(r"(-?\d{1,19}) (Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)")
+DURATION = re.compile(r"(-?\d{1,40}) (Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)")
 
 
 class BadConstraint(HpcprovError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -59,6 +59,8 @@ ARRAYS = npst.arrays(TYPES, npst.array_shapes(min_dims=0, max_dims=3, min_side=0
 
 @settings(max_examples=100, deadline=None)
 @given(ARRAYS)
+@example(np.array([0, 10**14, -(10**14)], "M8[D]"))
+@example(np.array([2**62, -(2**62)], "M8[Y]"))
 def test_data_keeps_what_was_discovered_from_it(values: np.ndarray) -> None:
     data = dataset(x=values)
     assert failures(data, discover(data, options=NO_REX)) == []
