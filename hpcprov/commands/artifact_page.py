@@ -11,7 +11,7 @@ Of many artifacts those that nobody declared are one line for each directory tha
 
 from __future__ import annotations
 
-from hpcprov.commands.screen import count, cut, size
+from hpcprov.commands.screen import count, cut, extents, size
 from hpcprov.merge.observation import RECORDED
 from hpcprov.record import verdicts
 from hpcprov.record.artifact import is_memory
@@ -142,7 +142,7 @@ def _artifact(artifact: Artifact, cwd: str, known: str, screen: Screen) -> Itera
     )
     fields = signature["fields"] if signature else []
     for field in fields[:MOST_FIELDS]:
-        shape = _shape(field["shape"])
+        shape = extents(field["shape"], "x")
         name = cut(field["path"] or "(the array)", 32)
         within = spread(field.get("statistics"))
         values = f"  {cut(within, 60)}" if within else ""
@@ -161,13 +161,6 @@ def end_of(path: str, width: int) -> str:
     """An untrusted path on at most `width` characters: of a long one the end, which tells more than its beginning."""
     shown = printable(path)
     return shown if len(shown) <= width else f"…{shown[len(shown) - width + 1 :]}"
-
-
-def _shape(extents: list[int] | None) -> str:
-    """`721x1440`; a null dataspace has no extents at all, which is not the same as a scalar's none."""
-    if extents is None:
-        return "null"
-    return "x".join(map(str, extents)) or "scalar"
 
 
 def short(digest: str) -> str:

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import textwrap
 
-from hpcprov.commands.screen import count, cut, size
-from hpcprov.quality.dictionary.cells import cell, extents, facts_of_run, word
+from hpcprov.commands.screen import count, cut, extents, size
+from hpcprov.quality.dictionary.cells import cell, facts_of_run, word
 from hpcprov.quality.dictionary.columns import KEYS
 from hpcprov.record.text import printable
 

@@ -8,9 +8,9 @@ A column that is empty throughout is left out, and so is a table without rows.
 
 from __future__ import annotations
 
-from hpcprov.quality.dictionary.cells import cell, extents
+from hpcprov.quality.dictionary.cells import cell
 from hpcprov.quality.dictionary.columns import COLUMNS
-from hpcprov.record.wording import count, size
+from hpcprov.record.wording import count, extents, size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

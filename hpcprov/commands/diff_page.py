@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 from hpcprov.commands import screen as sight
-from hpcprov.commands.hash import shape_text
 from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
@@ -137,7 +136,7 @@ def _row(field: Facts) -> tuple[str, ...]:
 def _closer(field: Facts, screen: sight.Screen) -> Iterator[str]:
     """Where a field differs, and what stands there."""
     name = printable(field["path"]) or "(the array)"
-    shape = shape_text(field["shape"][0])
+    shape = sight.extents(field["shape"][0])
     tiles = field["tiles"]
     only = f"; in {tiles[0]:,} of {tiles[1]:,} tiles, only these were read" if tiles else ""
     yield f"{screen.paint(name, 'bold')}  {printable(str(field['type'][0]))}  {shape}{only}"

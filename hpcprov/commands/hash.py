@@ -14,7 +14,7 @@ import sys
 from hpcprov.commands import statistics_table
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.reading import comparer, reader, thread_number
-from hpcprov.commands.screen import screen
+from hpcprov.commands.screen import extents, screen, size
 from hpcprov.record import layout
 from hpcprov.record.errors import NoStore
 from hpcprov.record.text import printable
@@ -38,7 +38,6 @@ exit status: 0 every PATH was read; 2 one could not be read, or wrong usage; 130
 
 #: Columns grow no wider than that, whatever the longest name.
 WIDEST = 40
-UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 #: Decoding chunks more than once is told from here on.
 NOTABLE = 1.2
 ALGORITHMS = ("sha256", "md5")
@@ -198,26 +197,11 @@ def _facts(result: dict[str, Any]) -> Iterator[str]:
     if result["files"] is not None:
         yield "1 file" if result["files"] == 1 else f"{result['files']} files"
     if result["size"] is not None:
-        yield size_text(result["size"])
+        yield size(result["size"])
 
 
 def _field_lines(fields: list[dict[str, Any]]) -> Iterator[str]:
     rows = [(printable(field["path"]) or "(the array)", printable(field["type"])) for field in fields]
     widths = [min(WIDEST, max((len(row[at]) for row in rows), default=0)) for at in (0, 1)]
     for field, (name, kind) in zip(fields, rows, strict=True):
-        yield f"    {field['signature']}  {name:<{widths[0]}}  {kind:<{widths[1]}}  {shape_text(field['shape'])}"
-
-
-def shape_text(shape: list[int] | None) -> str:
-    """`721 x 1440`, `scalar` or `null`."""
-    if shape is None:
-        return "null"
-    return " x ".join(map(str, shape)) or "scalar"
-
-
-def size_text(size: int) -> str:
-    """Bytes for people, in powers of 1000."""
-    value, unit = float(size), 0
-    while value >= 999.5 and unit < len(UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    return f"{value:.3g} {UNITS[unit]}"
+        yield f"    {field['signature']}  {name:<{widths[0]}}  {kind:<{widths[1]}}  {extents(field['shape'])}"

@@ -11,6 +11,7 @@ import sys
 from hpcprov.record.text import printable
 from hpcprov.record.wording import count as count
 from hpcprov.record.wording import duration as duration
+from hpcprov.record.wording import extents as extents
 from hpcprov.record.wording import size as size
 from hpcprov.record.wording import when as when
 from hpcprov.record.wording import words as words

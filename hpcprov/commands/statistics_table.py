@@ -5,7 +5,7 @@ print("\\n".join(lines(facts["signature"]["fields"], screen(os.environ))))
 
 from __future__ import annotations
 
-from hpcprov.commands.screen import cut
+from hpcprov.commands.screen import cut, extents
 from hpcprov.record.statistics import short
 
 TYPE_CHECKING = False
@@ -49,11 +49,10 @@ def lines(fields: list[dict[str, Any]], screen: Screen) -> Iterator[str]:
 
 def _row(field: dict[str, Any]) -> tuple[str, ...]:
     found = field["statistics"]
-    shape = field["shape"]
     return (
         cut(field["path"] or "(the array)", 40),
         cut(field["type"], 24),
-        "null" if shape is None else "x".join(map(str, shape)) or "scalar",
+        extents(field["shape"], "x"),
         *(_value(found.get(name), field["type"]) for name in ("min", "max", "mean", "missing", "zeros")),
         _distinct(found),
         _order(found),

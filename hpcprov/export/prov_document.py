@@ -22,7 +22,7 @@ from hpcprov.export.wording import local, seconds, told
 from hpcprov.record import model
 from hpcprov.record.inside import inner, objects
 from hpcprov.record.moment import iso
-from hpcprov.record.wording import words
+from hpcprov.record.wording import extents, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _describe(bundle: ProvBundle, version: str, artifact: dict[str, Any]) -> Non
 
 
 def _shape(field: dict[str, Any]) -> str | None:
-    return None if field["shape"] is None else " x ".join(map(str, field["shape"])) or "scalar"
+    return None if field["shape"] is None else extents(field["shape"])
 
 
 def _join(bundle: ProvBundle, name: str, record: Record) -> None:

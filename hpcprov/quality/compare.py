@@ -15,9 +15,10 @@ from math import prod
 from typing import Any, TypeAlias
 
 from hpcprov.data.interface import Dataset, Field
-from hpcprov.quality.diff.fields import DIFFERENT, MISSING, NEW, diff_field, shape_text
+from hpcprov.quality.diff.fields import DIFFERENT, MISSING, NEW, diff_field
 from hpcprov.quality.diff.options import Options
 from hpcprov.quality.elements import is_number
+from hpcprov.record.wording import extents
 from hpcprov.signature.watch import Watch
 
 Facts: TypeAlias = dict[str, Any]
@@ -63,7 +64,7 @@ def compare_fields(one: Field, other: Field, options: Options, *, watch: Watch |
 def _unlike(one: Field, other: Field) -> str | None:
     """Why two fields cannot be compared element by element."""
     if one.shape != other.shape:
-        return f"its shape is {shape_text(one.shape)}, was {shape_text(other.shape)}"
+        return f"its shape is {extents(one.shape)}, was {extents(other.shape)}"
     if one.type.token != other.type.token and not (is_number(one.type) and is_number(other.type)):
         return f"its type is {one.type.text}, was {other.type.text}"
     return None

@@ -1,9 +1,13 @@
-"""Values of a record written for people: sizes, times, commands. What a terminal can take: `commands.screen`.
+"""Values of a record written for people: sizes, shapes, times, commands. What a terminal can take: `commands.screen`.
 
 duration(3725.4)  ->  "1 h 2 min"         size(1500000)  ->  "1.5 MB"
 """
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
@@ -25,6 +29,11 @@ def size(number: float) -> str:
     while number >= 999.5 and unit < len(UNITS) - 1:
         number, unit = number / 1000, unit + 1
     return f"{number:.3g} {UNITS[unit]}"
+
+
+def extents(shape: Sequence[int] | None, by: str = " x ") -> str:
+    """`721 x 1440`; a null dataspace has no extents at all, which is not the same as a scalar's none."""
+    return "null" if shape is None else by.join(map(str, shape)) or "scalar"
 
 
 def duration(seconds: float | None) -> str:

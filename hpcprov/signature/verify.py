@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from hpcprov.record.wording import extents
 from hpcprov.signature import manifest, tree
 from hpcprov.signature.field import Grid
 from hpcprov.signature.manifest import Manifest
@@ -108,7 +109,7 @@ class Tiles:
         if one["type"] != other["type"]:
             return {"reason": f"its type is {other['type']}, was {one['type']}"}
         if one["shape"] is None or other["shape"] is None:
-            return {"reason": f"its shape is {_shape(other['shape'])}, was {_shape(one['shape'])}"}
+            return {"reason": f"its shape is {extents(other['shape'])}, was {extents(one['shape'])}"}
         if len(other["shape"]) != len(other["tile"] or ()) or not all(other["tile"]):
             return {"reason": UNKNOWN}  # no reader that is itself says so
         before, after = self._manifests(one, other)
@@ -132,7 +133,7 @@ class Tiles:
 
     def _longer(self, one: Facts, other: Facts, before: Manifest | None, after: Manifest | None) -> Facts:
         """Two lengths of one array have the rows of tiles in common that lie whole in both."""
-        said = f"its shape is {_shape(other['shape'])}, was {_shape(one['shape'])}"
+        said = f"its shape is {extents(other['shape'])}, was {extents(one['shape'])}"
         if before is None or after is None or before.shape[1:] != after.shape[1:]:
             return {"reason": said}
         rows = min(before.shape[0], after.shape[0]) // after.tile[0]
@@ -161,7 +162,3 @@ def _count(field: Facts) -> int:
 
 def _hex(field: Facts) -> str:
     return str(field["signature"]).removeprefix(tree.PREFIX)
-
-
-def _shape(shape: list[int] | None) -> str:
-    return "null" if shape is None else " x ".join(map(str, shape)) or "scalar"

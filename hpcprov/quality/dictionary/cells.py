@@ -12,6 +12,7 @@ import math
 
 from hpcprov.quality.dictionary.columns import EDITABLE, KEYS, OF_DATASET
 from hpcprov.quality.dictionary.mark import mark, shown
+from hpcprov.record.wording import extents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,11 +45,6 @@ def cell(key: str, value: Any) -> Value:
 def all_once(values: list[list[Any]]) -> bool:
     """Is each value there once, so that its count says nothing?"""
     return all(count == 1 for _, count in values)
-
-
-def extents(shape: list[int] | None) -> str:
-    """`721 x 1440`, `scalar` or `null`."""
-    return "null" if shape is None else " x ".join(map(str, shape)) or "scalar"
 
 
 def word(value: Any) -> str:

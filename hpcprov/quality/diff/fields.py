@@ -20,6 +20,7 @@ from hpcprov.quality.diff.plain import number, plain
 from hpcprov.quality.diff.tally import Extreme, Tally, index_of
 from hpcprov.quality.diff.walk import block_extents, blocks, walk
 from hpcprov.quality.elements import is_number
+from hpcprov.record.wording import extents
 from hpcprov.signature.watch import Watch
 
 Facts: TypeAlias = dict[str, Any]
@@ -87,7 +88,7 @@ def _unlike(one: Field, other: Field) -> str | None:
     if one.shape == other.shape:
         return None
     if one.shape is None or other.shape is None or len(one.shape) != len(other.shape):
-        return f"shapes that cannot be compared: {shape_text(one.shape)} and {shape_text(other.shape)}"
+        return f"shapes that cannot be compared: {extents(one.shape)} and {extents(other.shape)}"
     return None
 
 
@@ -147,8 +148,3 @@ def _at(found: Compared, place: int) -> Facts:
     index = index_of(place, found.common)
     box = tuple((at, at + 1) for at in index)
     return {"at": index, "values": [plain(field.read(box), field.type) for field in (found.one, found.other)]}
-
-
-def shape_text(shape: tuple[int, ...] | None) -> str:
-    """`721 x 1440`, `scalar` or `null`."""
-    return "null" if shape is None else " x ".join(map(str, shape)) or "scalar"
