@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     Checks = dict[str, Callable[[Any], bool]]
 
+#: The attributes of a field that hold its definition, where it is written into the data.
+EXPRESSION, CONTEXT = "hpcprov_definition", "hpcprov_context"
 LONGEST = 4096  # characters of an expression, and of a context
 LONGEST_PATH = 1 << 14
 LONGEST_FIELD = 4096

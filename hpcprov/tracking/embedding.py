@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hpcprov.record.artifact import is_memory
+from hpcprov.record.definition import CONTEXT, EXPRESSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ATTRIBUTED = ("h5py", "zarr", "xarray")  # libraries whose objects have `attrs` that are written with the values
-EXPRESSION, CONTEXT = "hpcprov_definition", "hpcprov_context"
 
 
 def texts(entry: Mapping[str, Any], run: str | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import json
 
 from hpcprov.quality.definitions.context import rendered
 from hpcprov.record import moment
-from hpcprov.record.definition import LANGUAGES, LONGEST, LONGEST_PATH, MOST_INPUTS
+from hpcprov.record.definition import CONTEXT, EXPRESSION, LANGUAGES, LONGEST, LONGEST_PATH, MOST_INPUTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     Definition = dict[str, Any]
 
-EXPRESSION, CONTEXT = "hpcprov_definition", "hpcprov_context"
 LARGEST = 64 << 10  # characters of one attribute
 ABOUT = ("by", "name", "step", "when")
 INPUT = ("path", "field", "signature", "dataset")

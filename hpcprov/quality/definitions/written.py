@@ -9,6 +9,7 @@ words(definition)   ->  {"definition": "h * 2", "context": "[in flood.h5 @ ...]"
 from __future__ import annotations
 
 from hpcprov.quality.definitions import attributes
+from hpcprov.record.definition import CONTEXT, EXPRESSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def words(definition: Definition) -> dict[str, str]:
     """What is written of a field, by key; an empty word takes an earlier one away."""
     embedded = attributes.attributes(definition)
     return {
-        "definition": embedded[attributes.EXPRESSION],
+        "definition": embedded[EXPRESSION],
         "context": definition.get("context") or "",
-        "inputs": embedded[attributes.CONTEXT],
+        "inputs": embedded[CONTEXT],
     }
 
 
@@ -37,8 +38,8 @@ def definitions(annotations: Annotations) -> dict[str, Definition]:
     for path, cells in annotations.fields.items():
         if "definition" not in cells:
             continue
-        own = {attributes.EXPRESSION: cells["definition"].value}
-        own |= {attributes.CONTEXT: cells["inputs"].value} if "inputs" in cells else {}
+        own = {EXPRESSION: cells["definition"].value}
+        own |= {CONTEXT: cells["inputs"].value} if "inputs" in cells else {}
         one = attributes.definition(own)
         if one is not None:
             said = {"by": None, "name": cells["definition"].by, "when": cells["definition"].changed, "how": "written"}

@@ -151,6 +151,8 @@ def test_names_that_double_at_each_step_do_not_fill_the_memory() -> None:
     assert found["inputs"] == [("trans", "amount")]
 
 
+# The end comes at any moment, also in a destructor, from which nothing can be raised.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     "text", ["select " + "+".join(["id"] * 20_000) + " as x", " union all ".join(["select id"] * 2000)]
 )
