@@ -163,8 +163,8 @@ def measured(one: NDArray[Any], other: NDArray[Any], within: Tolerance, unit: st
 def unequal(one: NDArray[Any], other: NDArray[Any], *, nan_differs: bool = False) -> Flags:
     """Where two arrays of numbers of any types have other values."""
     differs: Flags = one != other
-    if {one.dtype.kind, other.dtype.kind} in ({"i", "f"}, {"u", "f"}):
-        differs |= _rounded(*((one, other) if other.dtype.kind == "f" else (other, one)))
+    if (one.dtype.kind in "iu") != (other.dtype.kind in "iu"):
+        differs |= _rounded(*((one, other.real) if one.dtype.kind in "iu" else (other, one.real)))
     return differs if nan_differs else differs & ~((one != one) & (other != other))
 
 
@@ -189,6 +189,8 @@ def _apart(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
         high, low = np.maximum(one, other).astype(np.uint64), np.minimum(one, other).astype(np.uint64)
         return np.asarray((high - low).astype(np.float64))  # modulo 2**64, which is right for signed ones too
     wide = np.result_type(_wide(one), _wide(other))
+    if any(values.dtype.kind in "iu" and values.dtype.itemsize == 8 for values in (one, other)):
+        wide = np.result_type(wide, np.longdouble)  # which tells 2**53 + 1 from 2**53
     apart = np.abs(one.astype(wide, copy=False) - other.astype(wide, copy=False))
     return np.asarray(apart.astype(np.float64, copy=False))
 

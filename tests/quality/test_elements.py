@@ -39,6 +39,26 @@ def test_integers_beyond_what_a_float_holds_differ() -> None:
     assert compared(one, plain("i8"), other, plain("i8"), 1, rtol=0.0, atol=0.0).outside.tolist() == [True]
 
 
+@pytest.mark.parametrize(
+    ("one", "kind", "other", "other_kind"),
+    [
+        (2**53 + 1, "i8", 2.0**53, "f8"),
+        (2**63 - 1, "i8", 2**63, "u8"),
+        (2**53 + 1, "u8", 2.0**53 + 0j, "c16"),
+        (2**64 - 1, "u8", 2.0**64, "f8"),
+        (2**24 + 1, "i8", 2.0**24, "f4"),
+    ],
+)
+def test_integers_differ_from_other_types_by_what_a_double_cannot_hold(
+    one: int, kind: str, other: float, other_kind: str
+) -> None:
+    left, right = np.array([one], kind), np.array([other], other_kind)
+    for sides in ((left, plain(kind), right, plain(other_kind)), (right, plain(other_kind), left, plain(kind))):
+        found = compared(*sides, 1, rtol=0.0, atol=0.0)
+        assert found.outside.tolist() == [True] and found.apart is not None and found.apart.tolist() == [1.0]
+        assert compared(*sides, 1, rtol=0.0, atol=1.0).outside.tolist() == [False]
+
+
 @pytest.mark.parametrize("order", "<>")
 def test_byte_order_and_width_do_not_matter(order: str) -> None:
     one, other = np.array([1.5, 2.5], f"{order}f4"), np.array([1.5, 2.5])
