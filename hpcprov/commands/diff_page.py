@@ -49,7 +49,7 @@ def body(found: Facts) -> Iterator[str]:
         yield ""
         yield "besides the values:"
         yield from (f"  {line}" for line in list(besides(found))[:MOST_BESIDES])
-        yield from _more(found["structure"], MOST_BESIDES, "difference")
+        yield from sight.more(len(found["structure"]), MOST_BESIDES, "difference")
 
 
 def _arrays(found: Facts, screen: sight.Screen) -> Iterator[str]:
@@ -59,8 +59,8 @@ def _arrays(found: Facts, screen: sight.Screen) -> Iterator[str]:
     differing = [field for field in fields if field["differing"]]
     if differing:
         yield ""
-        yield from _table(differing[:MOST_FIELDS], screen)
-        yield from _more(differing, MOST_FIELDS, "field")
+        yield from sight.columns([HEADS, *map(_row, differing[:MOST_FIELDS])], screen, text={0, 3})
+        yield from sight.more(len(differing), MOST_FIELDS, "field")
         yield ""
         for field in differing[:MOST_FIELDS]:
             yield from _closer(field, screen)
@@ -69,7 +69,7 @@ def _arrays(found: Facts, screen: sight.Screen) -> Iterator[str]:
     if others:
         yield ""
         yield from (_other(field, screen) for field in others[:MOST_FIELDS])
-        yield from _more(others, MOST_FIELDS, "field")
+        yield from sight.more(len(others), MOST_FIELDS, "field")
 
 
 def _preserved(found: Facts) -> Iterator[str]:
@@ -104,20 +104,6 @@ def _summary(found: Facts, screen: sight.Screen) -> str:
     unread = sum(field["how"] == "signature" for field in found["fields"])
     known = f"; {unread} not read: equal signatures" if unread else ""
     return f"{screen.paint(head, colour)}: {sight.count(len(found['fields']), 'field')}: {told or 'none'}{known}"
-
-
-def _table(fields: list[Facts], screen: sight.Screen) -> Iterator[str]:
-    rows = [HEADS, *map(_row, fields)]
-    empty = [at for at in range(len(HEADS)) if not any(row[at] for row in rows[1:])]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(HEADS))]
-    for number, row in enumerate(rows):
-        cells = [
-            cell.ljust(width) if at in (0, 3) else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-            if at not in empty
-        ]
-        line = "  ".join(cells).rstrip()
-        yield screen.paint(line, "bold") if number == 0 else line
 
 
 def _row(field: Facts) -> tuple[str, ...]:
@@ -223,11 +209,6 @@ def _besides(one: Facts) -> str:
     if one["what"] == "attribute":
         return f"{where + '@' if where else '@'}{sight.cut(str(one['name']), NAME)}: {values}"
     return f"{where or '(the array)'}: {printable(str(one['name']))} {values}"
-
-
-def _more(every: list[Any], most: int, noun: str) -> Iterator[str]:
-    if len(every) > most:
-        yield f"and {sight.count(len(every) - most, 'more ' + noun)} (--json has all)"
 
 
 def place(index: list[int]) -> str:

@@ -10,6 +10,7 @@ amount       2  10          4      4.5         1
 
 from __future__ import annotations
 
+from hpcprov.commands import screen as sight
 from hpcprov.commands.screen import count, cut
 from hpcprov.record.text import printable
 
@@ -38,14 +39,14 @@ def lines(facts: Facts, names: Sequence[str], screen: Screen) -> Iterator[str]:
     differing = [one for one in facts["fields"] if one["differing"]]
     if differing:
         yield ""
-        yield from _columns(differing[:MOST_COLUMNS], screen)
-        yield from _more(differing, MOST_COLUMNS, "column")
+        yield from sight.columns([HEADS, *map(_column, differing[:MOST_COLUMNS])], screen, text={0})
+        yield from sight.more(len(differing), MOST_COLUMNS, "column")
     told = [line for one in facts["fields"] for line in _told(one, names)]
     told += ["the columns are in another order"] if facts["reordered"] else []
     if told:
         yield ""
         yield from told[:MOST_COLUMNS]
-        yield from _more(told, MOST_COLUMNS, "such line")
+        yield from sight.more(len(told), MOST_COLUMNS, "such line")
     places = list(_places(facts, names))
     if places:
         yield ""
@@ -72,20 +73,6 @@ def _summary(facts: Facts, names: Sequence[str], screen: Screen) -> Iterator[str
         if keys:
             stand = f"{count(keys, 'key')} in {count(repeated, 'row')}"
             yield f"  {name} has {stand}: the first of a key was paired with the first, and so on"
-
-
-def _columns(fields: list[Facts], screen: Screen) -> Iterator[str]:
-    rows = [HEADS, *map(_column, fields)]
-    empty = [at for at in range(len(HEADS)) if not any(row[at] for row in rows[1:])]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(HEADS))]
-    for number, row in enumerate(rows):
-        cells = [
-            cell.rjust(width) if at else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-            if at not in empty
-        ]
-        line = "  ".join(cells).rstrip()
-        yield screen.paint(line, "bold") if number == 0 else line
 
 
 def _column(one: Facts) -> tuple[str, ...]:
@@ -214,11 +201,6 @@ def _fitting(titles: list[str], cells: list[list[str]], width: int) -> tuple[lis
             room[at] = max(4, min(room[at], width - 2))
             width -= room[at] + 2
     return sorted(chosen), room
-
-
-def _more(every: list[Any], most: int, noun: str) -> Iterator[str]:
-    if len(every) > most:
-        yield f"and {count(len(every) - most, 'more ' + noun)} (--json has all)"
 
 
 def _number(value: Any) -> str:

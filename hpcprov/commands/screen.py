@@ -18,7 +18,7 @@ from hpcprov.record.wording import words as words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence, Set
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
 STATUS_COLOURS = {
@@ -68,3 +68,23 @@ def cut(text: str, width: int) -> str:
     """Untrusted text on at most `width` characters, made safe."""
     shown = printable(text)
     return shown if len(shown) <= width else f"{shown[: max(0, width - 1)]}…"
+
+
+def columns(rows: Sequence[Sequence[str]], screen: Screen, *, text: Set[int]) -> Iterator[str]:
+    """Lines of cells below their heads, the first of the rows: columns of `text` to the left, numbers to the right, and
+    none of those that are empty in all other rows."""
+    widths = [max(map(len, cells)) if any(cells[1:]) else 0 for cells in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        cells = [
+            cell.ljust(width) if at in text else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+            if width
+        ]
+        line = "  ".join(cells).rstrip()
+        yield screen.paint(line, "bold") if number == 0 else line
+
+
+def more(number: int, most: int, noun: str) -> Iterator[str]:
+    """What is to be said of so many where `most` are shown."""
+    if number > most:
+        yield f"and {count(number - most, 'more ' + noun)} (--json has all)"
