@@ -11,6 +11,7 @@ from hpcprov import __version__
 from hpcprov.commands.choose import tell
 from hpcprov.commands.constraints_verify import read_by_child
 from hpcprov.commands.export import put
+from hpcprov.commands.outputs import check_not_read
 from hpcprov.record.text import printable
 from hpcprov.record.wording import count
 
@@ -27,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """Discover; the exit status."""
     from hpcprov.quality.constraints.file import text_of
 
+    check_not_read(args.output, args.path)
     options = {
         "rex": not args.no_rex, "exclude_outliers": args.exclude_outliers, "fields": args.field,
         "growing": args.growing,

@@ -7,6 +7,7 @@ import json
 from hpcprov.commands.choose import tell
 from hpcprov.commands.constraints_page import render_changes
 from hpcprov.commands.export import put
+from hpcprov.commands.outputs import check_not_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def export(args: argparse.Namespace) -> int:
     from hpcprov.quality.constraints.file import read
     from hpcprov.quality.constraints.pandera_script import script
 
+    check_not_read(args.output, args.constraints)
     text, left_out = script(read(args.constraints), args.constraints)
     put(text, args.output or "-", force=args.force)
     for line in left_out:

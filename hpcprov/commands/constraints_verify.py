@@ -8,6 +8,7 @@ import os
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.constraints_page import render
 from hpcprov.commands.ending import tidy
+from hpcprov.commands.outputs import check_not_read, swept
 from hpcprov.commands.reading import comparer
 from hpcprov.record.errors import HpcprovError
 
@@ -50,6 +51,7 @@ def verdict(args: argparse.Namespace) -> dict[str, Any]:
 
     if args.detect != (args.output is not None):
         raise HpcprovError("--detect and -o OUT go together", hint="hpcprov constraints verify --help")
+    check_not_read(args.output, args.path, args.constraints)
     constraints = read(args.constraints)
     options = {
         "type_checking": "strict" if args.strict else "sloppy", "epsilon": args.epsilon,
@@ -65,7 +67,10 @@ def read_by_child(args: argparse.Namespace, ask: Callable[[Comparing], dict[str,
     """What the child answers, with a line that says how far it is. Raises HpcprovError that names the path."""
     bar = Bar()
     writes = getattr(args, "detect", False)
-    with tidy(), comparer({"threads": args.threads}, bar, embeds=writes) as reading:
+    place = args.output if writes else None
+    with swept(place) as pids, tidy(), comparer({"threads": args.threads}, bar, embeds=writes) as reading:
+        reading.start()
+        pids.extend([reading.child.pid] if reading.child is not None else [])
         bar.begin(args.path)
         try:
             return ask(reading)

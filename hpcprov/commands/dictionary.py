@@ -18,6 +18,7 @@ import sys
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import tell
 from hpcprov.commands.ending import tidy
+from hpcprov.commands.outputs import check_not_read
 from hpcprov.commands.reading import comparer, thread_number
 from hpcprov.record.errors import HpcprovError, UnreadableData
 from hpcprov.record.text import printable
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make the dictionary and put it where it belongs."""
     form = form_of(args)
+    check_not_read(args.output, args.path)
     put(rendered(dictionary_of(args), form), form, args)
     return 0
 

@@ -17,8 +17,8 @@ import os
 from hpcprov.commands import diff_folders, diff_page, report_file
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import tell
-from hpcprov.commands.diff_drafts import swept
 from hpcprov.commands.ending import tidy
+from hpcprov.commands.outputs import check_not_read, swept
 from hpcprov.commands.reading import comparer, thread_number
 from hpcprov.record import layout
 from hpcprov.record.errors import HpcprovError, NoStore
@@ -98,6 +98,7 @@ def units(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Compare two datasets, or the files of two directories; the exit status."""
+    check_not_read(args.output, args.one, args.other)
     bar = Bar()
     settings = {"threads": args.threads} | _places(args)
     with swept(args.preserve) as pids, tidy(), comparer(settings, bar) as reading:

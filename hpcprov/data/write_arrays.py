@@ -23,6 +23,7 @@ from hpcprov.data.interface import Box, lengths, part
 from hpcprov.data.open import MissingReader
 from hpcprov.data.types import Binary, Text, Type
 from hpcprov.data.values import Values, encode_each, pack
+from hpcprov.record.drafts import take_mode
 from hpcprov.record.errors import HpcprovError
 
 Put: TypeAlias = Callable[[Box, Values], None]
@@ -59,6 +60,7 @@ def write_arrays(path: str, *, replace: bool = False) -> Iterator[ArrayFile]:
     try:
         out = ArrayFile(_opened(draft, form), form)
         try:
+            take_mode(draft, path if replace else draft)
             yield out
         finally:
             out.close()
@@ -213,12 +215,23 @@ def _publish(draft: str, path: str, *, replace: bool) -> None:
         os.rename(draft, path)
     elif os.path.isdir(path):
         check_place(path, replace=True)
-        old = f"{draft}.old"
-        os.rename(path, old)
-        os.rename(draft, path)
-        shutil.rmtree(old, ignore_errors=True)
+        _exchange(draft, path)
     else:
         os.replace(draft, path)
+
+
+def _exchange(draft: str, path: str) -> None:
+    """A store in the place of another, which comes back when that fails; its name for the moment is none of a draft,
+    which others would sweep."""
+    folder, name = os.path.split(path)
+    old = os.path.join(folder, f".{name[:100]}.replaced-{os.getpid()}-{os.urandom(4).hex()}")
+    os.rename(path, old)
+    try:
+        os.rename(draft, path)
+    except BaseException:
+        os.rename(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _discard(draft: str) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from hpcprov.data.open import MissingReader
 from hpcprov.data.types import Plain, Text, Type
 from hpcprov.data.values import Values, emptied, missing_of, text_of
+from hpcprov.record.drafts import take_mode
 from hpcprov.record.errors import HpcprovError
 
 #: A column's name and the type of its values.
@@ -66,7 +67,7 @@ def write_table(
     folder, name = os.path.split(path)
     draft = os.path.join(folder, f".{name[:100]}.draft-{os.getpid()}-{os.urandom(4).hex()}")
     try:
-        rows = _write(draft, form, columns, blocks)
+        rows = _write(draft, form, columns, blocks, path if replace else draft)
         _sync(draft)
         _publish(draft, path, replace)
     except OSError as error:
@@ -77,12 +78,14 @@ def write_table(
     return rows
 
 
-def _write(draft: str, form: str, columns: Sequence[Column], blocks: Iterable[Block]) -> int:
+def _write(draft: str, form: str, columns: Sequence[Column], blocks: Iterable[Block], path: str) -> int:
+    """Write the table that is to take the place of the one at `path`."""
     arrow = _arrow()
     kinds = [_column_of(arrow, kind) for _, kind in columns]
     schema = arrow.schema([(_name(name), kind) for (name, _), (kind, _) in zip(columns, kinds, strict=True)])
     rows = 0
     with open(draft, "xb") as file, _writer(arrow, form, file, schema) as writer:
+        take_mode(draft, path)
         for block in blocks:
             arrays = [make(values) for values, (_, make) in zip(block, kinds, strict=True)]
             writer.write_batch(arrow.record_batch(arrays, schema=schema))

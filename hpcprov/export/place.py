@@ -14,6 +14,7 @@ import stat
 import zipfile
 
 from hpcprov.export.formats import Copied
+from hpcprov.record.drafts import take_mode
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -95,6 +96,8 @@ def _write_file(content: Content, place: str, *, force: bool) -> None:
     draft = _draft(place)
     try:
         with open(os.open(draft, NEW, 0o666), "wb") as file:
+            if force:
+                take_mode(draft, place)
             to_stream(content, file)
             os.fsync(file.fileno())
         if force:

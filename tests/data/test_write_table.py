@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,18 @@ def test_nothing_is_replaced_or_left_behind(tmp_path: Path) -> None:
     with pytest.raises(HpcprovError, match="No space left"):
         write_table(str(path), [("n", plain("i8"))], failing(), replace=True)
     assert [item.name for item in tmp_path.iterdir()] == ["t.parquet"] and path.read_text() == "mine"
+
+
+def test_a_table_of_mine_alone_stays_that(tmp_path: Path) -> None:
+    path, seen = tmp_path / "t.csv", []
+    path.touch(mode=0o600)
+
+    def blocks() -> Any:
+        seen.extend(stat.S_IMODE(item.stat().st_mode) for item in tmp_path.iterdir())
+        yield [np.arange(3)]
+
+    write_table(str(path), [("n", plain("i8"))], blocks(), replace=True)
+    assert (seen, stat.S_IMODE(path.stat().st_mode), path.stat().st_size > 0) == ([0o600, 0o600], 0o600, True)
 
 
 def test_other_names_are_refused() -> None:

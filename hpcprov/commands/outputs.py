@@ -1,5 +1,6 @@
-"""What a process that was ended has left of the file that it was writing is removed.
+"""Files that commands write: never over what they read, and nothing half-written is left.
 
+check_not_read("out.csv", "data.csv")    # HpcprovError when both are one file
 with swept("out.zarr") as pids:
     pids.append(child.pid)
     ...                     # an error or a signal: .out.zarr.draft-4711-... goes, once the child has ended
@@ -10,9 +11,22 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
+from hpcprov.record.errors import HpcprovError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def check_not_read(place: str | None, *paths: str) -> None:
+    """Raises HpcprovError when an output would take the place of what is read, --force or not."""
+    for path in paths:
+        try:
+            same = place is not None and os.path.samefile(place, path)
+        except (OSError, ValueError):
+            continue  # one of them is not there
+        if same:
+            raise HpcprovError(f"{place!a} is what is read: write to another place")
 
 
 @contextmanager
@@ -29,13 +43,13 @@ def swept(place: str | None) -> Iterator[list[int]]:
 
 
 def _remove(place: str, pid: int) -> None:
-    """The drafts of one process: as `data.write_arrays` and `data.write_table` name them."""
+    """The drafts of one process, as `data.write_arrays` and `data.write_table` name them."""
     from shutil import rmtree
 
     folder, name = os.path.split(place)
-    begin, table = f".{name[:100]}.draft-{pid}-", f"{name}.{pid}.part"
+    begin = f".{name[:100]}.draft-{pid}-"
     try:
-        found = [item for item in os.listdir(folder or ".") if item.startswith(begin) or item == table]
+        found = [item for item in os.listdir(folder or ".") if item.startswith(begin)]
     except OSError:
         return
     for item in found:
