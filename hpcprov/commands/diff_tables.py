@@ -135,11 +135,10 @@ def _run(first: int, last: int) -> str:
 
 def _hunks(context: Facts, names: Sequence[str], screen: Screen) -> Iterator[str]:
     """The first rows that differ, old and new values side by side."""
-    hunks = context["hunks"]
-    rows = [row for hunk in hunks for row in hunk]
-    if not rows or not context["columns"]:
+    hunks = _whole(context["hunks"])
+    shown = [row for hunk in hunks for row in hunk]
+    if not shown or not context["columns"]:
         return
-    shown = rows[:MOST_LINES]
     numbers = [_row_numbers(row) for row in shown]
     widths = [max(len(name), *(len(pair[at]) for pair in numbers)) for at, name in enumerate(names)]
     head = f"{names[0]:>{widths[0]}} {names[1]:>{widths[1]}}  "
@@ -159,7 +158,19 @@ def _hunks(context: Facts, names: Sequence[str], screen: Screen) -> Iterator[str
             yield f"{'.':>{widths[0]}} {'.':>{widths[1]}}"
     if left:
         yield f"({count(left, 'more column')})"
+    if len(shown) < sum(map(len, context["hunks"])):
+        yield "(more rows differ: -o PAGE.html and --json show more of them)"
     yield ", ".join(word for sign, word in _legend(names) if any(row["sign"] == sign for row in shown))
+
+
+def _whole(hunks: list[list[Facts]]) -> list[list[Facts]]:
+    """As many places as there is room for, each with all of its rows; only the first one may be cut."""
+    shown = [hunk[:MOST_LINES] for hunk in hunks[:1]]
+    for hunk in hunks[1:]:
+        if sum(map(len, shown)) + len(hunk) > MOST_LINES:
+            break
+        shown.append(hunk)
+    return shown
 
 
 def _legend(names: Sequence[str]) -> tuple[tuple[str, str], ...]:

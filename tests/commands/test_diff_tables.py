@@ -47,6 +47,19 @@ def test_old_and_new_values_stand_side_by_side() -> None:
     assert "3 3    2     3.0         x" in text
 
 
+def test_a_place_for_which_there_is_no_room_is_left_out_whole_and_that_is_said() -> None:
+    other = changed(at=2).append_column("more", ONE.column("name"))
+    for at in (10, 18, 26, 34):
+        cells = other.column("amount").to_pylist()
+        cells[at] = -1.0
+        other = other.set_column(1, "amount", pa.array(cells))
+    text = page(facts(ONE, other))
+    assert sum("->" in line for line in text) == 4
+    assert text[-2] == "(more rows differ: -o PAGE.html and --json show more of them)"
+    assert not any("35 35" in line or "32 32" in line for line in text)
+    assert not any("more rows" in line for line in page(facts(ONE, changed())))
+
+
 def test_where_rows_are_gone_new_and_elsewhere() -> None:
     other = pa.concat_tables([ONE[5:20], ONE[0:5], ONE[22:]]).combine_chunks()
     text = "\n".join(page(facts(ONE, other)))
