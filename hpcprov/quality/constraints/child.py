@@ -38,6 +38,7 @@ def discover_file(path: str, options: dict[str, Any], *, threads: int, watch: Wa
         if not any(is_wanted(field.name, wanted.fields) for field in data.fields):
             raise HpcprovError(f"no field of it matches {', '.join(map(ascii, wanted.fields))}")
         axes = {name: found.dimensions or [] for name, found in storage_of(path).items()} if wanted.growing else {}
+        check_axes(wanted, data, axes)
         attributes = read_attributes(path)
         found = discover(
             data, attributes=attributes, dimensions=axes, options=wanted, threads=threads, watch=watch
@@ -65,6 +66,17 @@ def verify_file(
         check_unchanged(path, before)
         found = answer(data, constraints, checked)
         return found if output is None else found | {"detected": detect(data, checked, output, replace=replace)}
+
+
+def check_axes(wanted: Options, data: Dataset, names: dict[str, list[str]]) -> None:
+    """Raises HpcprovError for a growing axis that no field has: nothing would be said of what must not grow."""
+    fields = [field for field in data.fields if is_wanted(field.name, wanted.fields)]
+    known = dict.fromkeys(name for field in fields for name in names.get(field.name, []) if name)
+    most = max((len(field.shape or ()) for field in fields), default=0)
+    for axis in wanted.growing:
+        if axis not in known and axis not in map(str, range(most)):
+            named = f"{', '.join(map(ascii, known))}, or " if known else ""
+            raise HpcprovError(f"no field of it has an axis {axis!a}: there are {named}numbers below {most}")
 
 
 def check_output(path: str, kind: str, *, replace: bool) -> None:

@@ -17,9 +17,12 @@ from hpcprov.data.interface import Dataset
 from hpcprov.data.open import open_data
 from hpcprov.data.opened import array_field, opened
 from hpcprov.quality.constraints import closer, rex
+from hpcprov.quality.constraints.child import discover_file
 from hpcprov.quality.constraints.discover import Found, Options, discover
 from hpcprov.quality.constraints.file import parse, text_of
 from hpcprov.quality.constraints.verify import verify
+from hpcprov.record.errors import HpcprovError
+from hpcprov.signature.watch import Watch
 
 NO_REX = Options(rex=False)
 
@@ -126,6 +129,14 @@ def test_an_axis_that_grows_keeps_its_constraints() -> None:
     assert failures(later, found) == []
     assert ("u", "shape") in failures(later, discover(first))
     assert ("t", "step") in failures(dataset(t=np.array([0, 6, 18]), u=np.ones((3, 3))), found)
+
+
+@pytest.mark.parametrize("axis", ["tiem", "2", "-1"])
+def test_an_axis_that_no_field_has_cannot_grow(tmp_path: Path, axis: str) -> None:
+    np.save(tmp_path / "u.npy", np.ones((4, 3)))
+    asked = {"rex": False, "exclude_outliers": False, "fields": [], "growing": [axis]}
+    with pytest.raises(HpcprovError, match=f"no field of it has an axis '{axis}': there are numbers below 2"):
+        discover_file(str(tmp_path / "u.npy"), asked, threads=1, watch=Watch())
 
 
 def test_only_some_fields_are_asked_for() -> None:
