@@ -116,7 +116,7 @@ def below(values: NDArray[Any], bound: Number, *, strict: bool = False) -> Flags
     """Which elements are not at least the bound (`strict`: not above it)."""
     if values.dtype.kind == "f":
         limit = _float_at_least(values.dtype, bound)
-        return np.asarray(values <= limit if strict and limit == bound else values < limit)
+        return np.asarray(values <= limit if strict and limit.item() == bound else values < limit)
     whole = _rounded(bound, math.floor, 1) if strict else _rounded(bound, math.ceil, 0)
     bounds = np.iinfo(values.dtype)
     if whole > bounds.max or whole <= bounds.min:
@@ -128,7 +128,7 @@ def above(values: NDArray[Any], bound: Number, *, strict: bool = False) -> Flags
     """Which elements are not at most the bound (`strict`: not below it)."""
     if values.dtype.kind == "f":
         limit = -_float_at_least(values.dtype, -bound)
-        return np.asarray(values >= limit if strict and limit == bound else values > limit)
+        return np.asarray(values >= limit if strict and limit.item() == bound else values > limit)
     whole = _rounded(bound, math.ceil, -1) if strict else _rounded(bound, math.floor, 0)
     bounds = np.iinfo(values.dtype)
     if whole < bounds.min or whole >= bounds.max:

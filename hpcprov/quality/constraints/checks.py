@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from hpcprov.quality.constraints.blocks import NUMERIC, Block, Reader
 from hpcprov.quality.constraints.bounds import above, as_json, below, bound_for
 from hpcprov.quality.constraints.file import Constraint
+from hpcprov.quality.constraints.kinds import LARGEST_NUMBER
 from hpcprov.quality.constraints.places import Tally
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -118,7 +119,7 @@ class Bound(Extreme):
         self.strict = constraint.precision == "open"
         self.bound = bound_for(constraint.value, reader.family, reader.field.type)
         fuzzy = constraint.precision in (None, "fuzzy") and reader.family in NUMERIC
-        if fuzzy and epsilon and type(self.bound) in (int, float):
+        if fuzzy and epsilon and type(self.bound) in (int, float) and abs(self.bound) <= LARGEST_NUMBER:
             self.bound += (1 if kind == "max" else -1) * epsilon * abs(self.bound)
 
     def outside(self, block: Block, low: Any, high: Any) -> Flags | None:

@@ -34,6 +34,8 @@ PRECISIONS = ("open", "closed", "fuzzy")
 ANY = (None, "*")
 #: Bounds of what an untrusted file may ask for.
 MOST_VALUES, MOST_PATTERNS, LONGEST_PATTERN, LONGEST_TEXT, MOST_AXES = 100_000, 1000, 10_000, 10_000, 64
+#: The largest double: JSON has integers beyond it.
+LARGEST_NUMBER = 1.7976931348623157e308
 INFINITE = {"inf": math.inf, "-inf": -math.inf}
 DURATION = re.compile(r"(-?\d{1,40}) (Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)")
 
@@ -74,7 +76,7 @@ def _bound(value: Any) -> str | None:
 
 
 def _count(value: Any) -> str | None:
-    fine = type(value) in (int, float) and 0 <= value < math.inf
+    fine = type(value) in (int, float) and 0 <= value <= LARGEST_NUMBER
     return None if fine else "must be a number that is not negative"
 
 
@@ -110,7 +112,7 @@ def _is_extent(value: Any) -> bool:
 
 
 def _difference(value: Any) -> str | None:
-    fine = type(value) in (int, float) and math.isfinite(value)
+    fine = type(value) in (int, float) and abs(value) <= LARGEST_NUMBER
     if fine or (type(value) is str and DURATION.fullmatch(value)):
         return None
     return 'must be a number, or of times a duration such as "86400 s"'

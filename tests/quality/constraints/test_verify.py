@@ -54,6 +54,12 @@ DAYS = np.array(["2024-01-31", "2024-02-01", "2024-02-04", "NaT"], "M8[D]")
         (np.array([1, 200], "u1"), "max", 300, []),
         (np.array([1, 200], "u1"), "min", 300, [[0], [1]]),
         (np.array([1, 200], "u1"), "max", 1.5, [[1]]),
+        (np.array([0.1], "f4"), "min", {"value": 0.1, "precision": "open"}, []),
+        (np.array([0.0, -1.0], "f2"), "min", {"value": -1e-320, "precision": "open"}, [[1]]),
+        (np.array([np.inf, 1.0], "f2"), "min", {"value": 1e300, "precision": "open"}, [[1]]),
+        (np.array([2.0**53 + 2, 2.0**53]), "max", {"value": 2**53 + 1, "precision": "open"}, [[0]]),
+        ([1.0, -1e308, np.inf], "max", {"value": 10**400, "precision": "open"}, [[2]]),
+        ([1.0], "max_nulls", 10**300, []),
         ([1.0, np.inf, -np.inf], "finite", True, [[1], [2]]),
         ([1.0, 3.0], "max", {"value": 3, "precision": "open"}, [[1]]),
         ([1, 2, 3], "min", {"value": 1, "precision": "open"}, [[0]]),
@@ -114,6 +120,14 @@ def test_elements_that_violate_a_constraint_are_placed(values: Any, kind: str, v
 )
 def test_type_and_shape_decide(values: Any, kind: str, value: Any, ok: bool) -> None:
     assert result(values, kind, value)["ok"] == ok
+
+
+@pytest.mark.parametrize(
+    ("kind", "bound", "ok"), [("max", 10**400, True), ("min", 10**400, False), ("max", "-inf", False)]
+)
+def test_bounds_that_no_float_holds_have_no_fuzzy_part(kind: str, bound: Any, ok: bool) -> None:
+    found = verify(opened(np.array([1.0])), parse({"fields": {"": {kind: bound}}}), epsilon=0.01)
+    assert found["fields"][0]["constraints"][0]["ok"] is ok
 
 
 def test_attributes_say_units_and_what_is_missing() -> None:
