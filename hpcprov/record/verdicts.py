@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: Files, violated constraints of all fields together, characters of a value.
 MOST_FILES, MOST, LONGEST = 100, 100, 200
 STATUSES = ("FAILED", "MISSING", "NOT ALLOWED")
+#: Members that are always there, None where there is nothing to say.
+OF_VERDICT = {"file", "digest", "reason", "passes", "failures", "fields"}
+OF_RESULT = {"constraint", "value", "found", "count", "first"}
 
 
 def verdict(file: str, digest: str | None, found: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +63,8 @@ def is_verdicts(value: Any) -> bool:
 def _is_verdict(one: Any) -> bool:
     return (
         type(one) is dict
-        and type(one.get("file")) is str
+        and one.keys() >= OF_VERDICT
+        and type(one["file"]) is str
         and _is_text(one.get("digest"))
         and _is_text(one.get("reason"))
         and all(_is_count(one.get(name)) for name in ("passes", "failures"))
@@ -82,7 +86,8 @@ def _is_field(one: Any) -> bool:
 def _is_result(one: Any) -> bool:
     return (
         type(one) is dict
-        and type(one.get("constraint")) is str
+        and one.keys() >= OF_RESULT
+        and type(one["constraint"]) is str
         and _is_text(one.get("value"))
         and _is_text(one.get("found"))
         and (one.get("count") is None or _is_count(one["count"]))

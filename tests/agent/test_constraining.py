@@ -79,6 +79,11 @@ def test_a_verdict_in_a_record_is_bounded() -> None:
     assert len(kept["fields"][0]["constraints"][0]["value"]) == LONGEST
     assert is_verdicts([kept]) and len(line(kept)) < 600
     assert not is_verdicts([kept | {"passes": -1}]) and not is_verdicts([kept | {"fields": [{"path": 3}]}])
+    result = kept["fields"][0]["constraints"][0]
+    assert not any(is_verdicts([{key: kept[key] for key in kept if key != name}]) for name in kept)
+    for name in result:
+        less = {key: result[key] for key in result if key != name}
+        assert not is_verdicts([kept | {"fields": [kept["fields"][0] | {"constraints": [less]}]}]), name
 
 
 def test_settle_holds_later_what_was_signed_later(tmp_path: Path) -> None:
