@@ -14,11 +14,12 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.reading import comparer
 from hpcprov.commands.screen import Screen, cut, screen
-from hpcprov.commands.trail_records import recorded
+from hpcprov.commands.trail_records import recorded, searched
 from hpcprov.quality.trail.chain import CHANGED, GAP, SAME, UNSIGNED, chain
 from hpcprov.quality.trail.entries import DROPPED, entries_of
 from hpcprov.record import layout
@@ -102,6 +103,7 @@ def _told(reading: Comparing, path: str, *, check: bool) -> dict[str, Any]:
         "path": path,
         "format": told["format"],
         "told_by": store or "itself",
+        "searched": [] if entries and store is None else searched(path),
         "status": links.now if entries else "no trail",
         "reason": facts["reason"] or facts["unsigned"] if now is None else None,
         "whole": links.is_whole,
@@ -142,12 +144,25 @@ def lines(one: dict[str, Any], sight: Screen) -> Iterator[str]:
             yield from _entry_lines(entry, sight, width, who)
         yield from _verdict(one, sight)
         return
-    yield "  it has no trail, and no record near it tells of it: `hpcprov stamp` or `hpcprov exec --embed` writes one"
+    yield from _nothing(one, width)
     if one["history"]:
         yield "  its history attribute says:"
         yield from (f"    {cut(line, width - 4)}" for line in one["history"][:MOST_HISTORY])
         if len(one["history"]) > MOST_HISTORY:
             yield f"    ... and {len(one['history']) - MOST_HISTORY} more lines"
+
+
+def _nothing(one: dict[str, Any], width: int) -> Iterator[str]:
+    """What was looked at in vain, and what would have left a trail."""
+    stores = ", ".join(map(printable, one["searched"]))
+    records = f"no record in {stores} tells of it" if stores else "there are no records (.hpcprov) near it"
+    told = (
+        f"it has no trail, and {records}",
+        "`hpcprov exec` records what makes data; with --embed, or by `hpcprov stamp`, HDF5, NetCDF, Zarr and Parquet"
+        " tell it themselves",
+    )
+    for text in told:
+        yield from textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _entry_lines(entry: Entry, sight: Screen, width: int, who: int) -> Iterator[str]:
@@ -173,9 +188,7 @@ def _who(entry: Entry) -> str:
 
 def _verdict(one: dict[str, Any], sight: Screen) -> Iterator[str]:
     if one["status"] == CHANGED:
-        yield sight.paint(
-            "  CHANGED since by something that left no entry: it is not what the last one left", "red"
-        )
+        yield sight.paint("  CHANGED since by something that left no entry: it is not what the last one left", "red")
     elif one["status"] == SAME:
         yield f"  {sight.paint('OK', 'green')}  it is what the last entry left"
     elif one["reason"]:

@@ -38,12 +38,17 @@ def recorded(path: str, *, signature: str | None, storage: str | None) -> tuple[
         store_here()  # settles what is over
     except HpcprovError:
         pass
-    roots = [store.root for store in stores(os.environ, os.getcwd(), place)]
+    roots = searched(path)
     if not roots:
         return None, []
     with open_catalog(roots, tell=tell) as catalog:
         last = _last(catalog, place, signature, storage)
         return (None, []) if last is None else (last.root, _entries(catalog, last))
+
+
+def searched(path: str) -> list[str]:
+    """The stores that are asked about data at `path`."""
+    return [store.root for store in stores(os.environ, os.getcwd(), os.path.realpath(path))]
 
 
 def _last(catalog: Catalog, path: str, signature: str | None, storage: str | None) -> ArtifactRow | None:

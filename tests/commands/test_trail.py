@@ -113,9 +113,21 @@ def test_records_tell_of_what_tells_nothing_itself(store: Store, call: Call, tmp
     path.write_text("a,b\n1,2\n3,4\n5,8\n")
     (tmp_path / "other.csv").write_text("c,d\n1,2\n3,4\n5,8\n")
     status, out, err = call("trail", "out.csv", "other.csv", "nowhere.csv")
-    assert (status, "CHANGED since" in out, "no record near it" in out) == (2, True, True)
+    assert (status, "CHANGED since" in out) == (2, True)
+    assert f"no record in {store.root} tells of it" in " ".join(out.split())
     assert f"as the records in {store.root} tell" in out
     assert "nowhere.csv" in err
+
+
+def test_where_nothing_is_known_the_trail_says_what_was_asked(store: Store, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("c,d\n1,2\n3,4\n5,8\n")
+    status, out, _ = call("trail", "other.csv")
+    assert (status, max(map(len, out.splitlines())) <= 100) == (1, True)
+    assert f"it has no trail, and no record in {store.root} tells of it" in " ".join(out.split())
+    assert json.loads(call("trail", "--json", "other.csv")[1])[0]["searched"] == [store.root]
+    Path(store.runs).rmdir()
+    Path(store.root).rename(tmp_path / "gone")
+    assert "there are no records (.hpcprov) near it" in " ".join(call("trail", "other.csv")[1].split())
 
 
 def test_hostile_trails_are_shown_and_nothing_more(store: Store, call: Call, tmp_path: Path) -> None:
