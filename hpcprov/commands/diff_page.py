@@ -195,7 +195,7 @@ def _notes(field: Facts) -> Iterator[str]:
         yield grown(field)
     if field["shift"] is not None:
         yield moved(field["shift"], field["dimensions"])
-    for kind, label in (("nan", "NaN"), ("missing", "missing")):
+    for kind, label in (("nan", "NaN"), ("infinite", "infinite"), ("missing", "missing")):
         counts = field[kind]
         if counts and (counts["appeared"] or counts["vanished"]):
             yield f"{label}: {counts['appeared']:,} appeared, {counts['vanished']:,} vanished"

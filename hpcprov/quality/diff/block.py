@@ -82,7 +82,7 @@ class Block:
             self.tally.bits += int(np.count_nonzero(~really))
             at, old, new = at[really], old[really], new[really]
         if len(at):
-            self._nan(old, new)
+            self._not_finite(old, new)
             self._found(at + start, measured(new, old, self.within, self.unit))
 
     def _candidates(self, old: Any, new: Any) -> Flags:
@@ -94,12 +94,16 @@ class Block:
             differs |= np.isnan(old)
         return differs
 
-    def _nan(self, old: Any, new: Any) -> None:
-        if old.dtype.kind in "fc" or new.dtype.kind in "fc":
-            was, is_now = np.isnan(old), np.isnan(new)
-            if was.any() or is_now.any():
-                self.tally.nan_appeared += int((is_now & ~was).sum())
-                self.tally.nan_vanished += int((was & ~is_now).sum())
+    def _not_finite(self, old: Any, new: Any) -> None:
+        """NaN and infinities on one side only: these are no part of the largest difference."""
+        if np.isfinite(old).all() and np.isfinite(new).all():
+            return
+        was, is_now = np.isnan(old), np.isnan(new)
+        self.tally.nan_appeared += int((is_now & ~was).sum())
+        self.tally.nan_vanished += int((was & ~is_now).sum())
+        was, is_now = np.isinf(old), np.isinf(new)
+        self.tally.infinite_appeared += int((is_now & ~was).sum())
+        self.tally.infinite_vanished += int((was & ~is_now).sum())
 
     def _missing(self, start: int, gone: Flags, lost: Flags) -> None:
         """Elements that are missing on one side only differ, whatever the tolerance."""

@@ -52,8 +52,8 @@ def blank(one: Field | None, other: Field | None, status: str, reason: str | Non
         "type": [None if field is None else field.type.text for field in both],
         "shape": [None if field is None or field.shape is None else list(field.shape) for field in both],
         "count": None, "differing": None, "outside": None, "bits": None, "first": None, "largest": None,
-        "relative": None, "ulps": None, "nan": None, "missing": None, "tiles": None, "read": 0, "common": None,
-        "shift": None, "picture": None, "dimensions": None,
+        "relative": None, "ulps": None, "nan": None, "infinite": None, "missing": None, "tiles": None, "read": 0,
+        "common": None, "shift": None, "picture": None, "dimensions": None,
     }  # fmt: skip
 
 
@@ -130,8 +130,9 @@ def _facts(found: Compared, places: Places | None) -> Facts:
         "first": None if first is None else _at(found, first),
         "largest": _extreme(found, tally.largest),
         "relative": _extreme(found, tally.relative),
-        "ulps": _extreme(found, tally.ulps),
+        "ulps": _extreme(found, tally.ulps) if tally.ulps.value else None,
         "nan": {"appeared": tally.nan_appeared, "vanished": tally.nan_vanished},
+        "infinite": {"appeared": tally.infinite_appeared, "vanished": tally.infinite_vanished},
         "missing": {"appeared": tally.missing_appeared, "vanished": tally.missing_vanished},
         "tiles": None if places is None else [places.tiles, places.of],
         "read": found.read,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 STATUSES = ("same", "within", "different", "missing", "new", "renamed")
 NUMBERS = ("count", "differing", "outside", "bits", "read")
 PLACED = ("first", "largest", "relative", "ulps")
-PAIRS = {"nan": ("appeared", "vanished"), "missing": ("appeared", "vanished")}
+PAIRS = dict.fromkeys(("nan", "infinite", "missing"), ("appeared", "vanished"))
 TEXTS = ("reason", "how")
 #: Cells of a map along one axis, and characters of one.
 MOST_CELLS, MOST_TEXT = 512, 1 << 20

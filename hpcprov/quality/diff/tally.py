@@ -45,6 +45,8 @@ class Tally:
     bits: int = 0
     nan_appeared: int = 0
     nan_vanished: int = 0
+    infinite_appeared: int = 0
+    infinite_vanished: int = 0
     missing_appeared: int = 0
     missing_vanished: int = 0
     first: int | None = None

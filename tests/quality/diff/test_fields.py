@@ -67,7 +67,8 @@ def test_nan_and_infinities() -> None:
     other = np.array([np.nan, np.nan, 3.0, np.inf, -np.inf])
     found = field(one, other, atol=1e300)
     assert found["nan"] == {"appeared": 1, "vanished": 1} and found["outside"] == found["differing"] == 3
-    assert found["largest"] is None and found["first"] == {"at": [0], "values": [1.0, "nan"]}
+    assert found["infinite"] == {"appeared": 1, "vanished": 0}
+    assert found["largest"] is found["ulps"] is None and found["first"] == {"at": [0], "values": [1.0, "nan"]}
     assert field(one, one)["status"] == "same"
     assert field(one, one, nan_differs=True)["differing"] == 2
 
