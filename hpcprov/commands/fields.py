@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with tidy(), comparer(_settings(), Bar()) as reading:
             nodes, notes = _found(catalog, reading, path, field, depth)
+            notes += _asked(catalog, nodes)
     finally:
         if catalog is not None:
             catalog.close()
@@ -108,6 +109,18 @@ def _found(
     what = "as a whole" if [node["field"] for node in nodes] == [""] else "as it was recorded"
     notes = [f"{path} {what}: {problem.message}" for problem in problems]
     return nodes, [*notes, *sources.notes]
+
+
+def _asked(catalog: Catalog | None, nodes: list[Node]) -> list[str]:
+    """Where nothing is known: what was asked."""
+    from hpcprov.commands.field_chain import NO_RECORD
+
+    if any(node["raw"] != NO_RECORD for node in nodes):
+        return []
+    records = (
+        f"the records in {', '.join(catalog.roots)}" if catalog is not None else "no records: there are none near it"
+    )
+    return [f"asked were its own attributes and {records}"]
 
 
 def _written(args: argparse.Namespace, nodes: list[Node], notes: list[str], *, follows: bool) -> list[str]:

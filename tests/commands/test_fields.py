@@ -176,6 +176,16 @@ def test_a_file_that_has_travelled_tells_by_itself(tmp_path: Path, store: Store,
     ]
 
 
+def test_where_nothing_is_known_it_says_what_was_asked(tmp_path: Path, store: Store, call: Call) -> None:
+    with h5py.File("out.h5", "w") as file:
+        file["depth"] = np.arange(3.0)
+    status, out, _ = call("fields", "out.h5")
+    assert (status, out.splitlines()[0]) == (0, "depth  f8  3")
+    assert f"note: asked were its own attributes and the records in {store.root}" in " ".join(out.split())
+    ran(store, "made", day(1), artifact("generated", str(tmp_path / "out.h5"), "2", depth="b"))
+    assert "asked" not in call("fields", "out.h5")[1]
+
+
 def test_a_damaged_file_is_an_error(store: Store, call: Call) -> None:
     Path("bad.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + b"\0" * 100)
     status, _, err = call("fields", "bad.h5")
