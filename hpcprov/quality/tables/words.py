@@ -11,6 +11,7 @@ Words hold in one process only.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log2
@@ -30,6 +31,7 @@ Hash: TypeAlias = Callable[[Values], Words]
 GOLDEN = 0x9E3779B97F4A7C15
 #: What stands for a missing cell, and what tells a negative integer from a large one.
 MISSING, NEGATIVE = np.uint64(0x5BD1E995A3C59AC3), np.uint64(0xD6E8FEB86659FD93)
+SECRET = np.uint64(int.from_bytes(os.urandom(8), "little"))
 NOT_A_TIME = np.iinfo(np.int64).min
 #: Attoseconds of each unit of fixed length.
 ATTO = {
@@ -141,6 +143,8 @@ def _number_hasher(one: Type, other: Type, within: Tolerance, untyped: bool) -> 
             if whole:
                 return _integer_words(found)
             words = _float_words(found, narrow, grid)
+            if found.dtype.kind in "iu" and found.dtype.itemsize == 8 and not any(grid):
+                words = words ^ _beyond_double(found)
             return mixed(words) + _float_words(np.zeros(1), narrow, grid) if is_complex else words
 
         return _masked(words)
@@ -162,6 +166,12 @@ def _narrower(one: str, other: str) -> str | None:
 def _integer_words(found: NDArray[Any]) -> Words:
     words = found.astype(np.int64).view(np.uint64) if found.dtype.kind == "i" else found.astype(np.uint64)
     return words ^ np.where(found < 0, NEGATIVE, np.uint64(0)) if found.dtype.kind == "i" else words
+
+
+def _beyond_double(integers: NDArray[Any]) -> Words:
+    """What a double has no digits for of each integer, as a word that nobody can foresee; 0 where there is nothing."""
+    left = (integers.astype(np.longdouble) - integers.astype(np.float64)).astype(np.int64).view(np.uint64)
+    return np.where(left == 0, np.uint64(0), mixed(left ^ SECRET))
 
 
 def _float_words(found: NDArray[Any], narrow: str | None, grid: tuple[float, float]) -> Words:
@@ -279,12 +289,18 @@ def _said_hasher(one: Type, other: Type) -> Hasher | None:
 
 
 def _said(items: list[Any]) -> Words:
-    """Python's hash is the same for equal numbers of all types; every NaN is one, None is missing. That of empty bytes
-    is that of 0."""
-    found = _hashes([(item,) if isinstance(item, bytes) else _ONE_NAN if item != item else item for item in items])
+    """Equal numbers of all types have one word; every NaN is one, None is missing."""
+    found = _hashes(list(map(_spelled, items)))
     gone = np.fromiter((item is None for item in items), np.bool_, len(items))
     found[gone] = MISSING
     return found
 
 
-_ONE_NAN = ("nan",)
+def _spelled(item: Any) -> str | bytes | None:
+    """What equal numbers have in common, as text, whose hash is keyed: that of numbers is not, and -1 has that of -2.
+    Bytes that say no number begin with a byte that no number begins with."""
+    if item is None:
+        return None
+    if isinstance(item, bytes):
+        return b"=" + item
+    return str(int(item)) if isinstance(item, int) or item.is_integer() else repr(item)

@@ -47,6 +47,23 @@ def test_text_against_numbers_is_what_it_says(number: int) -> None:
     assert equal(text, Text(), np.array([number] * 4), plain("i8")) == [True, True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("text", "number"), [(b"-1", -2), (b"0", 2**61 - 1), (b"7", 2**61 + 6), (b"314159", np.inf), (b"nan", np.inf)]
+)
+def test_numbers_whose_hashes_are_equal_are_not(text: bytes, number: Any) -> None:
+    cells = np.array([text, str(number).encode()], object)
+    kind = "i8" if isinstance(number, int) else "f8"
+    assert equal(cells, Text(), np.array([number] * 2, kind), plain(kind)) == [False, True]
+
+
+def test_integers_are_no_floats_that_lack_their_last_digits() -> None:
+    for kind, number in (("i8", 2**53 + 1), ("i8", -(2**62) - 1), ("u8", 2**63 + 1), ("u8", 2**64 - 1)):
+        one = np.array([number, 2**53, 5], kind)
+        for other in ("f8", "c16"):
+            floats = np.array([float(number), 2.0**53, 5.0], other)
+            assert equal(one, plain(kind), floats, plain(other)) == [False, True, True]
+
+
 def test_missing_cells_are_equal_to_missing_ones_only() -> None:
     one = np.ma.MaskedArray([0, 0, 5], mask=[True, False, True])
     other = np.ma.MaskedArray([7.0, 0.0, 5.0], mask=[True, True, False])
