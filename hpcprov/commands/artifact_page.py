@@ -11,6 +11,8 @@ Of many artifacts those that nobody declared are one line for each directory tha
 
 from __future__ import annotations
 
+import textwrap
+
 from hpcprov.commands.screen import count, cut, extents, size
 from hpcprov.merge.observation import RECORDED
 from hpcprov.record import verdicts
@@ -35,6 +37,7 @@ MOST_REASONS = 4
 MOST_DIRECTORIES = 3
 SEVERAL = 3  # files of a directory that are one line where there are many
 SHORT = 12  # hex digits of a signature: enough to tell two apart by eye
+BESIDE = 13  # columns that a label and the indentation take
 LABELS = (("used", "inputs", "read"), ("generated", "outputs", "written"))
 
 
@@ -150,7 +153,12 @@ def _artifact(artifact: Artifact, cwd: str, known: str, screen: Screen) -> Itera
     if len(fields) > MOST_FIELDS:
         yield f"  ... and {len(fields) - MOST_FIELDS} more fields"
     for line in verdicts.lines(artifact):
-        yield f"  {screen.paint(cut(line, screen.width), 'red' if verdicts.failed(artifact) else 'green')}"
+        colour = "red" if verdicts.failed(artifact) else "green"
+        yield from (f"  {screen.paint(part, colour)}" for part in _wrapped(line, screen.width - BESIDE))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(printable(text), max(40, width), subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _below(path: str, cwd: str) -> str:

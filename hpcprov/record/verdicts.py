@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ STATUSES = ("FAILED", "MISSING", "NOT ALLOWED")
 #: Members that are always there, None where there is nothing to say.
 OF_VERDICT = {"file", "digest", "reason", "passes", "failures", "fields"}
 OF_RESULT = {"constraint", "value", "found", "count", "first"}
+#: A float with more digits than people read.
+LONG_FLOAT = re.compile(r"-?\d{1,17}\.\d{8,20}(e[+-]?\d{1,3})?", re.ASCII)
 
 
 def verdict(file: str, digest: str | None, found: dict[str, Any]) -> dict[str, Any]:
@@ -129,5 +132,10 @@ def _first(field: dict[str, Any]) -> str:
     if not field["constraints"]:
         return f"{name} is missing" if field["status"] == "MISSING" else f"{name} is not allowed"
     one = field["constraints"][0]
-    found = "" if one["found"] is None else f", found {one['found']}"
-    return f"{name}: {one['constraint']} {one['value']}{found}"
+    found = "" if one["found"] is None else f", found {_brief(one['found'])}"
+    return f"{name}: {one['constraint']} {_brief(one['value'])}{found}"
+
+
+def _brief(text: str | None) -> str | None:
+    """The same, of a long float the digits that the terminal has elsewhere."""
+    return f"{float(text):.9g}" if text is not None and LONG_FLOAT.fullmatch(text) else text

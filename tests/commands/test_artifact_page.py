@@ -86,3 +86,22 @@ def test_why_not_all_was_seen_is_told() -> None:
 )
 def test_of_a_long_path_the_end_is_shown(path: str, width: int, shown: str) -> None:
     assert artifact_page.end_of(path, width) == shown
+
+
+def test_a_verdict_is_told_in_full_where_it_is_narrow() -> None:
+    found = record(*written("/data/out.h5"))
+    violated = {
+        "constraint": "max",
+        "value": "4.436933517456055",
+        "found": "5.936930179595947",
+        "count": 3,
+        "first": [1],
+    }
+    fields = [{"path": "anomaly", "status": "FAILED", "constraints": [violated]}]
+    known = {"file": "/data/limits.json", "digest": None, "reason": None, "passes": 15, "failures": 1, "fields": fields}
+    (artifact,) = found["artifacts"]["generated"]
+    artifact["constraints"] = [known]
+    told = [text for _, text in artifact_page.artifacts(found, Screen(colour=False, width=80))]
+    words = "1 of 16 constraints in limits.json violated: anomaly: max 4.43693352, found 5.93693018"
+    assert words in " ".join(" ".join(told).split())
+    assert all(len(line) <= 67 for line in told[-2:])
