@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
+from hpcprov.record.drafts import discard, drafts_of
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -37,27 +38,6 @@ def swept(place: str | None) -> Iterator[list[int]]:
         yield pids
     except BaseException:
         if place is not None:
-            for pid in pids:
-                _remove(place.rstrip("/"), pid)
+            for left in [draft for pid in pids for draft in drafts_of(place.rstrip("/"), pid)]:
+                discard(left)
         raise
-
-
-def _remove(place: str, pid: int) -> None:
-    """The drafts of one process, as `data.write_arrays` and `data.write_table` name them."""
-    from shutil import rmtree
-
-    folder, name = os.path.split(place)
-    begin = f".{name[:100]}.draft-{pid}-"
-    try:
-        found = [item for item in os.listdir(folder or ".") if item.startswith(begin)]
-    except OSError:
-        return
-    for item in found:
-        path = os.path.join(folder, item)
-        if os.path.isdir(path) and not os.path.islink(path):
-            rmtree(path, ignore_errors=True)
-        else:
-            try:
-                os.unlink(path)
-            except OSError:
-                pass

@@ -11,9 +11,8 @@ which has a type for everything that is written here, and which every reader rea
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from math import prod
 from typing import Any, TypeAlias
 
@@ -23,7 +22,7 @@ from hpcprov.data.interface import Box, lengths, part
 from hpcprov.data.open import MissingReader
 from hpcprov.data.types import Binary, Text, Type
 from hpcprov.data.values import Values, encode_each, pack
-from hpcprov.record.drafts import take_mode
+from hpcprov.record.drafts import drafted, take_mode
 from hpcprov.record.errors import HpcprovError
 
 Put: TypeAlias = Callable[[Box, Values], None]
@@ -55,20 +54,14 @@ def write_arrays(path: str, *, replace: bool = False) -> Iterator[ArrayFile]:
     path = path.rstrip("/")
     form = form_of(path)
     check_place(path, replace=replace)
-    folder, name = os.path.split(path)
-    draft = os.path.join(folder, f".{name[:100]}.draft-{os.getpid()}-{os.urandom(4).hex()}")
-    try:
+    with drafted(path, replace=replace) as draft:
         out = ArrayFile(_opened(draft, form), form)
         try:
             take_mode(draft, path if replace else draft)
             yield out
         finally:
             out.close()
-        _publish(draft, path, replace=replace)
-    except OSError as error:
-        raise HpcprovError(f"{path!a} cannot be written: {error.strerror or error}") from error
-    finally:
-        _discard(draft)
+        check_place(path, replace=replace)  # once more: that took a while
 
 
 def check_place(path: str, *, replace: bool) -> None:
@@ -206,37 +199,3 @@ def _opened(draft: str, form: str) -> Any:
     except ImportError as error:
         raise MissingReader(f"to write it, pip install 'hpcprov[{form}]' ({error})") from error
     return zarr.open_group(draft, mode="w-", zarr_format=2)
-
-
-def _publish(draft: str, path: str, *, replace: bool) -> None:
-    """The draft under its name."""
-    if not replace or not os.path.lexists(path):
-        check_place(path, replace=False)
-        os.rename(draft, path)
-    elif os.path.isdir(path):
-        check_place(path, replace=True)
-        _exchange(draft, path)
-    else:
-        os.replace(draft, path)
-
-
-def _exchange(draft: str, path: str) -> None:
-    """A store in the place of another, which comes back when that fails; its name for the moment is none of a draft,
-    which others would sweep."""
-    folder, name = os.path.split(path)
-    old = os.path.join(folder, f".{name[:100]}.replaced-{os.getpid()}-{os.urandom(4).hex()}")
-    os.rename(path, old)
-    try:
-        os.rename(draft, path)
-    except BaseException:
-        os.rename(old, path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _discard(draft: str) -> None:
-    if os.path.isdir(draft):
-        shutil.rmtree(draft, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            os.unlink(draft)

@@ -9,7 +9,6 @@ those that a spreadsheet would take for a formula: this is data, to be read agai
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
@@ -19,7 +18,7 @@ import numpy as np
 from hpcprov.data.open import MissingReader
 from hpcprov.data.types import Plain, Text, Type
 from hpcprov.data.values import Values, emptied, missing_of, text_of
-from hpcprov.record.drafts import take_mode
+from hpcprov.record.drafts import drafted, take_mode
 from hpcprov.record.errors import HpcprovError
 
 #: A column's name and the type of its values.
@@ -64,18 +63,8 @@ def write_table(
     beside those of an array type. Raises HpcprovError when there is such a file already, or it cannot be written."""
     form = form or form_of(path)
     check_place(path, replace=replace, form=form)
-    folder, name = os.path.split(path)
-    draft = os.path.join(folder, f".{name[:100]}.draft-{os.getpid()}-{os.urandom(4).hex()}")
-    try:
-        rows = _write(draft, form, columns, blocks, path if replace else draft)
-        _sync(draft)
-        _publish(draft, path, replace)
-    except OSError as error:
-        raise HpcprovError(f"{path!a} cannot be written: {error.strerror or error}") from error
-    finally:
-        if os.path.lexists(draft):
-            os.unlink(draft)
-    return rows
+    with drafted(path, replace=replace) as draft:
+        return _write(draft, form, columns, blocks, path if replace else draft)
 
 
 def _write(draft: str, form: str, columns: Sequence[Column], blocks: Iterable[Block], path: str) -> int:
@@ -103,27 +92,6 @@ def _writer(arrow: Any, form: str, file: Any, schema: Any) -> Any:
 
         return csv.CSVWriter(file, schema)
     return arrow.ipc.new_file(file, schema)
-
-
-def _publish(draft: str, path: str, replace: bool) -> None:
-    """The draft under its name; a link instead of a rename fails where somebody was faster."""
-    if replace:
-        os.replace(draft, path)
-        return
-    try:
-        os.link(draft, path)
-    except OSError as error:
-        if error.errno == errno.EEXIST:
-            raise HpcprovError(f"{path!a} is there already") from error
-        os.rename(draft, path)  # a file system without links
-
-
-def _sync(draft: str) -> None:
-    fd = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _name(name: str) -> str:

@@ -14,7 +14,7 @@ import stat
 import zipfile
 
 from hpcprov.export.formats import Copied
-from hpcprov.record.drafts import take_mode
+from hpcprov.record.drafts import discard, draft_of, publish, take_mode
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -93,35 +93,19 @@ def _check_directory(place: str, state: int | None) -> None:
 
 
 def _write_file(content: Content, place: str, *, force: bool) -> None:
-    draft = _draft(place)
+    draft = draft_of(place)
     try:
         with open(os.open(draft, NEW, 0o666), "wb") as file:
             if force:
                 take_mode(draft, place)
             to_stream(content, file)
-            os.fsync(file.fileno())
-        if force:
-            os.replace(draft, place)
-        else:
-            _name(draft, place)
+        publish(draft, place, replace=force)
     finally:
-        _forget(draft)
-
-
-def _name(draft: str, place: str) -> None:
-    """Give a draft its name unless that has been taken meanwhile."""
-    try:
-        os.link(draft, place)
-    except FileExistsError as error:
-        raise HpcprovError(f"{place!a} is there already", hint="--force overwrites it") from error
-    except OSError:  # a file system without hard links
-        os.rename(draft, place)
+        discard(draft)
 
 
 def _write_directory(files: Mapping[str, str | bytes | Copied], place: str) -> None:
-    import shutil
-
-    draft = _draft(place.rstrip("/"))
+    draft = draft_of(place.rstrip("/"))
     os.mkdir(draft)
     try:
         for name in sorted(files):
@@ -131,7 +115,7 @@ def _write_directory(files: Mapping[str, str | bytes | Copied], place: str) -> N
                 _fill(file, files[name])
         os.rename(draft, place)  # onto nothing, or onto an empty directory
     except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
+        discard(draft)
         raise
 
 
@@ -165,15 +149,3 @@ def _fill(file: IO[bytes], content: str | bytes | Copied) -> None:
         raise HpcprovError(
             f"{content.path!a} changed while it was copied", hint="export again when nobody writes to it"
         )
-
-
-def _draft(place: str) -> str:
-    folder, name = os.path.split(place)
-    return os.path.join(folder, f".{name[:100]}.draft-{os.getpid()}-{os.urandom(4).hex()}")
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
