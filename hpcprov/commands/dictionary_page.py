@@ -92,7 +92,7 @@ def _dataset(dictionary: Facts, screen: Screen) -> Iterator[str]:
     }
     for label, text in told.items():
         if text:
-            yield from _labelled(label, str(text), screen, indent=2)
+            yield from _labelled(label, str(text), screen, indent=2, whole=label == "signature")
 
 
 def _extent(dataset: Facts) -> str:
@@ -113,11 +113,11 @@ def _annotations(found: Facts) -> str | None:
     return f"version {found['version']}" + (f", {about}" if about else "")
 
 
-def _labelled(label: str, text: str, screen: Screen, *, indent: int) -> list[str]:
-    """A label and text that is wrapped beside it."""
+def _labelled(label: str, text: str, screen: Screen, *, indent: int, whole: bool = False) -> list[str]:
+    """A label and text that is wrapped beside it, but for what is to be copied from there as a `whole`."""
     shown = printable(" ".join(text[: 20 * LONGEST].split("\n")))
     room = max(20, screen.width - indent - LABEL)
-    wrapped = textwrap.wrap(shown, room, break_long_words=True) or [""]
+    wrapped = textwrap.wrap(shown, room, break_long_words=not whole, break_on_hyphens=False) or [""]
     first = " " * indent + screen.paint(f"{label:<{LABEL}}", "dim") + wrapped[0]
     return [first, *(" " * (indent + LABEL) + line for line in wrapped[1:])]
 
