@@ -106,7 +106,7 @@ def _in_time() -> Iterator[None]:
 def _columns(query: Any, names: Names) -> list[Column]:
     from sqlglot.optimizer.scope import build_scope
 
-    scope = build_scope(names.qualified(query))
+    scope = build_scope(sql_text.with_windows(names.qualified(query)))
     if scope is None:
         raise Unclear("this query has no columns")
     reading = _Reading(names)
@@ -125,6 +125,7 @@ class _Reading:
         self.names = names
         self.known: dict[tuple[int, int], Made] = {}
         self.contexts: dict[int, list[str]] = {}
+        self.tables: dict[int, dict[str, None]] = {}
         self.going_on: set[tuple[int, int]] = set()
 
     def text(self, expression: Any) -> str:
@@ -159,8 +160,14 @@ class _Reading:
         expression = (selected.this if isinstance(selected, exp.Alias) else selected).copy()
         inputs: dict[Input, None] = {}
         context = dict.fromkeys(self._context(scope))
-        for reference in list(expression.find_all(exp.Column)):
+        references = list(expression.find_all(exp.Column))
+        alike = self._alike(scope, {reference.table for reference in references})
+        for reference in references:
             inner = self._reference(scope, reference)
+            if reference.table in alike:
+                inner = Made(
+                    self.names.shown(reference.table, reference.name, joined=True), inner.inputs, inner.context
+                )
             inputs |= inner.inputs
             context |= inner.context
             if inner.expression is not None and len(self.text(inner.expression)) <= LONGEST_PART:
@@ -195,7 +202,9 @@ class _Reading:
             return Made(self.names.shown(source, column), {(table, column): None}, {})
         if source is None:
             return self._around(scope, reference)
-        if not isinstance(source.expression, exp.Query):  # UNNEST, LATERAL: what is in its brackets
+        if isinstance(source.expression, exp.Lateral) and source.subquery_scopes:
+            source = source.subquery_scopes[0]
+        if not isinstance(source.expression, exp.Query):  # UNNEST: what is in its brackets
             found = [self._reference(scope, one) for one in source.expression.find_all(exp.Column)]
             return Made(None, {one: None for made in found for one in made.inputs}, {})
         place = next((at for at, one in _outputs(source) if one == reference.name), None)
@@ -205,6 +214,17 @@ class _Reading:
         if isinstance(source.expression.parent, exp.SetOperation):  # one side of it: a CTE that refers to itself
             return Made(None, inner.inputs, inner.context | {ITSELF: None})
         return inner
+
+    def _alike(self, scope: Any, names: set[str]) -> set[str]:
+        """Of the subqueries that an expression names those that read the same table as another one of them: put in its
+        place, `a.n - b.n` would read `count(*) - count(*)`."""
+        from sqlglot import exp
+
+        if len(names) < 2:
+            return set()
+        inner = {name: scope.sources[name] for name in names if name in scope.sources}
+        tables = {name: self._tables(one) for name, one in inner.items() if not isinstance(one, exp.Table)}
+        return {one for one in tables for other in tables if one != other and tables[one].keys() & tables[other]}
 
     def _around(self, scope: Any, reference: Any) -> Made:
         """A column of a subquery within the expression (`(select max(x) from t)`), or of the query around this one."""
@@ -220,7 +240,8 @@ class _Reading:
         part = part.copy()
         for reference in list(part.find_all(exp.Column)):
             source = scope.sources.get(reference.table)
-            new = self.names.shown(source if isinstance(source, exp.Table) else reference.table, reference.name)
+            known = source if isinstance(source, exp.Table) else reference.table
+            new = self.names.shown(known, reference.name, joined=len(scope.selected_sources) > 1)
             if reference is part:
                 return self.text(new)
             reference.replace(new)
@@ -230,12 +251,15 @@ class _Reading:
         """The tables that the rows of a scope come from."""
         from sqlglot import exp
 
-        found: dict[str, None] = {}
-        for source in scope.sources.values():
-            found |= {self.names.table(source): None} if isinstance(source, exp.Table) else self._tables(source)
-        for side in scope.set_operation_scopes or ():
-            found |= self._tables(side)
-        return found
+        key = id(scope)
+        if key not in self.tables:
+            found = self.tables[key] = {}  # there already for a query that reads itself
+            for _, source in scope.selected_sources.values():
+                found |= {self.names.table(source): None} if isinstance(source, exp.Table) else self._tables(source)
+            lateral = scope.subquery_scopes if isinstance(scope.expression, exp.Lateral) else ()
+            for inner in (*(scope.set_operation_scopes or ()), *lateral):
+                found |= self._tables(inner)
+        return self.tables[key]
 
     def told(self, name: str, made: Made) -> Column:
         """A column as JSON has it."""

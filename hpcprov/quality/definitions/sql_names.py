@@ -103,16 +103,17 @@ class Names:
         known = self.spellings.get(table, {})
         return known.get(name) or known.get(name.casefold()) or name
 
-    def shown(self, table: Any, name: str) -> Any:
-        """A column as it is written where people read it: with its table only where there are several, and with the
-        table's alias where the query reads one table twice. `table`: sqlglot's, or the name of a subquery."""
+    def shown(self, table: Any, name: str, *, joined: bool = False) -> Any:
+        """A column as it is written where people read it: with its table only where there are several or subqueries are
+        `joined`, and with the table's alias where the query reads one table twice. `table`: sqlglot's, or the name of a
+        subquery."""
         from sqlglot import exp
 
         if isinstance(table, exp.Table):
-            name, label = self.column(self.table(table), name), self.label(table)
+            name, label, joined = self.column(self.table(table), name), self.label(table), False
         else:
             label = str(table)
-        several = len(self.used) > 1 or any(len(aliases) > 1 for aliases in self.used.values())
+        several = joined or len(self.used) > 1 or any(len(aliases) > 1 for aliases in self.used.values())
         return exp.column(_identifier(name), table=_identifier(label) if several and label else None)
 
     def label(self, table: Any) -> str:

@@ -111,12 +111,49 @@ def context_parts(select: Any, write: Callable[[Any], str], named: Callable[[Any
         yield "qualify " + write(qualify.this)
     for join in args.get("joins") or ():
         yield _join(join, write, named)
-    if args.get("distinct"):
-        yield "distinct"
-    if (limit := args.get("limit")) is not None:
-        order = args.get("order")
-        before = write(order).strip().replace("ORDER BY", "order by", 1) + " " if order is not None else ""
-        yield before + write(limit).strip().replace("LIMIT", "limit", 1)
+    distinct, limits = args.get("distinct"), [args[key] for key in ("limit", "offset") if args.get(key) is not None]
+    chosen = distinct is not None and distinct.args.get("on") is not None
+    if distinct is not None:
+        yield f"distinct on {write(distinct.args['on'])}" if chosen else "distinct"
+    if limits or chosen:  # the order tells which rows these are
+        parts = [args["order"], *limits] if args.get("order") is not None else limits
+        if parts:
+            yield " ".join(_lower(write(part).strip()) for part in parts)
+
+
+def _lower(clause: str) -> str:
+    """`limit 5` for `LIMIT 5`"""
+    for word in ("ORDER BY", "LIMIT", "OFFSET"):
+        if clause.startswith(word):
+            return word.lower() + clause[len(word) :]
+    return clause
+
+
+def with_windows(query: Any) -> Any:
+    """The query with its named windows (`over w ... window w as (partition by id)`) in the places of their names."""
+    from sqlglot import exp
+
+    for select in query.find_all(exp.Select):
+        named: dict[str, Any] = {}
+        for window in select.args.get("windows") or ():
+            _based(window, named)
+            named[window.name.casefold()] = window
+        for window in select.find_all(exp.Window) if named else ():
+            if window.parent_select is select and window.arg_key != "windows":
+                _based(window, named)
+        select.set("windows", None)
+    return query
+
+
+def _based(window: Any, named: dict[str, Any]) -> None:
+    """Give a window what the one that it names has."""
+    base = named.get(window.text("alias").casefold())
+    if base is not None:
+        window.set("alias", None)
+        for key in ("partition_by", "order", "spec"):
+            if not window.args.get(key) and base.args.get(key):
+                inner = base.args[key]
+                window.set(key, [one.copy() for one in inner] if isinstance(inner, list) else inner.copy())
 
 
 def _join(join: Any, write: Callable[[Any], str], named: Callable[[Any], str]) -> str:

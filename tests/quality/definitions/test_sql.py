@@ -49,6 +49,44 @@ QUERIES: dict[str, tuple[str, Found]] = {
             ),
         ],
     ),
+    "lateral": (
+        "select k.name, l.total from customers k, lateral (select sum(amount) total from trans t where t.id = k.id) l",
+        [
+            ("name", "customers.Name", "join l", [("customers", "Name")]),
+            ("total", "sum(trans.amount)", "join l, where trans.id = k.id", [("trans", "amount")]),
+        ],
+    ),
+    "named windows": (
+        "select lag(amount) over w as a, sum(amount) over (w rows 1 preceding) as b from trans "
+        "window w as (partition by id order by date)",
+        [
+            (
+                *("a", "lag(amount) OVER (PARTITION BY id ORDER BY date)", None),
+                [("trans", "id"), ("trans", "amount"), ("trans", "date")],
+            ),
+            (
+                *(
+                    "b",
+                    "sum(amount) OVER (PARTITION BY id ORDER BY date rows BETWEEN 1 preceding AND CURRENT ROW)",
+                    None,
+                ),
+                [("trans", "id"), ("trans", "amount"), ("trans", "date")],
+            ),
+        ],
+    ),
+    "two subqueries over one table": (
+        "with a as (select * from trans), b as (select * from a where amount > 0) "
+        "select b.amount - a.amount as d from a join b on a.id = b.id",
+        [("d", "b.amount - a.amount", "join b on a.id = b.id, where amount > 0", [("trans", "amount")])],
+    ),
+    "rows of what is read, and not of what is defined": (
+        "with a as (select id from trans), k as (select id from customers) select count(*) as n from k",
+        [("n", "count(*)", None, [("customers", "")])],
+    ),
+    "the first rows": (
+        "select distinct on (id) id from trans order by id, date offset 3",
+        [("id", "id", "distinct on (id), order by id, date offset 3", [("trans", "id")])],
+    ),
     "star": (
         "select * from 't.parquet'",
         [("id", "id", None, [("t.parquet", "id")]), ("x", "x", None, [("t.parquet", "x")])],
