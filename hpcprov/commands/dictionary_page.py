@@ -40,8 +40,8 @@ WIDEST_NAME, WIDEST = 28, 22
 WHAT = ("long_name", "standard_name", "description", "short_name")
 #: What is told of a field in words, below the tables.
 WORDS = (
-    *("short_name", "long_name", "standard_name", "description", "tags", "cell_methods", "values", "definition"),
-    *("context", "step", "chunks", "shards", "codec"),
+    *("short_name", "long_name", "standard_name", "description", "tags", "cell_methods", "packing", "values"),
+    *("definition", "context", "step", "chunks", "shards", "codec"),
 )
 LONGEST = 600  # characters of one of them
 #: What is left out first where there is no room; every other form of the dictionary has it.

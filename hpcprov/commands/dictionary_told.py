@@ -26,7 +26,7 @@ TITLES = {column.key: column.title for column in COLUMNS}
 #: id, title, the keys of its columns; rows without any of the keys behind the bar are left out.
 TABLES = (
     ("fields", "Fields", ("type", "shape", "units", "long_name", "description", "tags", "short_name", "standard_name",
-                          "cell_methods"), ()),
+                          "cell_methods", "packing"), ()),
     ("values", "Values", ("min", "max", "mean", "std", "min_length", "max_length", "missing", "zeros", "positive",
                           "negative", "infinite", "distinct", "duplicates"), ("missing",)),
     ("order", "Order, and values where they are few", ("order", "step", "values"), ("order", "step", "values")),

@@ -10,6 +10,7 @@ dataset tells which are such, with what the file itself says.
 
 from __future__ import annotations
 
+from hpcprov.quality.dictionary.cells import word
 from hpcprov.quality.dictionary.columns import COUNTED, EDITABLE, KEYS, OF_DATASET, STORED, tag_list
 
 TYPE_CHECKING = False
@@ -60,6 +61,7 @@ def compose(
     own = own_values(layout, attributes)
     fields = [
         _field(field, own.get(field["path"], {}), (statistics or {}).get(field["path"]), annotations)
+        | {"packing": packing((attributes.get("fields") or {}).get(field["path"]) or {})}
         | _defined((definitions or {}).get(field["path"].strip("/")))
         for field in layout["fields"]
     ]
@@ -110,6 +112,15 @@ def _field(field: Facts, own: dict[str, str], counted: Facts | None, annotations
     found["count"] = (counted or {}).get("count")
     found["uncounted"] = (counted or {}).get("uncounted")
     return found | _written(own, annotations.fields.get(field["path"], {}) if annotations else {}, EDITABLE)
+
+
+def packing(attributes: Mapping[str, Any]) -> str | None:
+    """What CF's `scale_factor` and `add_offset` say: `stored x 0.01 + 273.15`; None where they change nothing."""
+    found = (attributes.get(name) for name in ("scale_factor", "add_offset"))
+    scale, offset = (value if type(value) in (int, float) else None for value in found)
+    by = f" x {word(scale)}" if scale not in (None, 1) else ""
+    more = f" {'-' if offset < 0 else '+'} {word(abs(offset))}" if offset else ""
+    return f"stored{by}{more}" if by or more else None
 
 
 def _defined(definition: Facts | None) -> Facts:

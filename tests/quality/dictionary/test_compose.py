@@ -59,6 +59,22 @@ def test_the_words_of_a_file_come_from_cf_and_acdd_attributes() -> None:
     assert field["cell_methods"] == "time: mean" and field["annotated"] == {}
 
 
+@pytest.mark.parametrize(
+    ("scale", "offset", "told"),
+    [
+        (0.01, 273.15, "stored x 0.01 + 273.15"),
+        (0.5, None, "stored x 0.5"),
+        (1.0, -5, "stored - 5"),
+        (1, 0.0, None),
+        (10**400, True, f"stored x {10**400}"),
+        ("0.1", [1, 2], None),
+    ],
+)
+def test_packed_data_says_how_it_is_unpacked(scale: Any, offset: Any, told: str | None) -> None:
+    fields = {"t": {"scale_factor": scale, "add_offset": offset}}
+    assert compose(layout(["t"]), attributes={"fields": fields})["fields"][0]["packing"] == told
+
+
 def test_what_a_person_wrote_stands_before_what_the_file_says() -> None:
     notes = Annotations("flood.nc", version=3, found="path", dataset={"description": Cell("mine", "", "ada")})
     notes.put("depth", "units", Cell("cm", "2026-11-21T09:30:00Z", "ada"))
