@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 
 class Difference:
-    """What `hpcprov diff --json` prints, as an object: `status` is same, within (the tolerance) or different."""
+    """What `hpcprov diff --json` prints, as an object: `status` is same, within (the tolerance) or different; `note`
+    says what may be behind it."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
-        self.document = document
+    def __init__(self, document: dict[str, Any], note: str | None = None) -> None:
+        self.document, self.note = document, note
 
     @property
     def status(self) -> str:
@@ -49,10 +50,15 @@ class Difference:
     def __str__(self) -> str:
         from hpcprov.commands.diff_page import render
 
-        return "\n".join(render(self.document))
+        note = [f"note: {self.note}"] if self.note is not None and not self.same else []
+        return "\n".join([*render(self.document), *note])
 
     def __repr__(self) -> str:
         return f"<Difference: {self.status}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For IPython on a terminal."""
+        printer.text(str(self))
 
     def _repr_html_(self) -> str:
         """For a notebook."""
@@ -80,7 +86,22 @@ def difference(one: Any, other: Any, **options: Any) -> Difference:
         sides = [stack.enter_context(dataset_of(thing)) for thing in (one, other)]
         found = compared(sides[0], sides[1], Options(**wished))
         about = {"paths": [name_of(one), name_of(other)], "format": [side.format for side in sides]}
-    return Difference(about | {"known": [None, None], "bytes": None, "structure": [], "preserved": None} | found)
+    document = about | {"known": [None, None], "bytes": None, "structure": [], "preserved": None} | found
+    alone = [thing for thing in (one, other) if path_of(thing) is None] if path_of(one) or path_of(other) else []
+    return Difference(document, DECODED if any(map(is_decoded, alone)) else None)
+
+
+#: What xarray notes of variables that are not as they are stored.
+CODED = {"_FillValue", "missing_value", "scale_factor", "add_offset", "calendar"}
+DECODED = "xarray has decoded fill values, scales or times; `decode_cf=False` when it opens the file has what is stored"
+
+
+def is_decoded(thing: Any) -> bool:
+    """Does xarray hold other values than the file that it read them from?"""
+    if type(thing).__module__.partition(".")[0] != "xarray":
+        return False
+    variables = thing.variables.values() if hasattr(thing, "data_vars") else [thing]
+    return any(CODED & variable.encoding.keys() for variable in variables)
 
 
 WISHES = ("rtol", "atol", "ulp", "nan_differs", "fields", "threads", "key", "rows", "context")

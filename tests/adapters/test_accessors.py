@@ -98,6 +98,17 @@ def test_a_difference_with_a_file(tmp_path: Path) -> None:
         table().hpcprov.diff(table(), preserve="x.zarr")
 
 
+def test_what_xarray_has_decoded_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "d.zarr"
+    dataset().to_zarr(path, encoding={"depth": {"_FillValue": -999.0}}, consolidated=False)
+    with xarray.open_zarr(path, consolidated=False) as decoded:
+        found = decoded.hpcprov.diff(path)
+        assert (found.same, "decode_cf=False" in str(found)) == (False, True)
+        assert "decode_cf" not in str(decoded.hpcprov.diff(dataset() + 1))
+    with xarray.open_zarr(path, consolidated=False, decode_cf=False) as stored:
+        assert stored.hpcprov.diff(path).same
+
+
 def test_a_hostile_name_is_no_markup_in_a_notebook() -> None:
     name = "<script>alert(1)</script>\x1b[31m"
     one, other = (pandas.DataFrame({name: [value, 1]}) for value in (1, 2))

@@ -3,7 +3,7 @@
     found = hpcprov.dictionary("flood.nc")
     found["depth"]["units"], found["depth"]["max"]      ->  "m", 5.956
     found.dataset["signature"]                          ->  "hpcprov1:..."
-    found                                               # shows itself in a notebook
+    found                                               # shows itself in a notebook; print(found): on a terminal
 
 Everything is read in this process; `hpcprov dictionary` reads in a child, and knows runs and annotations, too.
 """
@@ -37,6 +37,8 @@ from hpcprov.signature.threads import sign_field
 
 #: Fields that a notebook shows.
 MOST_SHOWN = 200
+#: Characters of a cell that is printed.
+WIDEST = 40
 SHOWN = ("name", "type", "shape", "units", "min", "max", "missing", "distinct", "long_name", "description")
 
 
@@ -78,16 +80,35 @@ class Dictionary:
     def to_csv(self) -> str:
         return sheet_csv.write(self.document)
 
+    def __str__(self) -> str:
+        """The most telling columns, to be printed."""
+        rows = [[text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…" for text in row] for row in self._rows()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        ]
+        more = len(self) - MOST_SHOWN
+        return "\n".join([*lines, f"… and {more:,} more fields"] if more > 0 else lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For IPython on a terminal."""
+        printer.text(f"{self!r}\n{self}")
+
     def _repr_html_(self) -> str:
         """A table for a notebook."""
-        titles = {column.key: column.title for column in COLUMNS}
-        keys = [key for key in SHOWN if any(field[key] not in (None, "") for field in self.fields)]
-        rows = [[_shown(key, field[key]) for key in keys] for field in self.fields[:MOST_SHOWN]]
-        head = "".join(f"<th>{titles[key]}</th>" for key in keys)
+        titles, *rows = self._rows()
+        head = "".join(f"<th>{title}</th>" for title in titles)
         body = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
         more = len(self) - MOST_SHOWN
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         return table + (f"<p>… and {more:,} more fields</p>" if more > 0 else "")
+
+    def _rows(self) -> list[list[str]]:
+        """Titles, then a row for each field; columns in which nothing stands are left out."""
+        titles = {column.key: column.title for column in COLUMNS}
+        keys = [key for key in SHOWN if any(field[key] not in (None, "") for field in self.fields)]
+        rows = [[_shown(key, field[key]) for key in keys] for field in self.fields[:MOST_SHOWN]]
+        return [[titles[key] for key in keys], *rows]
 
 
 def _shown(key: str, value: Any) -> str:

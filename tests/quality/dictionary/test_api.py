@@ -61,7 +61,15 @@ def test_it_shows_itself() -> None:
     assert "&lt;b&gt;depth&lt;/b&gt;" in found._repr_html_() and "<b>" not in found._repr_html_()
     assert json.loads(found.to_json())["fields"][0]["units"] == "m" and found.to_csv().startswith("name,")
     wide = hpcprov.dictionary(pd.DataFrame(np.zeros((1, 300))), stats=False)
-    assert "and 100 more fields" in wide._repr_html_()
+    assert "and 100 more fields" in wide._repr_html_() and "and 100 more fields" in str(wide)
+
+
+def test_it_is_printed_as_a_table() -> None:
+    printed = str(hpcprov.dictionary(pd.DataFrame({"id": [3, 1, 1], "note": ["\x1b[31m" * 30, "", "a"]})))
+    head, first, second = printed.split("\n")
+    assert head.split() == ["Name", "Type", "Shape", "Min", "Max", "Missing", "Distinct"]
+    assert first.split() == ["id", "i8", "3", "1", "3", "0", "2"] and head.index("Min") == first.index("1")
+    assert "\x1b" not in printed and len(second) < 120
 
 
 def test_what_people_wrote_is_known(tmp_path: Path) -> None:
