@@ -158,7 +158,7 @@ def _element(value: Any, kind: Type) -> Iterable[Value]:
         return []
     family = kind.text[:1]
     if family == "f" and kind.text[1:].isdigit():
-        value = _of_base64(value) if isinstance(value, str) else value
+        value = of_base64(value) if isinstance(value, str) else value
         return [] if isinstance(value, str) else _float(value, kind)
     if family in "iu" and kind.text[1:].isdigit() and not isinstance(value, str):
         return _integer(value, kind)
@@ -181,7 +181,7 @@ def _integer(value: float, kind: Plain) -> list[Value]:
     return [number] if bounds.min <= number <= bounds.max else []
 
 
-def _of_base64(text: str) -> float | str:
+def of_base64(text: str) -> float | str:
     """xarray writes the fill value of floats in Zarr v3 as the base64 of a little-endian double."""
     try:
         octets = base64.b64decode(text, validate=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import prod
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
@@ -56,6 +57,11 @@ class Field:
     fill: Values | None = None
     divisible: bool = False
     several: Callable[[list[Index]], list[Values | None]] | None = None
+
+    @property
+    def octets(self) -> int:
+        """What all of its elements take in memory."""
+        return 0 if self.shape is None else prod(self.shape) * self.width
 
     @property
     def name(self) -> str:

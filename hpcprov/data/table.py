@@ -15,13 +15,11 @@ from dataclasses import dataclass, field
 from threading import local
 from typing import Any
 
-import numpy as np
-
 from hpcprov.data.arrow_values import numpy_of
 from hpcprov.data.interface import Box, Field
 from hpcprov.data.open import reason
 from hpcprov.data.types import Type, Unsigned
-from hpcprov.data.values import Values
+from hpcprov.data.values import Values, joined
 from hpcprov.record.errors import HpcprovError, UnreadableData
 
 #: What an element of variable length takes in memory beside its bytes.
@@ -83,11 +81,7 @@ class Table:
             part = place.array.slice(start - place.first, stop - start)
             parts.append(numpy_of(part))
             start += len(part)
-        if len(parts) == 1:
-            return parts[0]
-        join = np.ma.concatenate if any(np.ma.isMaskedArray(part) for part in parts) else np.concatenate
-        values: Values = join(parts)
-        return values
+        return joined(parts)
 
     def _place(self, column: int, row: int) -> _Place:
         """The thread's place, moved to where the array holds the row."""

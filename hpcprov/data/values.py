@@ -20,6 +20,8 @@ from hpcprov.data.types import Array, List, Plain, Struct, Text, Type, plain, si
 Values: TypeAlias = NDArray[Any]
 Octets: TypeAlias = NDArray[np.uint8]
 
+#: The count of a time that is none.
+NOT_A_TIME = np.iinfo(np.int64).min
 #: Parts that are swapped on their own when the byte order differs.
 PARTS = {"c8": 4, "c16": 8}
 
@@ -94,6 +96,15 @@ def missing_of(values: Values, count: int) -> NDArray[np.bool_] | None:
     flags = np.ascontiguousarray(mask)
     missing: NDArray[np.bool_] = np.logical_and.reduce(flags.view(np.bool_).reshape(count, -1), axis=1)
     return missing if missing.any() else None
+
+
+def joined(parts: list[Values]) -> Values:
+    """Arrays one after the other, masked when any of them is."""
+    if len(parts) == 1:
+        return parts[0]
+    join = np.ma.concatenate if any(np.ma.isMaskedArray(part) for part in parts) else np.concatenate
+    values: Values = join(parts)
+    return values
 
 
 def emptied(values: Values, missing: NDArray[np.bool_]) -> Values:

@@ -17,7 +17,7 @@ import numpy as np
 
 from hpcprov.data.open import MissingReader
 from hpcprov.data.types import Plain, Text, Type
-from hpcprov.data.values import Values, emptied, missing_of, text_of
+from hpcprov.data.values import NOT_A_TIME, Values, emptied, missing_of, text_of
 from hpcprov.record.drafts import drafted, take_mode
 from hpcprov.record.errors import HpcprovError
 
@@ -28,7 +28,6 @@ Block: TypeAlias = Sequence[Values]
 MISSING = "tables are written with pyarrow: pip install 'hpcprov[tables]'"
 #: suffix of a name: how the table is written
 FORMS = {".parquet": "parquet", ".csv": "csv", ".arrow": "arrow", ".feather": "arrow"}
-NOT_A_TIME = np.iinfo(np.int64).min
 NUMBERS = {
     **{f"{kind}{size}": f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)},
     **{"f2": "f4", "f4": "f4", "f8": "f8"},

@@ -11,7 +11,6 @@ The second is the one that counts as right, as in numpy.isclose. `where` is wher
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any, TypeAlias
 
 from hpcprov.data.interface import Dataset, Field
@@ -35,7 +34,7 @@ def compare(
     pairs = [(field, found.pop(field.path, None)) for field in other.fields]
     watch, options = watch or Watch(), Options(rtol=rtol, atol=atol)
     for right, mine in pairs:
-        watch.expect(_octets(right) if mine is not None and _unlike(mine, right) is None else 0)
+        watch.expect(right.octets if mine is not None and _unlike(mine, right) is None else 0)
     results = []
     for right, mine in pairs:
         if mine is None:
@@ -80,7 +79,3 @@ def _measure(extreme: Facts | None) -> float | None:
 
 def _place(extreme: Facts | None) -> list[int] | None:
     return None if extreme is None else extreme["at"]
-
-
-def _octets(field: Field) -> int:
-    return 0 if field.shape is None else prod(field.shape) * field.width

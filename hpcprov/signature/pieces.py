@@ -115,7 +115,7 @@ def leaf_pieces(
     data: Dataset, ranks: int, *, path: str = "", counters: Counters | None = None
 ) -> Iterator[dict[str, Any]]:
     """The groups of tiles of every field of an open dataset, with their costs."""
-    total = sum(prod(one.shape) * one.width for one in data.fields if one.shape is not None)
+    total = sum(one.octets for one in data.fields)
     size = max(SMALLEST_GROUP, min(GROUP, total // (PIECES_PER_RANK * ranks)))
     for number, target in enumerate(data.fields):
         if target.shape is not None:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from hpcprov.data.interface import Box, Field, lengths, part
 from hpcprov.data.types import Binary, Plain, Text, Type
-from hpcprov.data.values import Values, encode_each, missing_of, pack, text_of
+from hpcprov.data.values import NOT_A_TIME, Values, encode_each, missing_of, pack, text_of
+from hpcprov.quality.elements import numbers_of
 from hpcprov.signature import plan
 
 Flags: TypeAlias = NDArray[np.bool_]
@@ -34,7 +35,6 @@ SMALL_CHUNK = 64 << 10
 FIRST, STRIDE = 256, 1 << 16
 #: What a text takes in memory beside its bytes: a byte string and a string, and the places that point to them.
 TEXT = 160
-NOT_A_TIME = np.iinfo(np.int64).min
 
 FAMILIES = {
     "bool": "bool", "bf16": "real", "c8": "complex", "c16": "complex",
@@ -204,14 +204,11 @@ class Reader:
         flat = values.reshape(-1)
         if self.family in ("date", "duration"):
             return np.ascontiguousarray(flat).view(_order(flat, "i8")).astype(np.int64, copy=False)
-        if kind.text == "bf16":
-            halves = np.ascontiguousarray(pack(flat, kind)).view("<u2").reshape(-1).astype("<u4")
-            return np.asarray((halves << 16).view("<f4"))
         if self.family == "bool":
             return np.asarray((pack(flat, kind).reshape(-1) != 0).view(np.uint8))
         if flat.dtype.kind in "iuf":
             return np.asarray(flat.astype(flat.dtype.newbyteorder("="), copy=False))
-        return np.asarray(np.ascontiguousarray(pack(flat, kind)).reshape(-1).view(f"<{kind.text}"))
+        return numbers_of(flat, kind)
 
     def _texts(self, box: Box, values: Values, missing: Flags | None) -> Block:
         decode = self.field.type.decode if isinstance(self.field.type, Text) else None

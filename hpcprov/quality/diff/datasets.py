@@ -49,7 +49,7 @@ def diff(
     moved, gone, new = _renamed(gone, new, known, options)
     read = [not known.equal(mine.name, theirs.name) for mine, theirs in pairs]
     for (mine, _), is_read in zip(pairs, read, strict=True):
-        watch.expect(_octets(mine) if is_read else 0)
+        watch.expect(mine.octets if is_read else 0)
     fields = [
         _compared(pair, options, known, watch) if is_read else equal(*pair)
         for pair, is_read in zip(pairs, read, strict=True)
@@ -176,7 +176,7 @@ def _alike(gone: list[Field], new: list[Field], options: Options) -> list[Pair]:
     sides = [
         [field for field in side if _frame(field) in frames and prod(field.shape or ()) > 1] for side in (gone, new)
     ]
-    if sum(map(_octets, (*sides[0], *sides[1]))) > MOST_SIGNED:
+    if sum(field.octets for side in sides for field in side) > MOST_SIGNED:
         return []
     roots: dict[bytes, Field] = {}
     for field in reversed(sides[1]):
@@ -212,7 +212,3 @@ def _picture(one: Field, other: Field) -> Picture | None:
     if one.shape is None or other.shape is None or len(one.shape) != len(other.shape):
         return None
     return Picture(tuple(min(pair) for pair in zip(one.shape, other.shape, strict=True)))
-
-
-def _octets(field: Field) -> int:
-    return 0 if field.shape is None else prod(field.shape) * field.width

@@ -8,7 +8,6 @@ arrays lists; everything else its bytes in hexadecimal.
 
 from __future__ import annotations
 
-import re
 from math import isfinite
 from typing import Any
 
@@ -16,11 +15,11 @@ import numpy as np
 
 from hpcprov.data.types import Array, Binary, List, Struct, Text, Type
 from hpcprov.data.values import Values, encode_each, missing_of, pack
+from hpcprov.quality import times
 from hpcprov.quality.elements import is_number, numbers_of
 
 #: Characters of text, and elements of lists, that are told.
 MOST_TEXT, MOST_ITEMS = 200, 20
-TIME = re.compile(r"(M8|m8)\[(\d+)([a-zA-Z]+)(,UTC)?\]")
 
 
 def plain(values: Values, kind: Type) -> Any:
@@ -48,9 +47,8 @@ def _plain(flat: Values, kind: Type) -> Any:
         return [_plain(every[at : at + 1], kind.item) for at in range(min(MOST_ITEMS, len(every)))]
     if isinstance(kind, Text):
         return _text(encode_each(flat, kind)[0][8:], kind)
-    match = TIME.fullmatch(kind.text)
-    if match is not None:
-        return _time(int(pack(flat, kind).view("<i8")[0, 0]), match)
+    if times.is_time(kind.text):
+        return times.text_of(int(pack(flat, kind).view("<i8")[0, 0]), kind.text)
     return _cut(pack(flat, kind).tobytes().hex())
 
 
@@ -72,9 +70,3 @@ def _text(raw: bytes, kind: Type) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 1]}…"
-
-
-def _time(count: int, match: re.Match[str]) -> str:
-    unit = np.dtype(f"{match[1]}[{match[2]}{match[3]}]")
-    told = str(np.array([count], "<i8").view(unit)[0])
-    return f"{told}Z" if match[4] and told != "NaT" else told

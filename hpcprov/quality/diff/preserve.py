@@ -38,7 +38,7 @@ def preserve(path: str, one: Dataset, other: Dataset, fields: list[Facts], optio
     written: list[str] = []
     left_out: list[list[str]] = []
     for _, mine, theirs in pairs:
-        watch.expect(2 * (_octets(mine) + _octets(theirs)))
+        watch.expect(2 * (mine.octets + theirs.octets))
     if not pairs:
         return {"path": None, "fields": [], "left_out": []}
     with write_arrays(path, replace=options.force) as out:
@@ -115,7 +115,3 @@ def _common(one: Field, other: Field) -> tuple[int, ...]:
 
 def _field(dataset: Dataset, name: str) -> Field:
     return next(field for field in dataset.fields if field.name == name)
-
-
-def _octets(field: Field) -> int:
-    return prod(field.shape or ()) * field.width

@@ -8,14 +8,11 @@
 
 from __future__ import annotations
 
-import base64
-import struct
-from contextlib import suppress
 from dataclasses import fields
 from math import isfinite
 from typing import Any, TypeAlias
 
-from hpcprov.data.attributes import MISSING, Attributes, Storage, read_attributes, storage_of
+from hpcprov.data.attributes import MISSING, Attributes, Storage, of_base64, read_attributes, storage_of
 
 Facts: TypeAlias = dict[str, Any]
 
@@ -61,11 +58,8 @@ def _attributes(name: str, one: dict[str, Any], other: dict[str, Any]) -> list[F
 
 
 def _read(name: str, value: Any) -> Any:
-    """A value as it is meant: xarray writes the fill value of floats in Zarr v3 as the base64 of a double."""
-    if name in MISSING and isinstance(value, str):
-        with suppress(ValueError, struct.error):
-            return struct.unpack("<d", base64.b64decode(value, validate=True))[0]
-    return value
+    """A value as it is meant."""
+    return of_base64(value) if name in MISSING and isinstance(value, str) else value
 
 
 def _alike(one: Any, other: Any) -> bool:

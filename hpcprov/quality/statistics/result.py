@@ -12,10 +12,9 @@ from collections.abc import Callable
 from math import frexp, isfinite
 from typing import Any
 
-import numpy as np
-
+from hpcprov.quality import times
 from hpcprov.quality.statistics.distinct import KEYED, VALUES
-from hpcprov.quality.statistics.subject import DIGITS, TIME
+from hpcprov.quality.statistics.subject import DIGITS
 from hpcprov.quality.statistics.tally import Tally
 
 LONGEST = 1000
@@ -81,7 +80,9 @@ def _order(tally: Tally) -> dict[str, Any]:
     step = None
     if name not in (None, "none") and not tally.infinite and subject.family != "text":
         step = tally.order.step(tally.count, _rounding(tally))
-    return {"order": name, "step": _duration(step, subject.kind.text) if subject.family == "time" else step}
+    if step is not None and subject.family == "time":
+        return {"order": name, "step": times.duration(int(step), subject.kind.text)}
+    return {"order": name, "step": step}
 
 
 def _rounding(tally: Tally) -> float:
@@ -92,23 +93,12 @@ def _rounding(tally: Tally) -> float:
     return float(2.0 ** (frexp(max(abs(tally.low), abs(tally.high)))[1] - digits))
 
 
-def _duration(step: Any, kind: str) -> str | None:
-    match = TIME.fullmatch(kind)
-    return None if step is None or match is None else f"{step * int(match[2])} {match[3]}"
-
-
 def shown_as(kind: str, family: str) -> Callable[[Any], Any]:
     """How a value of a type is written in JSON."""
-    match = TIME.fullmatch(kind)
-    if match is not None:
-        return (lambda count: _duration(count, kind)) if match[1] == "m8" else _time(kind, utc=match[4] is not None)
+    if times.is_time(kind):
+        return lambda count: times.text_of(count, kind)
     ways: dict[str, Callable[[Any], Any]] = {"bool": bool, "text": _text, "bytes": _hex, "float": _float}
     return ways.get(family, lambda value: value)
-
-
-def _time(kind: str, *, utc: bool) -> Callable[[int], str]:
-    name = kind.replace(",UTC", "")
-    return lambda count: str(np.array(count, "i8").view(name)) + ("Z" if utc else "")
 
 
 def _float(value: float) -> float | str:

@@ -5,13 +5,13 @@ Subject.of(field, missing=[-9999.0]).family  ->  'float'
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from hpcprov.data.interface import Field
 from hpcprov.data.types import Binary, List, Plain, Text, Type
+from hpcprov.quality import times
 from hpcprov.quality.statistics.distinct import KEYED
 
 #: How the canonical bytes of an element are read; those of a bfloat16 are the upper half of a float.
@@ -22,7 +22,6 @@ NUMBERS = {
 COMPLEX = ("c8", "c16")
 #: Digits of each float's mantissa, with the hidden one.
 DIGITS = {"f2": 11, "bf16": 8, "f4": 24, "f8": 53}
-TIME = re.compile(r"(M8|m8)\[(\d+)([a-zA-Z]+)(,UTC)?\]")
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def family_of(kind: Type) -> str:
             return "complex"
         if kind.text in NUMBERS:
             return "float" if kind.text in DIGITS else "integer"
-        return "time" if TIME.fullmatch(kind.text) else "opaque"
+        return "time" if times.is_time(kind.text) else "opaque"
     if isinstance(kind, Text):
         return "bytes" if isinstance(kind, Binary) else "text"
     return "list" if isinstance(kind, List) else "other"

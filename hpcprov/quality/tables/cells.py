@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from hpcprov.data.types import Text, Type, plain
-from hpcprov.data.values import Values
+from hpcprov.data.values import NOT_A_TIME, Values
+from hpcprov.quality import times
 from hpcprov.quality.elements import Compared, Tolerance, compared, is_number, numbers_of
 from hpcprov.quality.tables.columns import Pair
-from hpcprov.quality.tables.words import NOT_A_TIME, counts_of, flat_of, texts
+from hpcprov.quality.tables.words import counts_of, flat_of, texts
 
 Cell: TypeAlias = str | int | float | bool | None
 
@@ -76,7 +77,7 @@ def _told(flat: Values, kind: Type) -> list[Cell]:
             return [_cut(raw[:LONGEST].hex()) for raw in texts(flat, kind)]
         return [_cut(raw[: 4 * LONGEST + 4].decode("utf-8", "surrogateescape")) for raw in texts(flat, kind)]
     if kind.text[:2] in ("M8", "m8"):
-        return _times(flat, kind.text)
+        return [None if one == NOT_A_TIME else times.text_of(one, kind.text) for one in counts_of(flat).tolist()]
     if kind.text == "bool":
         return [bool(number) for number in numbers_of(flat, kind).tolist()]
     if is_number(kind) and kind.text[0] != "c":
@@ -90,15 +91,6 @@ def _number(number: Any) -> Cell:
     if not np.isfinite(number):
         return str(number)
     return float(number) if number.dtype.itemsize == 8 else float(str(number))  # 0.1, not 0.10000000149011612
-
-
-def _times(flat: Values, text: str) -> list[Cell]:
-    dtype = np.dtype(text.replace(",UTC", ""))
-    counts = counts_of(flat).view(dtype)
-    if text.startswith("m8"):
-        return [None if np.isnat(count) else str(count) for count in counts]
-    zone = "Z" if ",UTC" in text else ""
-    return [None if np.isnat(count) else f"{count}{zone}" for count in counts]
 
 
 def _cut(text: str) -> str:

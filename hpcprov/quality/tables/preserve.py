@@ -21,7 +21,7 @@ import numpy as np
 from hpcprov.data import write_arrays, write_table
 from hpcprov.data.interface import Field
 from hpcprov.data.types import SIZES, Plain, Text, Type, plain
-from hpcprov.data.values import Values
+from hpcprov.data.values import NOT_A_TIME, Values
 from hpcprov.quality.diff.preserve import difference_type, subtracted
 from hpcprov.quality.elements import Tolerance, is_number
 from hpcprov.quality.tables.cells import told, unlike
@@ -30,7 +30,7 @@ from hpcprov.quality.tables.columns import Columns, Pair
 from hpcprov.quality.tables.differences import Differences
 from hpcprov.quality.tables.matching import Matching
 from hpcprov.quality.tables.walk import gathered
-from hpcprov.quality.tables.words import NOT_A_TIME, flat_of, texts
+from hpcprov.quality.tables.words import flat_of, texts
 from hpcprov.record.errors import HpcprovError
 
 Facts: TypeAlias = dict[str, Any]

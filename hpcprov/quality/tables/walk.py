@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcprov.data.interface import Field
-from hpcprov.data.values import Values
+from hpcprov.data.values import Values, joined
 from hpcprov.quality.tables.words import Hash, Words
 from hpcprov.signature.watch import Watch
 
@@ -76,15 +76,6 @@ def gathered(field: Field, rows: NDArray[np.int64]) -> Values:
 def words_at(field: Field, hashed: Hash, rows: NDArray[np.int64]) -> Words:
     """The words of the cells of these rows, which increase; no more than a block is held."""
     return np.concatenate([hashed(part) for part in _parts(field, rows)])
-
-
-def joined(parts: list[Values]) -> Values:
-    """Blocks of one column in one array, masked when any of them is."""
-    if len(parts) == 1:
-        return parts[0]
-    join = np.ma.concatenate if any(np.ma.isMaskedArray(part) for part in parts) else np.concatenate
-    values: Values = join(parts)
-    return values
 
 
 def _parts(field: Field, rows: NDArray[np.int64]) -> Iterator[Values]:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcprov.data.types import Text, Type
-from hpcprov.data.values import Values, emptied, encode_each, missing_of, text_of
+from hpcprov.data.values import NOT_A_TIME, Values, emptied, encode_each, missing_of, text_of
 from hpcprov.quality.elements import HALF, Tolerance, is_number, numbers_of
 from hpcprov.quality.tables import saying
 
@@ -32,7 +32,6 @@ GOLDEN = 0x9E3779B97F4A7C15
 #: What stands for a missing cell, and what tells a negative integer from a large one.
 MISSING, NEGATIVE = np.uint64(0x5BD1E995A3C59AC3), np.uint64(0xD6E8FEB86659FD93)
 SECRET = np.uint64(int.from_bytes(os.urandom(8), "little"))
-NOT_A_TIME = np.iinfo(np.int64).min
 #: Attoseconds of each unit of fixed length.
 ATTO = {
     "as": 1, "fs": 10**3, "ps": 10**6, "ns": 10**9, "us": 10**12, "ms": 10**15, "s": 10**18, "m": 60 * 10**18,
