@@ -21,19 +21,50 @@ if TYPE_CHECKING:
 EXAMPLE = """hpcprov constraints discover iris.csv -o iris.json
          hpcprov constraints verify new.csv iris.json"""
 
-DISCOVER = "find the constraints that data keeps"
-VERIFY = "hold data against a file of constraints (hpcprov verify PATH FILE does the same)"
-DIFF = "what a second file of constraints says otherwise: tightened, loosened, added, removed"
-EXPORT = "write a file of constraints in other people's formats"
+#: action: its line of help, and examples of it.
+ACTIONS = {
+    "discover": (
+        "find the constraints that data keeps",
+        "hpcprov constraints discover flood.nc --growing time -o flood.json",
+    ),
+    "verify": (
+        "hold data against a file of constraints (hpcprov verify PATH FILE does the same)",
+        """hpcprov constraints verify new.nc flood.json
+         hpcprov constraints verify new.csv iris.json --detect -o bad.csv
+
+exit status: 0 all is kept; 1 not; 2 it cannot be told""",
+    ),
+    "diff": (
+        "what a second file of constraints says otherwise: tightened, loosened, added, removed",
+        """hpcprov constraints diff year1.json year2.json
+
+exit status: 0 they say the same; 1 not; 2 one cannot be read""",
+    ),
+    "export": (
+        "write a file of constraints in other people's formats",
+        "hpcprov constraints export iris.json --to pandera -o iris_schema.py",
+    ),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verbs of `hpcprov constraints`."""
     verbs = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    _discover_arguments(verbs.add_parser("discover", help=DISCOVER, description=DISCOVER, allow_abbrev=False))
-    _verify_arguments(verbs.add_parser("verify", help=VERIFY, description=VERIFY, allow_abbrev=False))
-    _diff_arguments(verbs.add_parser("diff", help=DIFF, description=DIFF, allow_abbrev=False))
-    _export_arguments(verbs.add_parser("export", help=EXPORT, description=EXPORT, allow_abbrev=False))
+    arguments = {
+        "discover": _discover_arguments, "verify": _verify_arguments, "diff": _diff_arguments,
+        "export": _export_arguments,
+    }  # fmt: skip
+    for action, (text, example) in ACTIONS.items():
+        arguments[action](
+            verbs.add_parser(
+                action,
+                help=text,
+                description=f"{text[0].upper()}{text[1:]}.",
+                epilog=f"example: {example}",
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+                allow_abbrev=False,
+            )
+        )
 
 
 def _discover_arguments(parser: argparse.ArgumentParser) -> None:

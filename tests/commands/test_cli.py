@@ -41,6 +41,15 @@ def test_help_of_a_verb_has_an_example(call: Call, capsys: pytest.CaptureFixture
     assert left.value.code == 0 and cli.VERBS[verb] in out and f"example: hpcprov {verb}" in out
 
 
+@pytest.mark.parametrize("action", ["discover", "verify", "diff", "export"])
+def test_help_of_what_constraints_are_for_has_an_example(
+    call: Call, capsys: pytest.CaptureFixture[str], action: str
+) -> None:
+    with pytest.raises(SystemExit):
+        call("constraints", action, "--help")
+    assert f"example: hpcprov constraints {action} " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("width", [50, 80])
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_is_as_wide_as_the_terminal(
