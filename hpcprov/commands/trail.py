@@ -143,13 +143,19 @@ def lines(one: dict[str, Any], sight: Screen) -> Iterator[str]:
         for entry in one["entries"]:
             yield from _entry_lines(entry, sight, width, who)
         yield from _verdict(one, sight)
+        yield from _history(_since(one), "its history attribute has since then:", width)
         return
     yield from _nothing(one, width)
-    if one["history"]:
-        yield "  its history attribute says:"
-        yield from (f"    {cut(line, width - 4)}" for line in one["history"][:MOST_HISTORY])
-        if len(one["history"]) > MOST_HISTORY:
-            yield f"    ... and {len(one['history']) - MOST_HISTORY} more lines"
+    yield from _history(one["history"], "its history attribute says:", width)
+
+
+def _history(history: list[str], head: str, width: int) -> Iterator[str]:
+    """Lines of the attribute in which CDO, NCO and others tell what they did."""
+    if history:
+        yield f"  {head}"
+        yield from (f"    {cut(line, width - 4)}" for line in history[:MOST_HISTORY])
+    if len(history) > MOST_HISTORY:
+        yield f"    ... and {len(history) - MOST_HISTORY} more lines"
 
 
 def _nothing(one: dict[str, Any], width: int) -> Iterator[str]:
@@ -180,6 +186,13 @@ def _entry_lines(entry: Entry, sight: Screen, width: int, who: int) -> Iterator[
     if entry["did"]:
         yield f"    {cut(entry['did'], width - 4)}"
     yield sight.paint(f"    $ {cut(entry['command'] or '?', width - 6)}", "dim")
+
+
+def _since(one: dict[str, Any]) -> list[str]:
+    """Lines of the history that programs put above that of the last entry; those that it has itself are its own."""
+    own = f"(hpcprov {one['entries'][-1].get('run')})"
+    at = next((at for at, line in enumerate(one["history"]) if line.endswith(own)), 0)
+    return list(one["history"][:at])
 
 
 def _who(entry: Entry) -> str:

@@ -84,8 +84,13 @@ def test_a_trail_shows_where_it_is_broken(store: Store, call: Call, tmp_path: Pa
     call("stamp", path, "--run", "one")
     with h5py.File(path, "r+") as file:
         file["depth"][0] = 5.0
+        file.attrs["history"] = "Sat Nov 21 19:04:06 2026: cdo addc\x1b,1 a b\n" + file.attrs["history"].decode()
     status, out, _ = call("trail", path)
     assert (status, "CHANGED since" in out) == (1, True)
+    assert out.splitlines()[-2:] == [
+        "  its history attribute has since then:",
+        "    Sat Nov 21 19:04:06 2026: cdo addc\\x1b,1 a b",
+    ]
     changed = describe(path)
     with h5py.File(path, "r+") as file:
         file["depth"][1] = 5.0
