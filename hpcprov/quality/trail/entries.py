@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import shlex
 
+from hpcprov.quality.definitions.derived import shell_text
 from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
@@ -70,16 +71,19 @@ def line_of(run_id: str) -> int:
 
 
 def said_by(record: dict[str, Any], path: str) -> str:
-    """What the run did to the artifact: its definitions of fields, else its note, its name, or its program."""
+    """What the run did to the artifact: definitions of its fields, else its note, name, rule, or program."""
     told = [one for one in record.get("definitions") or () if path in (one.get("path"), one.get("real"))]
     if told:
         return "; ".join(f"{one['field']} = {one['expression']}" for one in told)
     run = record["run"]
-    return str(run["note"] or run["name"] or f"written by {_program(run['argv'] or ['a run'])}")
+    rule = (run.get("tags") or {}).get("rule")
+    named = run["note"] or run["name"] or (f"rule {rule}" if rule else None)
+    return str(named or f"written by {_program(run['argv'] or ['a run'])}")
 
 
 def _program(argv: list[str]) -> str:
-    """The program's name, and of an interpreter's the script's."""
+    """The program's name, and of an interpreter's the script's; of `bash -c TEXT` those that the text begins with."""
+    argv = (shell_text(argv).split() if argv[1:2] == ["-c"] else argv) or argv
     script = [argv[1]] if len(argv) > 1 and not argv[1].startswith("-") else []
     return " ".join(word.rpartition("/")[2] for word in [argv[0], *script])
 

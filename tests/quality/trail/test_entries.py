@@ -57,6 +57,13 @@ def test_a_run_of_which_little_is_known() -> None:
         ({"name": "spinup"}, "spinup"),
         ({"argv": ["./model", "-n"]}, "written by model"),
         ({"argv": []}, "written by a run"),
+        ({"tags": {"rule": "process"}}, "rule process"),
+        (
+            {"argv": ["/bin/bash", "-c", "set -euo pipefail;  python /a/process.py x.csv"]},
+            "written by python process.py",
+        ),
+        ({"argv": ["bash", "-c", ""]}, "written by bash"),
+        ({"argv": ["bash", "-c"]}, "written by bash"),
     ],
 )
 def test_what_a_run_did(more: dict[str, Any], expected: str) -> None:
