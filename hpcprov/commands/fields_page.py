@@ -4,7 +4,7 @@
       = h * (h > 0.01)   [in flood.h5 @ hpcprov1:e7c56628…]
       map  20261121T174714Z-696ccf47  2026-11-21 17:47:14
 
-Fields that stand one behind the other and have the same definition share its lines. Followed, each field is a tree:
+Fields that stand one behind the other and have the same definition share its lines. Followed, they are a tree:
 
     out.h5/depth  f8  3 x 4
     │ = h * (h > 0.01)   [in flood.h5 @ hpcprov1:e7c56628…]
@@ -16,6 +16,7 @@ Fields that stand one behind the other and have the same definition share its li
 from __future__ import annotations
 
 import textwrap
+from itertools import groupby
 
 from hpcprov.commands.screen import cut, when
 from hpcprov.quality.definitions.context import base_name
@@ -41,8 +42,8 @@ def render(nodes: Sequence[Node], screen: Screen, cwd: str, notes: Sequence[str]
     page = _Page(screen, cwd)
     lines: list[str] = []
     if follows:
-        for node in nodes:
-            lines += ["", *page.tree(node)]
+        for _, alike in groupby(nodes, key=lambda node: (node["definition"], node["raw"], node.get("cut"))):
+            lines += ["", *page.followed(list(alike))]
         lines = lines[1:]
     else:
         lines = list(page.listed(nodes))
@@ -70,14 +71,19 @@ class _Page:
             if after is None or (after["definition"], after["raw"]) != (node["definition"], node["raw"]):
                 yield from (f"  {line}" for line in self.made(node, self.screen.width - 2))
 
+    def followed(self, nodes: Sequence[Node]) -> Iterator[str]:
+        """Fields that were made in one way, one below the other, and what they were made from. The first of them has
+        met it; for the others it is `above`."""
+        for node in nodes[:-1]:
+            yield from self.tree(node) if node["definition"] is None or "cut" in node else [self.head(node)]
+        yield from self.tree(nodes[-1] | {"inputs": nodes[0]["inputs"]})
+
     def tree(self, node: Node, first: str = "", rest: str = "") -> Iterator[str]:
         """A field and all that it was made from."""
         width = max(NARROWEST, self.screen.width - len(rest) - 2)
-        facts = [printable(node["type"])] if node["type"] else []
-        facts += [extents(node["shape"])] if node["shape"] else []
         raw = [self.screen.paint(f"raw: {node['raw']}", "dim")] if node["definition"] is None else []
         known = [self.screen.paint(f"({node['cut']})", "dim")] if "cut" in node else []
-        yield first + "  ".join([self.screen.paint(self.name(node, width), "bold"), *facts, *raw, *known])
+        yield first + "  ".join([self.head(node, width), *raw, *known])
         if node["definition"] is None or "cut" in node:
             return
         branches = node["inputs"]
@@ -89,6 +95,12 @@ class _Page:
         if len(branches) > MOST_BRANCHES:
             more = f"... and {len(branches) - MOST_BRANCHES:,} more (--json has all)"
             yield f"{rest}└─ {self.screen.paint(more, 'dim')}"
+
+    def head(self, node: Node, width: int | None = None) -> str:
+        """Name, type and shape."""
+        facts = [printable(node["type"])] if node["type"] else []
+        facts += [extents(node["shape"])] if node["shape"] else []
+        return "  ".join([self.screen.paint(self.name(node, width or self.screen.width), "bold"), *facts])
 
     def made(self, node: Node, width: int) -> Iterator[str]:
         """Its definition, its context, and who said so."""

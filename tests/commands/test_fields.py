@@ -86,6 +86,28 @@ def test_definitions_of_a_file_that_is_gone(history: Store, call: Call) -> None:
     ]
 
 
+def test_fields_that_were_made_in_one_way_are_followed_once(history: Store, call: Call) -> None:
+    ran(
+        history,
+        "sums",
+        day(3),
+        artifact("used", "/d/map.h5", "3", depth="d", speed="e"),
+        artifact("generated", "/d/sums.h5", "5", a="5", b="6", c="7"),
+        told=[entry("/d/sums.h5", "c", "max depth", "/d/map.h5/depth")],
+    )
+    status, out, _ = call("fields", "/d/sums.h5", "--follow")
+    assert status == 0
+    assert out.splitlines()[:6] == [
+        "/d/sums.h5/a  f8  9",
+        "/d/sums.h5/b  f8  9",
+        "│ made by python sums.py   [in map.h5 @ hpcprov1:33333333…]",
+        "│ sums  2026-11-21 11:06:41",
+        "└─ /d/map.h5",
+        "   │ made by python map.py   [in flood.h5 @ hpcprov1:22222222…]",
+    ]
+    assert out.count("made by python sums.py") == 1 and "/d/sums.h5/c  f8  9\n│ = max depth" in out
+
+
 def test_following_goes_back_to_the_raw_input(history: Store, call: Call) -> None:
     status, out, _ = call("fields", "/d/map.h5", "--follow")
     assert status == 0
@@ -178,10 +200,13 @@ def test_a_file_that_has_travelled_tells_by_itself(tmp_path: Path, store: Store,
 
 def test_where_nothing_is_known_it_says_what_was_asked(tmp_path: Path, store: Store, call: Call) -> None:
     with h5py.File("out.h5", "w") as file:
-        file["depth"] = np.arange(3.0)
+        file["depth"], file["wet"] = np.arange(3.0), [1]
     status, out, _ = call("fields", "out.h5")
-    assert (status, out.splitlines()[0]) == (0, "depth  f8  3")
+    assert (status, out.splitlines()[:2]) == (0, ["depth  f8  3", "wet    i8  1"])
     assert f"note: asked were its own attributes and the records in {store.root}" in " ".join(out.split())
+    raw = "raw: nothing is recorded of it"
+    told = [f"out.h5/depth  f8  3  {raw}", f"out.h5/wet  i8  1  {raw}"]
+    assert call("fields", "out.h5", "--follow")[1].splitlines()[:2] == told
     ran(store, "made", day(1), artifact("generated", str(tmp_path / "out.h5"), "2", depth="b"))
     assert "asked" not in call("fields", "out.h5")[1]
 
