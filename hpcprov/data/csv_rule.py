@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 
-#: How much of the file is looked at, in bytes.
-SAMPLE = 64 << 10
+#: How much of the file is looked at, in bytes: twice as much, and so on up to WIDEST, as long as that holds fewer than
+#: LINES ends of lines, since the header of a table of thousands of columns may fill it.
+SAMPLE, WIDEST, LINES = 64 << 10, 4 << 20, 3
 #: Of two that would give as many columns, the first one counts.
 DELIMITERS = (",", ";", "\t", "|")
 BOM = b"\xef\xbb\xbf"
@@ -25,8 +27,22 @@ FOREIGN = frozenset("{}<>=;!\"'`\\")
 MAX_NAME = 200
 
 
+def sample_of(fd: int, size: int) -> tuple[bytes, bool]:
+    """The beginning of an open file of `size` bytes that is looked at, and whether it is all of the file."""
+    length = SAMPLE
+    sample = os.pread(fd, length, 0)
+    while len(sample) == length < min(size, WIDEST) and b"\0" not in sample and _line_ends(sample) < LINES:
+        length *= 2
+        sample = os.pread(fd, length, 0)
+    return sample, size <= length
+
+
+def _line_ends(text: bytes) -> int:
+    return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
+
+
 def delimiter_of(sample: bytes, *, whole: bool) -> str | None:
-    """The delimiter of a table that begins with `sample` (the file's first SAMPLE bytes, or all of it: `whole`), or
+    """The delimiter of a table that begins with `sample` (as `sample_of` gives it; `whole`: all of the file), or
     None for anything else."""
     body = sample.removeprefix(BOM)
     first = body.lstrip(b"\r\n").partition(b"\n")[0]

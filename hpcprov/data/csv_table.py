@@ -22,7 +22,7 @@ from pyarrow import csv as arrow_csv
 from hpcprov.data.arrow_types import check_names
 from hpcprov.data.csv_blocks import MAX_RECORD, Block, blocks
 from hpcprov.data.csv_cells import Guess, Kind
-from hpcprov.data.csv_rule import SAMPLE, delimiter_of
+from hpcprov.data.csv_rule import delimiter_of, sample_of
 from hpcprov.data.interface import Dataset
 from hpcprov.data.table import Table
 from hpcprov.data.types import Unsigned
@@ -44,7 +44,8 @@ def open_csv(path: str, *, keep: int | None = None) -> Dataset:
 
 
 def _dataset(fd: int, keep: int) -> Dataset:
-    mark = delimiter_of(os.pread(fd, SAMPLE, 0), whole=os.fstat(fd).st_size <= SAMPLE)
+    sample, whole = sample_of(fd, os.fstat(fd).st_size)
+    mark = delimiter_of(sample, whole=whole)
     if mark is None:
         raise UnreadableData("not a table of delimited text any more")
     header, *rest = blocks(fd, mark)

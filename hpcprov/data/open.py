@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from hpcprov.data.csv_rule import SAMPLE, delimiter_of
+from hpcprov.data.csv_rule import delimiter_of, sample_of
 from hpcprov.data.interface import Dataset
 from hpcprov.data.types import Unsigned
 from hpcprov.data.zip_names import MAGICS, zip_format
@@ -148,7 +148,8 @@ def _framed(fd: int, begin: bytes, size: int) -> str | None:
 def _by_content(fd: int, size: int) -> str:
     if any(os.pread(fd, 8, at) == HDF5_MAGIC for at in _superblocks(size)):
         return "hdf5"
-    return "csv" if delimiter_of(os.pread(fd, SAMPLE, 0), whole=size <= SAMPLE) else "file"
+    sample, whole = sample_of(fd, size)
+    return "csv" if delimiter_of(sample, whole=whole) else "file"
 
 
 def _superblocks(size: int) -> Iterator[int]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from hpcprov.data import csv_blocks, csv_table
-from hpcprov.data.csv_rule import SAMPLE, delimiter_of
+from hpcprov.data.csv_rule import SAMPLE, WIDEST, delimiter_of, sample_of
 from hpcprov.data.open import format_of, open_data
 from hpcprov.data.types import Unsigned
 from hpcprov.signature import reference
@@ -66,6 +66,23 @@ def test_a_record_cut_by_the_end_of_the_sample() -> None:
     for length in range(SAMPLE - 30, SAMPLE):
         assert delimiter_of(text[:length], whole=False) == ","
     assert delimiter_of(b"a,b\n1,2\n\xff,3\n4,5", whole=False) is None
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_header_longer_than_the_sample(end: str, tmp_path: Path) -> None:
+    names = [f"a_rather_long_name_{at}" for at in range(10_000)]
+    (tmp_path / "x").write_text(end.join([",".join(names), *[",".join(["1"] * len(names))] * 2]), newline="")
+    with open_data(str(tmp_path / "x")) as data:
+        assert (data.format, len(data.fields), data.fields[-1].shape) == ("csv", 10_000, (2,))
+
+
+@pytest.mark.parametrize("text", [b"a,b" * (3 << 20), b"a,b\n" + b"\0" * SAMPLE], ids=["one line", "NUL"])
+def test_what_has_no_lines_is_not_looked_at_to_its_end(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(text)
+    with open(tmp_path / "x", "rb") as file:
+        sample, whole = sample_of(file.fileno(), len(text))
+    assert (len(sample) <= WIDEST, whole) == (True, False)
+    assert delimiter_of(sample, whole=whole) is None
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
