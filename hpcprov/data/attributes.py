@@ -76,6 +76,8 @@ class Attributes:
             self.count += 1
         except LeftOut as reason:
             self.skip(where, name, str(reason))
+        except RecursionError:
+            self.skip(where, name, "nested too deeply")
 
     def skip(self, where: str | None, name: str, reason: str) -> None:
         """Note one that is left out."""

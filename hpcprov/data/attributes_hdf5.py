@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from h5py import h5a, h5d, h5s, h5t
 
-from hpcprov.data.attributes import MOST_OCTETS, Attributes, LeftOut, Storage, plain
+from hpcprov.data.attributes import MOST_ATTRIBUTES, MOST_OCTETS, Attributes, LeftOut, Storage, plain
 from hpcprov.data.hdf5_file import open_file
 from hpcprov.data.hdf5_follow import Files
 from hpcprov.data.hdf5_tree import NON_COORDINATE, Entry, Tree
@@ -73,13 +73,21 @@ def entries(path: str) -> Iterator[Iterator[Entry]]:
 
 def gather(thing: Any, found: Attributes, where: str | None) -> None:
     """Add the attributes of an object, as h5py's low-level interface gives it."""
-    for at in range(h5a.get_num_attrs(thing)):
-        attribute = h5a.open(thing, index=at)
-        if attribute.name in OWN:
+    names: list[bytes] = []
+
+    def more(name: bytes) -> bool | None:
+        names.append(name)
+        return True if len(names) > 2 * MOST_ATTRIBUTES else None  # which ends it
+
+    h5a.iterate(thing, more)  # to open the n-th one, HDF5 looks at all of them
+    for own in names:
+        if own in OWN:
             continue
-        name = _text(attribute.name)
+        name = _text(own)
         try:
-            found.add(where, name, _value(attribute))
+            if found.count >= MOST_ATTRIBUTES:
+                raise LeftOut(f"more than {MOST_ATTRIBUTES} attributes")
+            found.add(where, name, _value(h5a.open(thing, own)))
         except LeftOut as reason:
             found.skip(where, name, str(reason))
 

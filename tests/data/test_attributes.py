@@ -14,6 +14,7 @@ import pytest
 import zarr
 
 from hpcprov.data import attributes as module
+from hpcprov.data import attributes_hdf5
 from hpcprov.data.attributes import Attributes, attributes_of, cf, missing_values, read_attributes, storage_of
 from hpcprov.data.open import open_data
 from hpcprov.data.types import Text, plain
@@ -118,6 +119,22 @@ def test_large_values_and_many_are_left_out(tmp_path: Path, monkeypatch: pytest.
     assert "large" in {name for _, name, _ in found.skipped}
 
 
+def test_of_many_attributes_in_hdf5_no_more_are_opened_than_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(tmp_path / "a.h5", "w", libver="latest") as file:
+        file["x"] = [1.0]
+        for number in range(100):
+            file["x"].attrs[f"a{number}"] = number
+    monkeypatch.setattr(module, "MOST_ATTRIBUTES", 5)
+    monkeypatch.setattr(attributes_hdf5, "MOST_ATTRIBUTES", 5)
+    opened, real = [], attributes_hdf5.h5a.open
+    monkeypatch.setattr(attributes_hdf5.h5a, "open", lambda *of, **how: opened.append(of) or real(*of, **how))
+    found = read_attributes(str(tmp_path / "a.h5"))
+    assert len(found.fields["x"]) == len(opened) == 5
+    assert found.skipped[0][2] == "more than 5 attributes"
+
+
 def test_hostile_json(tmp_path: Path) -> None:
     (tmp_path / "a.zarr").mkdir()
     document = {"zarr_format": 3, "node_type": "group", "attributes": ["no", "object"]}
@@ -128,6 +145,12 @@ def test_hostile_json(tmp_path: Path) -> None:
     found = read_attributes(str(tmp_path / "a.zarr"))
     assert found.dataset == {"text": "\udc80\x1b[31m"}
     assert len(found.skipped) == 2
+    attributes = '{"deep": ' + "[" * 600 + "]" * 600 + ', "a": 1}'
+    (tmp_path / "a.zarr" / "zarr.json").write_text(
+        f'{{"zarr_format": 3, "node_type": "group", "attributes": {attributes}}}'
+    )
+    found = read_attributes(str(tmp_path / "a.zarr"))
+    assert found.dataset == {"a": 1} and found.skipped == [("", "deep", "nested too deeply")]
 
 
 @pytest.mark.parametrize(
