@@ -59,8 +59,21 @@ def find_shift(
     for candidate in sorted(found, key=lambda item: -item.covered)[:2]:
         tally, compared = _verified(one, other, candidate, options)
         if compared >= LEAST_COMPARED and tally.outside <= MOST_OTHER * compared and tally.outside < differing:
+            for rest in _around_the_edge(candidate, one.shape[candidate.axis], other.shape[candidate.axis]):
+                more, beside = _verified(one, other, rest, options)
+                if more.outside <= MOST_OTHER * beside:
+                    tally.merge(more)
+                    candidate, compared = rest._replace(runs=sorted(candidate.runs + rest.runs)), compared + beside
             return _told(one, other, candidate, tally, compared)
     return None
+
+
+def _around_the_edge(shifted: Candidate, one: int, other: int) -> Iterator[Candidate]:
+    """What a shift drove over the edge, on the other side, where a roll has it: too few planes to be found alone."""
+    run = shifted.runs[0]
+    if len(shifted.runs) == 1 and one == other and run.length == one - abs(run.offset):
+        edge = Run(run.length, 0, run.offset) if run.offset > 0 else Run(0, one + run.offset, -run.offset)
+        yield shifted._replace(runs=[edge])
 
 
 def _axes(one: tuple[int, ...], other: tuple[int, ...]) -> list[int]:
@@ -85,6 +98,8 @@ def _candidates(one: Field, other: Field, axis: int, places: Sequence[Sequence[i
         covered = sum(run.length for run in runs) / max(1, stop - start)
         if covered >= LEAST_FOUND and any(run.offset for run in runs):
             runs = _stretched(runs, one.shape[axis], other.shape[axis], (start, stop))
+            if one.shape[axis] == other.shape[axis]:
+                runs = _closed(runs, one.shape[axis])
             yield Candidate(axis, runs, covered)
 
 
@@ -136,6 +151,27 @@ def _stretched(runs: list[Run], one: int, other: int, seen: tuple[int, int]) -> 
         last = runs[-1]
         on = min(one - last.start, other - last.there)
         runs[-1] = last._replace(length=max(last.length, on))
+    return runs
+
+
+def _closed(runs: list[Run], extent: int) -> list[Run]:
+    """With the few planes at either end of a run that stand nowhere else: a value in them has changed, too."""
+    few = max(1, int(MOST_OTHER * sum(run.length for run in runs)))
+    runs = list(runs)
+    for at, run in enumerate(runs):
+        ends = (
+            (run.start + run.length, [one.start for one in runs]),
+            (run.there + run.length, [one.there for one in runs]),
+        )
+        on = min(min(start for start in (*starts, extent) if start >= end) - end for end, starts in ends)
+        runs[at] = run = run._replace(length=run.length + (on if on <= few else 0))
+        begins = (
+            (run.start, [one.start + one.length for one in runs]),
+            (run.there, [one.there + one.length for one in runs]),
+        )
+        back = min(begin - max(end for end in (*ends, 0) if end <= begin) for begin, ends in begins)
+        if back <= few:
+            runs[at] = Run(run.start - back, run.there - back, run.length + back)
     return runs
 
 

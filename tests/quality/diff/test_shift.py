@@ -40,13 +40,15 @@ def edited(values: np.ndarray) -> np.ndarray:
     [
         (np.roll(FIELD, 3, axis=1), "rolled", 1, 3, 0),
         (np.roll(FIELD, -7, axis=2), "rolled", 2, -7, 0),
+        (np.roll(FIELD, 1, axis=1), "rolled", 1, 1, 0),
+        (edited(np.roll(FIELD, -1, axis=0)), "rolled", 0, -1, 1),
         (cut(FIELD, 5), "shifted", 2, 5, 0),
         (edited(cut(FIELD, 5)), "shifted", 2, 5, 1),
         (np.insert(FIELD, [4], RNG.random((2, 30, 25)), axis=0), "inserted", 0, 2, 0),
         (np.delete(FIELD, [5, 6, 7], axis=1), "removed", 1, 3, 0),
         (FIELD[[*range(8, 12), *range(4, 8), *range(4)]], "moved", 0, 8, 0),
     ],
-    ids=["roll", "roll back", "shift", "shift and edit", "insert", "remove", "swap"],
+    ids=["roll", "roll back", "roll by one", "roll and edit", "shift", "shift and edit", "insert", "remove", "swap"],
 )
 def test_what_moved(other: np.ndarray, kind: str, axis: int, by: int, differing: int) -> None:
     moved = found(FIELD, other)
@@ -68,6 +70,13 @@ def test_an_island_in_a_constant_sea() -> None:
     sea[20:30, 20:30] = RNG.random((10, 10))
     moved = found(sea, np.roll(sea, 4, axis=0))
     assert moved is not None and (moved["axis"], moved["by"], moved["differing"]) == (0, 4, 0)
+
+
+def test_an_edit_at_the_edge_is_counted() -> None:
+    values = np.roll(FIELD, 2, axis=1)
+    values[3, -1, 4] += 1
+    moved = found(FIELD, values)
+    assert moved is not None and (moved["kind"], moved["compared"], moved["differing"]) == ("rolled", FIELD.size, 1)
 
 
 def test_text_and_one_dimension() -> None:
