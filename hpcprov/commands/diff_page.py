@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 #: Lines of each kind: --json has all.
 MOST_FIELDS, MOST_BESIDES = 40, 30
 NAME, PLACE, VALUE = 24, 16, 34
+#: How the signature of a side was had.
+KNOWN = {"cached": "signature known", "full": "signed now"}
 HEADS = ("field", "differ", "of", "first at", "largest", "relative", "ULPs")
 
 
 def render(found: Facts) -> Iterator[str]:
     """The page of a diff, without a byte in it that a terminal would obey."""
     for letter, path, form, known in zip("AB", found["paths"], found["format"], found["known"], strict=True):
-        how = f"  (signature {known})" if known else ""
+        how = f"  ({KNOWN.get(known, known)})" if known else ""
         yield f"{letter}  {printable(path)}  {printable(str(form))}{how}"
     yield from body(found)
 
@@ -68,7 +70,8 @@ def _arrays(found: Facts, screen: sight.Screen) -> Iterator[str]:
     others += [field for field in fields if not field["differing"] and field["status"] == "same" and field["bits"]]
     if others:
         yield ""
-        yield from (_other(field, screen) for field in others[:MOST_FIELDS])
+        width = min(NAME, max(len(_name(field)) for field in others[:MOST_FIELDS]))
+        yield from (_other(field, screen, width) for field in others[:MOST_FIELDS])
         yield from sight.more(len(others), MOST_FIELDS, "field")
 
 
@@ -121,7 +124,7 @@ def _row(field: Facts) -> tuple[str, ...]:
 
 def _closer(field: Facts, screen: sight.Screen) -> Iterator[str]:
     """Where a field differs, and what stands there."""
-    name = printable(field["path"]) or "(the array)"
+    name = _name(field)
     shape = sight.extents(field["shape"][0])
     tiles = field["tiles"]
     only = f"; in {tiles[0]:,} of {tiles[1]:,} tiles, only these were read" if tiles else ""
@@ -141,16 +144,21 @@ def _closer(field: Facts, screen: sight.Screen) -> Iterator[str]:
 def grown(field: Facts) -> str:
     """`axis 0 grew 100 -> 120: the first 100 are equal`"""
     pairs = enumerate(zip(*field["shape"], strict=True))
-    axes = [f"axis {at} {'grew' if a < b else 'shrank'} {a:,} -> {b:,}" for at, (a, b) in pairs if a != b]
+    names = [_axis(at, field.get("dimensions")) for at in range(len(field["common"]))]
+    axes = [f"{names[at]} {'grew' if a < b else 'shrank'} {a:,} -> {b:,}" for at, (a, b) in pairs if a != b]
     both = " x ".join(f"{extent:,}" for extent in field["common"])
     what = "are equal" if not field["differing"] else f"differ in {field['differing']:,} of {field['count']:,} values"
     return f"{', '.join(axes)}: the first {both} {what}"
 
 
+def _axis(at: int, dimensions: list[str] | None) -> str:
+    """`axis 0 (time)`"""
+    return f"axis {at} ({printable(dimensions[at])})" if dimensions and at < len(dimensions) else f"axis {at}"
+
+
 def moved(shift: Facts, dimensions: list[str] | None = None) -> str:
     """`shifted by +3 along axis 1: apart from that 0 of 1,000 values differ`"""
-    by, runs, axis = shift["by"], shift["runs"], f"axis {shift['axis']}"
-    axis += f" ({printable(dimensions[shift['axis']])})" if dimensions else ""
+    by, runs, axis = shift["by"], shift["runs"], _axis(shift["axis"], dimensions)
     edge = next((f" at {start + length:,}" for start, there, length in runs if start == there), " at 0")
     told = {
         "shifted": f"shifted by {by:+,} along {axis}",
@@ -167,10 +175,14 @@ def _runs(runs: list[list[int]]) -> str:
     return ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
 
 
-def _other(field: Facts, screen: sight.Screen) -> str:
+def _name(field: Facts) -> str:
+    return printable(field["path"]) or "(the array)"
+
+
+def _other(field: Facts, screen: sight.Screen, width: int) -> str:
     """A field without a value that differs, and what is to be said of it."""
     words = {"missing": "only in A", "new": "only in B", "renamed": f"is called {printable(field['other_path'])} in B"}
-    name = screen.paint(printable(field["path"]) or "(the array)", "bold")
+    name = screen.paint(f"{_name(field):<{width}}", "bold")
     if field["status"] in words:
         return f"{name}  {words[field['status']]}"
     if field["common"] is not None:

@@ -90,7 +90,9 @@ def picture(field: Facts) -> Facts:
         "maps": [one for one in maps if one is not None],
         "scale": [(number, short(bound)) for number, bound in enumerate(drawn["levels"])],
         "bars": _bars(drawn["bars"]),
-        "leading": " × ".join(f"{name} 0–{extent - 1}" for name, extent in zip(others, drawn["leading"], strict=False)),
+        "leading": " × ".join(
+            f"{name} = 0–{extent - 1}" for name, extent in zip(others, drawn["leading"], strict=False)
+        ),
     }
 
 
@@ -100,7 +102,7 @@ def _map(one: Facts, drawn: Facts, others: list[str]) -> Facts | None:
     if pixels is None:
         return None
     at = one["at"]
-    where = "" if at is None else ", ".join(f"{name} {index}" for name, index in zip(others, at, strict=False))
+    where = "" if at is None else ", ".join(f"{name} = {index}" for name, index in zip(others, at, strict=False))
     several = bool(others) and any(extent > 1 for extent in drawn["leading"])
     return {
         "uri": data_uri(columns, rows, pixels, COLOURS),

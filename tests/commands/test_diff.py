@@ -121,7 +121,7 @@ def test_known_signatures_are_used_and_not_with_no_cache(pair: tuple[str, str], 
     code += "for p in 'ab': describe(p + '.h5', cache_dir='.hpcprov/cache', tiles_dir='.hpcprov/tiles')"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
     _, out, _ = call("diff", *pair)
-    assert "(signature cached)" in out and "1 not read: equal signatures" in out
+    assert "(signature known)" in out and "1 not read: equal signatures" in out
     _, out, _ = call("diff", *pair, "--no-cache")
     assert "signature" not in out
 
@@ -156,8 +156,17 @@ def test_an_interrupt_leaves_nothing(store: object) -> None:
     assert sorted(os.listdir(".")) == [".hpcprov", "a.npy", "b.npy"]
 
 
+def test_names_of_fields_on_one_side_stand_in_a_column(store: object, call: Call) -> None:
+    np.savez("a.npz", u=np.arange(3), temperature=np.arange(3))
+    np.savez("b.npz", v=np.arange(4.0))
+    told = call("diff", "a.npz", "b.npz")[1].splitlines()
+    assert told[-3:] == ["temperature  only in A", "u            only in A", "v            only in B"]
+
+
 def test_sentences() -> None:
     field = {"shape": [[100, 7], [120, 7]], "common": [100, 7], "differing": 0, "count": 700}
     assert grown(field) == "axis 0 grew 100 -> 120: the first 100 x 7 are equal"
+    named = field | {"dimensions": ["time", "x"]}
+    assert grown(named) == "axis 0 (time) grew 100 -> 120: the first 100 x 7 are equal"
     shift = {"kind": "shifted", "axis": 1, "by": -3, "runs": [[3, 0, 9]], "compared": 90, "differing": 2, "outside": 2}
     assert moved(shift, ["lat", "lon"]) == "shifted by -3 along axis 1 (lon); apart from that 2 of 90 values differ"

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpcprov.data.interface import Dataset
+from hpcprov.data.opened import array_field
+from hpcprov.quality.diff.datasets import diff
 from hpcprov.quality.diff.files import diff_files
 from hpcprov.quality.diff.options import Options
 from hpcprov.report.diff import COLOURS, page, short, unpacked
@@ -44,6 +47,14 @@ def test_bounds_are_short() -> None:
     assert [short(bound) for bound in (0.5, 0.013, 1.3e-4, 120.0, 2e8)] == ["0.5", "0.013", "1.3e-4", "120", "2.0e8"]
 
 
+def test_units_in_the_last_place_are_left_out_where_only_nan_differs() -> None:
+    facts = diff(*(Dataset("numpy", (array_field(np.array([1.0, last]), b"u"),)) for last in (2.0, np.nan)), Options())
+    found = facts | {"paths": ["a", "b"], "format": ["npy", "npy"], "known": ["cached", "full"], "structure": []}
+    text = page(found | {"bytes": None, "preserved": None}, [], {}, "none")
+    assert '<td class="number"></td></tr>' in text and ">0</td></tr>" not in text
+    assert "npy, signature known" in text and "npy, signed now" in text
+
+
 def test_the_page_is_quiet_fits_and_is_accessible(chromium: Chromium, tmp_path: Path) -> None:
     one = np.random.default_rng(1).random((5, 60, 120))
     other = one.copy()
@@ -53,6 +64,7 @@ def test_the_page_is_quiet_fits_and_is_accessible(chromium: Chromium, tmp_path: 
     np.savez(tmp_path / "b.npz", field=other, line=np.arange(50.0) + 1, word=np.array(["a", "<b>"]))
     found = diff_files(str(tmp_path / "a.npz"), str(tmp_path / "b.npz"), Options(picture=True))
     text = page(found, ["field@units: K -> degC"], {"field": ["NaN: 1 appeared, 0 vanished"]}, "none")
+    assert "axis 0 = 2: 1,000 differ" in text and "Differences along axis 0 = 0–4; at most 1,000 in one bar" in text
     path = tmp_path / "diff.html"
     path.write_text(text)
     for width, dark in ((1280, False), (390, True)):
