@@ -68,7 +68,7 @@ def test_a_record_cut_by_the_end_of_the_sample() -> None:
     assert delimiter_of(b"a,b\n1,2\n\xff,3\n4,5", whole=False) is None
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("end", ["\n", "\r"])
 def test_a_header_longer_than_the_sample(end: str, tmp_path: Path) -> None:
     names = [f"a_rather_long_name_{at}" for at in range(10_000)]
     (tmp_path / "x").write_text(end.join([",".join(names), *[",".join(["1"] * len(names))] * 2]), newline="")
