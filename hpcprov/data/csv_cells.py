@@ -77,8 +77,8 @@ class Kind:
 
 
 def _match(name: str, cells: Any) -> bool:
-    """Whether all cells look like a key of PATTERNS. Of few cells Python tells sooner: the kernel compiles the pattern at
-    each call, which makes seconds of a table of thousands of columns."""
+    """Whether all cells look like a key of PATTERNS. Of few cells Python tells sooner: the kernel compiles the pattern
+    at each call, which makes seconds of a table of thousands of columns."""
     if len(cells) <= FEW:
         return all(map(COMPILED[name].fullmatch, cells.to_pylist()))
     return bool(pc.all(pc.match_substring_regex(cells, f"^({PATTERNS[name]})$")).as_py())
