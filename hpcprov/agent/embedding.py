@@ -54,6 +54,9 @@ def embed_all(store: Store, run_id: str, journal: Journal, *, deadline: float, m
                 stamp(writing, record, one, journal)
             except (Refused, Crashed) as error:
                 journal.write("problem", text=f"{one['path']}: not stamped: {error.message}")
+            except SystemExit:  # the agent, or the batch system, waits no longer
+                journal.write("problem", text=f"{one['path']}: not stamped: time")
+                raise
 
 
 def record_of(store: Store, run_id: str, log: str) -> Record:

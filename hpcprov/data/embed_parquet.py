@@ -80,14 +80,15 @@ def _stored_schema(schema: pa.Schema, changes: Changes) -> bytes:
     """The Arrow schema with the attributes changed, as Parquet keeps it."""
     whole = dict(schema.metadata or {})
     _set_all(whole, changes.dataset)
+    fields = list(schema)
     for name, values in changes.fields.items():
         at = schema.get_field_index(name)
         if at < 0:
             raise UnreadableData(f"it has no field {name!a}, or several")
-        own = dict(schema.field(at).metadata or {})
+        own = dict(fields[at].metadata or {})
         _set_all(own, values)
-        schema = schema.set(at, schema.field(at).with_metadata(own or None))
-    return base64.b64encode(schema.with_metadata(whole or None).serialize().to_pybytes())
+        fields[at] = fields[at].with_metadata(own or None)
+    return base64.b64encode(pa.schema(fields, whole or None).serialize().to_pybytes())
 
 
 def _set_all(pairs: dict[bytes, bytes], values: dict[str, Value | None]) -> None:

@@ -167,6 +167,8 @@ def test_a_hashing_process_that_is_ended_leaves_no_copy(tmp_path: Path) -> None:
         signing.end(child)
     assert child.returncode == 128 + signal.SIGTERM
     assert not draft.exists()
+    told = [one for one in frame.scan(Path(made.journal.path).read_bytes()) if one["event"] == "problem"]
+    assert [one["text"] for one in told] == [f"{tmp_path}/out.h5: not stamped: time"]
     assert os.stat(tmp_path / "out.h5").st_ino == before
 
 

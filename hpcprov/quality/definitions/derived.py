@@ -69,18 +69,22 @@ def kept(record: Record, path: str) -> dict[str, Definition]:
     )
     if generated is None:
         return {}
-    sources: dict[str, list[tuple[str, str]]] = {}
+    sources: dict[str | tuple[str, str], tuple[str, str]] = {}  # the first of a signature; and of a name as well
     for used in record["artifacts"]["used"]:
         if used["signature"] and used["path"] not in names and not is_memory(used["path"]):
             for field in used["signature"]["fields"]:
-                sources.setdefault(field["signature"], []).append((used["path"], field["path"].strip("/")))
+                source = used["path"], field["path"].strip("/")
+                sources.setdefault(field["signature"], source)
+                sources.setdefault((field["signature"], source[1]), source)
     known, about = Known(record), who(record)
     found = {}
     for field in generated["signature"]["fields"]:
-        name, candidates = field["path"].strip("/"), sources.get(field["signature"], [])
-        same = [one for one in candidates if one[1] == name]
-        if same or (candidates and field.get("bytes", TELLING) >= TELLING):
-            inputs = [known.input(*(same or candidates)[0])]
+        name = field["path"].strip("/")
+        source = sources.get((field["signature"], name))
+        if source is None and field.get("bytes", TELLING) >= TELLING:
+            source = sources.get(field["signature"])
+        if source is not None:
+            inputs = [known.input(*source)]
             said = inputs[0]["field"] or "all of it"
             found[name] = {"expression": said, "language": "text", "inputs": inputs, "how": "kept", **about}
             found[name] |= {"context": rendered(said, None, inputs)}

@@ -64,6 +64,7 @@ class Known:
 
     def __init__(self, record: Record) -> None:
         self.signatures: dict[str, dict[str, Any]] = {}
+        self.fields: dict[str, dict[str, str]] = {}
         for one in every_artifact(record):
             # What was used stands last: the version that a run read, where it wrote the file over.
             if one["signature"]:
@@ -71,8 +72,12 @@ class Known:
 
     def input(self, path: str, field: str) -> dict[str, Any]:
         """An input with the signature of the field, and that of the dataset; None where they are not known."""
-        signature = self.signatures.get(path) or {}
-        field = field.strip("/")
-        fields = {one["path"].strip("/"): one["signature"] for one in signature.get("fields", ())}
-        dataset = signature.get("digest")
-        return {"path": path, "field": field, "signature": fields.get(field) if field else dataset, "dataset": dataset}
+        field, dataset = field.strip("/"), (self.signatures.get(path) or {}).get("digest")
+        signature = self._fields(path).get(field) if field else dataset
+        return {"path": path, "field": field, "signature": signature, "dataset": dataset}
+
+    def _fields(self, path: str) -> dict[str, str]:
+        if path not in self.fields:
+            fields = (self.signatures.get(path) or {}).get("fields", ())
+            self.fields[path] = {one["path"].strip("/"): one["signature"] for one in fields}
+        return self.fields[path]

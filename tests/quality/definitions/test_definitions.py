@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -205,6 +206,26 @@ def test_a_field_that_was_kept_says_from_where() -> None:
     }
     assert found["speed"]["inputs"] == [{"path": "/d/flood.h5", "field": "h", "signature": H, "dataset": FLOOD}]
     assert found["speed"]["context"] == "[in flood.h5 @ hpcprov1:cccccccc…]"
+
+
+class Walked(list[Any]):
+    """A list that counts how often it is walked."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_ten_thousand_fields_that_were_kept_are_walked_a_few_times() -> None:
+    one = record()
+    fields = Walked({"path": f"c{number}", "signature": H, "bytes": 80} for number in range(10_000))
+    one["artifacts"]["used"][0]["signature"]["fields"] = fields
+    one["artifacts"]["generated"][0]["signature"]["fields"] = list(fields)
+    found = definitions_of("/d/out.h5", one)
+    assert [its["inputs"][0]["field"] for its in found.values()] == [its["path"] for its in fields]
+    assert fields.walks < 10
 
 
 @pytest.mark.parametrize(("name", "how"), [("h", "kept"), ("speed", "derived")])
