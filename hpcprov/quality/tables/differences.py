@@ -111,12 +111,14 @@ class _Tally:
     def _measure(self, found: Compared, one: Places, other: Places) -> None:
         if found.apart is None or found.relative is None:
             return
-        if not np.isnan(found.apart).all():
-            at = int(np.nanargmax(found.apart))
-            if self.max_abs is None or found.apart[at] > self.max_abs:
-                self.max_abs, self.where = float(found.apart[at]), _place(one, other, at)
-        if not np.isnan(found.relative).all():
-            self.max_rel = max(self.max_rel or 0.0, float(np.nanmax(found.relative)))
+        differing = np.flatnonzero(found.differs)
+        apart, relative = found.apart[differing], found.relative[differing]
+        if not np.isnan(apart).all():
+            at = int(np.nanargmax(apart))
+            if self.max_abs is None or apart[at] > self.max_abs:
+                self.max_abs, self.where = float(apart[at]), _place(one, other, int(differing[at]))
+        if not np.isnan(relative).all():
+            self.max_rel = max(self.max_rel or 0.0, float(np.nanmax(relative)))
 
     def _count_without(self, differs: Flags, values: Any, others: Any) -> None:
         """Cells that are missing, NaN or empty on one side only."""

@@ -72,6 +72,12 @@ def test_changed_cells_by_number() -> None:
     assert rows[0]["cells"][1] == [old, 1e6] and rows[1]["cells"][2][1] == "=cmd()"
 
 
+def test_what_has_no_distance_has_no_largest_one() -> None:
+    one = pa.table({"x": [1.0, 2.0, 3.0]})
+    (facts,) = compared(one, changed(one, "x", 2, float("nan")))["fields"]
+    assert facts["differing"] == 1 and facts["max_abs"] is facts["max_rel"] is facts["where"] is None
+
+
 def test_rows_that_were_deleted_inserted_moved_and_changed_are_found_without_a_key() -> None:
     one = table(1000)
     new = table(3, seed=5).set_column(0, "id", pa.array([7001, 7002, 7003]))
