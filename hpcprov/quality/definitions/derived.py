@@ -73,9 +73,9 @@ def kept(record: Record, path: str) -> dict[str, Definition]:
     for used in record["artifacts"]["used"]:
         if used["signature"] and used["path"] not in names and not is_memory(used["path"]):
             for field in used["signature"]["fields"]:
-                source = used["path"], field["path"].strip("/")
-                sources.setdefault(field["signature"], source)
-                sources.setdefault((field["signature"], source[1]), source)
+                name = field["path"].strip("/")
+                sources.setdefault(field["signature"], (used["path"], name))
+                sources.setdefault((field["signature"], name), (used["path"], name))
     known, about = Known(record), who(record)
     found = {}
     for field in generated["signature"]["fields"]:
