@@ -40,8 +40,8 @@ WIDEST_NAME, WIDEST = 28, 22
 WHAT = ("long_name", "standard_name", "description", "short_name")
 #: What is told of a field in words, below the tables.
 WORDS = (
-    *("short_name", "long_name", "standard_name", "description", "tags", "cell_methods", "packing", "values"),
-    *("definition", "context", "step", "chunks", "shards", "codec"),
+    *("short_name", "long_name", "standard_name", "description", "tags", "cell_methods", "packing", "period"),
+    *("values", "definition", "context", "step", "chunks", "shards", "codec"),
 )
 LONGEST = 600  # characters of one of them
 #: What is left out first where there is no room; every other form of the dictionary has it.
@@ -222,7 +222,8 @@ def _stanza(field: Facts, screen: Screen, keys: list[str]) -> Iterator[str]:
         if value is not None and value != "":
             text = str(value) if isinstance(value, str) else short(value)
             text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-            yield from _labelled(key.replace("_", " "), text + _beside(field, key), screen, indent=2)
+            shown = text + _beside(field, key)
+            yield from _labelled(key.replace("_", " "), shown, screen, indent=2, whole=key == "signature")
 
 
 def _beside(field: Facts, key: str) -> str:

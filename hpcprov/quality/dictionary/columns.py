@@ -32,6 +32,7 @@ COLUMNS = (
     Column("tags", "Tags", "words to find it by, with commas between them", editable=True),
     Column("cell_methods", "Cell methods", "how values stand for their cells, as CF says"),
     Column("packing", "Packing", "how values follow from the stored numbers, which all figures are of"),
+    Column("period", "Period", "first and last moment of a time axis"),
     Column("min", "Min", "least value that is not missing"),
     Column("max", "Max", "greatest value that is not missing"),
     Column("mean", "Mean", "mean of the finite values"),

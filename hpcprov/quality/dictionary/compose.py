@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from hpcprov.quality.dictionary.cells import word
 from hpcprov.quality.dictionary.columns import COUNTED, EDITABLE, KEYS, OF_DATASET, STORED, tag_list
+from hpcprov.quality.dictionary.period import period
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def compose(
     own = own_values(layout, attributes)
     fields = [
         _field(field, own.get(field["path"], {}), (statistics or {}).get(field["path"]), annotations)
-        | {"packing": packing((attributes.get("fields") or {}).get(field["path"]) or {})}
+        | _decoded(
+            (attributes.get("fields") or {}).get(field["path"]) or {}, (statistics or {}).get(field["path"]) or {}
+        )
         | _defined((definitions or {}).get(field["path"].strip("/")))
         for field in layout["fields"]
     ]
@@ -112,6 +115,13 @@ def _field(field: Facts, own: dict[str, str], counted: Facts | None, annotations
     found["count"] = (counted or {}).get("count")
     found["uncounted"] = (counted or {}).get("uncounted")
     return found | _written(own, annotations.fields.get(field["path"], {}) if annotations else {}, EDITABLE)
+
+
+def _decoded(attributes: Mapping[str, Any], counted: Facts) -> Facts:
+    """What the stored numbers stand for, as CF's attributes say."""
+    packed = packing(attributes)
+    moments = None if packed else period(attributes, counted.get("min"), counted.get("max"))
+    return {"packing": packed, "period": moments}
 
 
 def packing(attributes: Mapping[str, Any]) -> str | None:
