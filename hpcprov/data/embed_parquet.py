@@ -55,7 +55,7 @@ def _footer(fd: int) -> tuple[int, Fields]:
     if tail[4:] != MAGIC or not 0 < length <= min(MOST_FOOTER, size - TAIL - len(MAGIC)):
         raise UnreadableData(f"a footer of {length} bytes in a file of {size}")
     start = size - TAIL - length
-    fields = split_struct(os.pread(fd, length, start))
+    fields = split_struct(os.pread(fd, length, start), signed_by=ENCRYPTION)
     if ENCRYPTION in fields:
         raise NotEmbedded("its footer is signed with a key, as encrypted columns need it")
     return start, fields

@@ -29,8 +29,9 @@ class Piece(NamedTuple):
 Fields: TypeAlias = dict[int, Piece]
 
 
-def split_struct(octets: bytes) -> Fields:
-    """The fields of a struct by their numbers. Raises UnreadableData when it does not fill the bytes."""
+def split_struct(octets: bytes, *, signed_by: int | None = None) -> Fields:
+    """The fields of a struct by their numbers. Raises UnreadableData when it does not fill the bytes; one that has the
+    field `signed_by` is followed by a signature."""
     fields: Fields = {}
     at = number = 0
     try:
@@ -42,7 +43,7 @@ def split_struct(octets: bytes) -> Fields:
             at = end
     except IndexError:
         raise UnreadableData("its footer is damaged: it ends too early") from None
-    if at + 1 != len(octets):
+    if at + 1 != len(octets) and signed_by not in fields:
         raise UnreadableData("its footer is damaged: bytes stand behind its end")
     return fields
 

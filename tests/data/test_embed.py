@@ -3,6 +3,7 @@ is refused, and a kill at any step leaves the data whole."""
 
 from __future__ import annotations
 
+import base64
 import errno
 import fcntl
 import json
@@ -284,6 +285,25 @@ def test_a_file_that_changes_meanwhile_stays(tmp_path: Path, name: str) -> None:
 
     assert "changed meanwhile" in refused(path, check=meanwhile)
     assert not is_new(path)
+
+
+def test_an_encrypted_table_keeps_the_signature_of_its_footer(tmp_path: Path) -> None:
+    encryption = pytest.importorskip("pyarrow.parquet.encryption")
+
+    class Keys(encryption.KmsClient):  # type: ignore[misc]
+        def wrap_key(self, key: bytes, name: str) -> bytes:
+            return base64.b64encode(key)
+
+    path, table = tmp_path / "a.parquet", pa.table({"a": [1, 2, 3], "b": [1.5, 2.5, 3.5]})
+    wanted = encryption.EncryptionConfiguration("foot", column_keys={"key": ["b"]}, plaintext_footer=True)
+    factory = encryption.CryptoFactory(lambda config: Keys())
+    properties = factory.file_encryption_properties(encryption.KmsConnectionConfig(), wanted)
+    with pq.ParquetWriter(path, table.schema, encryption_properties=properties) as file:
+        file.write_table(table)
+    before = path.read_bytes()
+    with pytest.raises(NotEmbedded, match="signed with a key"):
+        embed(str(path), Changes(dataset={"history": "x"}))
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["a.parquet"]
 
 
 def test_a_check_that_fails_keeps_the_old_file(tmp_path: Path) -> None:
