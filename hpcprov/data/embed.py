@@ -63,13 +63,15 @@ def embed(
     check: Callable[[str], object] | None = None,
     break_links: bool = False,
     deadline: float | None = None,
+    seen: os.stat_result | None = None,
 ) -> None:
     """Set the attributes of the artifact at `path`, or of what a symbolic link there leads to.
 
     `check` is called with the path of the edited copy before it takes the file's place, and raises to prevent that (of
     a Zarr directory, in which only attributes are replaced, it is not called). A file with several hard links becomes
-    one of its own with `break_links`. No copy is made beyond `deadline` (`time.monotonic()` seconds). Raises
-    NotEmbedded, UnreadableData, MissingReader, OSError; the data is then as it was."""
+    one of its own with `break_links`. No copy is made beyond `deadline` (`time.monotonic()` seconds), and none of a
+    file that is no longer the one that was `seen`. Raises NotEmbedded, UnreadableData, MissingReader, OSError; the data
+    is then as it was."""
     form, real = format_of(path), os.path.realpath(path)
     if form in ZARR:
         if not os.path.isdir(real):
@@ -81,6 +83,7 @@ def embed(
         raise NotEmbedded(REFUSED.get(form, f"a {form} has no place for attributes that is known here"))
     editor = _module(EDITORS[form], form)
     with Original(real, break_links=break_links) as original, Draft(real) as draft:
+        original.check_is(seen)
         draft.copy(original, deadline=deadline)
         with readable(path):
             editor.edit(draft.path, changes)

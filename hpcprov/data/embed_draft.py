@@ -82,6 +82,11 @@ class Original:
         if not locked(self.fd, fcntl.LOCK_SH) or _has_writer(self.fd):
             raise NotEmbedded("another process has it open for writing")
 
+    def check_is(self, seen: os.stat_result | None) -> None:
+        """Raises NotEmbedded when it is not what was seen: what was found out of that would take the place of more."""
+        if seen is not None and _identity(seen) != _identity(self.facts):
+            raise NotEmbedded("it was changed meanwhile")
+
     def check_unchanged(self) -> None:
         """Raises NotEmbedded when the file is another one now, or was written to."""
         try:

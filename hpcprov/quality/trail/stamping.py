@@ -33,6 +33,7 @@ def embedded(
     signature: str,
     break_links: bool = False,
     watch: Watch | None = None,
+    seen: os.stat_result | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
     """Set attributes, when the values are those of the `signature` and stay so. The facts about the artifact as it is
@@ -44,12 +45,15 @@ def embedded(
         found.update(describe(copy, watch=watch, **draft))
         _compare(found, signature)
 
-    embed(path, changes, check=check, break_links=break_links, deadline=settings.get("deadline"))
+    embed(path, changes, check=check, break_links=break_links, deadline=settings.get("deadline"), seen=seen)
     if found:
         found["mtime"] = os.stat(path).st_mtime_ns  # the copy got it when it was published
     else:  # a Zarr directory, of which nothing but attributes was written
         found.update(describe(path, watch=watch, **settings))
-        _compare(found, signature)
+        try:
+            _compare(found, signature)
+        except NotEmbedded as error:
+            raise NotEmbedded(f"its attributes were written, but {error.message}") from error
     return found
 
 
@@ -76,9 +80,10 @@ def stamp(
     nothing was to be done). Raises as `embedded` does."""
     if not is_supported(form := format_of(path)):
         embed(path, Changes())  # says why
+    seen = None if os.path.isdir(path) else os.stat(path)
     attributes = read_attributes(path)
     entries = entries_of(trail_in(attributes))
-    mtime = None if os.path.isdir(path) else os.stat(path).st_mtime_ns
+    mtime = None if seen is None else seen.st_mtime_ns
     entry = {**entry, "before": before_of(used, recorded, entries), "after": signature, "mtime": mtime}
     told = {"entries": len(entries) + 1, "format": form}
     if has(entries, entry):
@@ -87,7 +92,7 @@ def stamp(
     changes = {AUDIT: audit_with(entries, entry)} | ({HISTORY: line} if line is not None else {})
     names = {name.strip("/"): name for name in attributes.fields}
     more: dict[str, dict[str, Value | None]] = {names[name]: dict(own) for name, own in fields.items() if name in names}
-    result = embedded(path, Changes(dict(changes), more), signature=signature, **options)
+    result = embedded(path, Changes(dict(changes), more), signature=signature, seen=seen, **options)
     return {**told, "status": STAMPED, "history": line is not None, "result": result}
 
 
