@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 NARROWEST = 40  # columns that are left to a line, however far right it begins
 MOST_BRANCHES = 16
+#: Languages of what makes a dataset as a whole, and is no expression of a field.
+WHOLE = ("command", "snakemake")
 MOST_LINES = 6  # of one expression
 
 
@@ -112,7 +114,7 @@ class _Page:
         context = printable(definition["context"] or "")
         if definition["context"] and definition["context"].startswith(definition["expression"]):
             text, context = context, ""  # "count by id [in trans.zarr]" has the expression in it
-        sign = "made by" if definition["how"] == "derived" and definition["language"] != "python" else "="
+        sign = "made by" if definition["language"] in WHOLE else "="
         both = f"{sign} {text}" + (f"   {context}" if context else "")
         lines = [both] if len(both) <= width else [f"{sign} {text}", *([f"  {context}"] if context else [])]
         for line in lines:
@@ -127,7 +129,7 @@ class _Page:
         elif path.startswith(self.cwd):
             path = path[len(self.cwd) :]
         text = f"{path}/{node['field']}" if node["field"] else path
-        return cut(text if len(text) <= width else f"{base_name(node['path'])}/{node['field']}", width)
+        return cut(text if len(text) <= width else f"{base_name(path)}/{node['field']}".rstrip("/"), width)
 
 
 def folded(text: str, width: int) -> list[str]:

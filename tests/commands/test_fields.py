@@ -198,6 +198,17 @@ def test_a_file_that_has_travelled_tells_by_itself(tmp_path: Path, store: Store,
     ]
 
 
+def test_a_stamped_command_is_no_expression(tmp_path: Path, store: Store, call: Call) -> None:
+    with h5py.File("out.h5", "w") as file:
+        file["depth"] = np.arange(3.0)
+        file["depth"].attrs["hpcprov_definition"] = "python map.py"
+        inputs = [{"path": f"/{'far' * 60}/flood.h5", "field": ""}]
+        file["depth"].attrs["hpcprov_context"] = json.dumps({"inputs": inputs, "by": "r7", "language": "command"})
+    told = call("fields", "out.h5", "--follow")[1].splitlines()
+    assert told[1] == "│ made by python map.py   [in flood.h5]"
+    assert told[3] == "└─ flood.h5  raw: nothing is recorded of it"
+
+
 def test_where_nothing_is_known_it_says_what_was_asked(tmp_path: Path, store: Store, call: Call) -> None:
     with h5py.File("out.h5", "w") as file:
         file["depth"], file["wet"] = np.arange(3.0), [1]
