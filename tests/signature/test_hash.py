@@ -46,7 +46,7 @@ def test_text(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr()
     assert shown.err == ""
     assert shown.out.splitlines() == [
-        f"out.h5  hdf5, {command.size_text(known['size'])}",
+        f"out.h5  hdf5, {command.size(known['size'])}",
         f"  storage    {known['storage']['digest']}",
         f"  signature  {known['signature']['digest']}",
         f"    {roots['n']}  n       i8  scalar",
@@ -129,7 +129,7 @@ def test_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_sizes(size: int, text: str) -> None:
-    assert command.size_text(size) == text
+    assert command.size(size) == text
 
 
 def on_terminal(program: str, *words: str) -> str:
