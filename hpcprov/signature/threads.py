@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import prod
-from threading import Event, Lock, Thread
 from typing import TypeAlias
 
 import numpy as np
@@ -25,6 +24,7 @@ from hpcprov.signature.counting import Content, Counter, Tally
 from hpcprov.signature.deadline import check
 from hpcprov.signature.field import Grid, Leaves, Signed, finish, grid_of
 from hpcprov.signature.leaf import LeafMaker, joined
+from hpcprov.signature.turns import work_off
 from hpcprov.signature.watch import Watch
 
 #: Fields with fewer tiles are read whole: asking which chunks exist would cost more.
@@ -56,52 +56,6 @@ def sign_field(
     leaves = Leaves(bytearray(grid.count * tree.DIGEST))
     Signer(target, grid, threads=threads, deadline=deadline, watch=watch).sign(grid.whole, leaves.put, counter)
     return finish(target, grid, leaves, counter)
-
-
-class _Shared:
-    """Units taken in turn by several threads; the first error ends them all."""
-
-    def __init__(self, units: Iterator[Box], work: Callable[[], Callable[[Box], None]]) -> None:
-        self.units, self.work = units, work
-        self.lock = Lock()
-        self.error: BaseException | None = None
-
-    def run(self, threads: int) -> None:
-        """Work off all units, one thread being the caller's; none is left when it returns. Raises the first error."""
-        ended = [Event() for _ in range(threads - 1)]
-        for event in ended:
-            Thread(target=self._help, args=(event,), daemon=True).start()
-        self._drain()
-        for event in ended:
-            self._wait(event)
-        if self.error is not None:
-            raise self.error
-
-    def _help(self, ended: Event) -> None:
-        try:
-            self._drain()
-        finally:
-            ended.set()
-
-    def _wait(self, ended: Event) -> None:
-        """Not `join`: interrupted, it takes the thread for ended (Python 3.11)."""
-        while not ended.is_set():
-            try:
-                ended.wait()
-            except BaseException as error:  # an interrupt: files stay open until no thread reads them
-                self.error = self.error or error
-
-    def _drain(self) -> None:
-        try:
-            sign = self.work()
-            while (unit := self._take()) is not None:
-                sign(unit)
-        except BaseException as error:
-            self.error = self.error or error
-
-    def _take(self) -> Box | None:
-        with self.lock:
-            return None if self.error is not None else next(self.units, None)
 
 
 class Signer:
@@ -149,9 +103,8 @@ class Signer:
             hands.append(hand)
             return hand.sign
 
-        shared = _Shared(plan.boxes(box, self.extents), work)
         wanted = prod(-(-(stop - start) // extent) for (start, stop), extent in zip(box, self.extents, strict=True))
-        shared.run(min(self.threads, wanted))
+        work_off(plan.boxes(box, self.extents), work, threads=min(self.threads, wanted))
         for hand in hands:
             if counter is not None and hand.maker.tally is not None:
                 counter.take(hand.maker.tally)
