@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 import time
 
 from hpcprov import __version__
+from hpcprov.commands.annotate_kept import user
 from hpcprov.commands.choose import tell
 from hpcprov.commands.constraints_verify import read_by_child
 from hpcprov.commands.export import put
@@ -51,7 +51,7 @@ def file_of(found: dict[str, Any], path: str, *, narrowed: bool) -> dict[str, An
         "source": os.path.abspath(path),
         "dataset": os.path.basename(path.rstrip("/")),
         "host": socket.gethostname(),
-        "user": _user(),
+        "user": user(),
     }
     if found["rows"] is not None:
         metadata |= {"n_records": found["rows"], "n_selected": found["rows"]}
@@ -62,13 +62,6 @@ def file_of(found: dict[str, Any], path: str, *, narrowed: bool) -> dict[str, An
 
         dataset |= {"format": FORMAT, "version": VERSION}
     return {"creation_metadata": metadata, "fields": found["fields"], "dataset": dataset}
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
 
 
 def told(found: dict[str, Any]) -> list[str]:

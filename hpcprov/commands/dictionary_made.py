@@ -141,11 +141,9 @@ def _moment(ns: int | None) -> str | None:
 
 def settings(threads: int | None) -> Facts:
     """How the child reads: with the cache and the tile digests of the store here, if there is one."""
-    try:
-        store = layout.find_store(os.environ, os.getcwd())
-    except NoStore:
-        return {"threads": threads, "cache_dir": None, "tiles_dir": None}
-    return {"threads": threads, "cache_dir": store.cache, "tiles_dir": store.tiles}
+    from hpcprov.commands.reading import known_places
+
+    return {"threads": threads} | known_places()
 
 
 def annotations_of(seen: Seen) -> Annotations:

@@ -12,16 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 
 from hpcprov.commands import diff_folders, diff_page, report_file
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import tell
 from hpcprov.commands.ending import tidy
 from hpcprov.commands.outputs import check_not_read, swept
-from hpcprov.commands.reading import comparer, thread_number
-from hpcprov.record import layout
-from hpcprov.record.errors import HpcprovError, NoStore
+from hpcprov.commands.reading import comparer, known_places, thread_number
+from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     """Compare two datasets, or the files of two directories; the exit status."""
     check_not_read(args.output, args.one, args.other)
     bar = Bar()
-    settings = {"threads": args.threads} | _places(args)
+    settings = {"threads": args.threads} | ({} if args.no_cache else known_places())
     with swept(args.preserve) as pids, tidy(), comparer(settings, bar) as reading:
         reading.files = UNLIMITED if args.preserve else reading.files
         options = _options(args)
@@ -179,16 +177,3 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         "key": key,
         "picture": args.output is not None,
     }
-
-
-def _places(args: argparse.Namespace) -> dict[str, str | None]:
-    """Where signatures and tile digests of earlier times are; nowhere without a store."""
-    try:
-        store = layout.find_store(os.environ, os.getcwd())
-    except NoStore:
-        return {"cache_dir": None, "tiles_dir": None}
-    return (
-        {"cache_dir": None, "tiles_dir": None}
-        if args.no_cache
-        else {"cache_dir": store.cache, "tiles_dir": store.tiles}
-    )

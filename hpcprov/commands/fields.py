@@ -44,14 +44,14 @@ def run(args: argparse.Namespace) -> int:
     """Print the fields and their definitions."""
     from hpcprov.commands.bar import Bar
     from hpcprov.commands.ending import tidy
-    from hpcprov.commands.reading import comparer
+    from hpcprov.commands.reading import comparer, known_places
     from hpcprov.data.origin import split
 
     path, field = split(os.path.abspath(args.path))
-    depth = (args.depth if args.depth is not None else None) if args.follow or args.depth is not None else 0
+    depth = args.depth if args.follow or args.depth is not None else 0
     catalog = _catalog(args)
     try:
-        with tidy(), comparer(_settings(), Bar()) as reading:
+        with tidy(), comparer(known_places() | {"tiles_dir": None}, Bar()) as reading:
             nodes, notes = _found(catalog, reading, path, field, depth)
             notes += _asked(catalog, nodes)
     finally:
@@ -69,15 +69,6 @@ def _catalog(args: argparse.Namespace) -> Catalog | None:
         if args.root:
             raise
         return None
-
-
-def _settings() -> dict[str, Any]:
-    from hpcprov.record import layout
-
-    try:
-        return {"cache_dir": layout.find_store(os.environ, os.getcwd()).cache}
-    except NoStore:
-        return {"cache_dir": None}
 
 
 def _found(

@@ -13,10 +13,8 @@ import sys
 
 from hpcprov.commands import statistics_table
 from hpcprov.commands.bar import Bar
-from hpcprov.commands.reading import comparer, reader, thread_number
+from hpcprov.commands.reading import comparer, known_places, reader, thread_number
 from hpcprov.commands.screen import extents, screen, size
-from hpcprov.record import layout
-from hpcprov.record.errors import NoStore
 from hpcprov.record.text import printable
 from hpcprov.signature.launch import place_of
 
@@ -93,17 +91,8 @@ def run(args: argparse.Namespace) -> int:
 def _reader(args: argparse.Namespace, bar: Bar) -> Isolated:
     settings = {"threads": args.threads, "follow": args.follow, "appended": args.appended}
     settings["algorithms"] = sorted(set(args.algorithm or ()), key=ALGORITHMS.index)
-    settings |= _places(args)
+    settings |= known_places() | ({"cache_dir": None} if args.no_cache else {})
     return comparer(settings | {"statistics": True}, bar) if args.stats else reader(settings, bar)
-
-
-def _places(args: argparse.Namespace) -> dict[str, str | None]:
-    """Where digests and tile manifests of earlier times are; nowhere without a store."""
-    try:
-        store = layout.find_store(os.environ, os.getcwd())
-    except NoStore:
-        return {"cache_dir": None, "tiles_dir": None}
-    return {"cache_dir": None if args.no_cache else store.cache, "tiles_dir": store.tiles}
 
 
 def _alone(args: argparse.Namespace, reading: Isolated, bar: Bar) -> int:

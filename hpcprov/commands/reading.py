@@ -7,10 +7,12 @@ with reader({"threads": 2}, Bar()) as reading:
 from __future__ import annotations
 
 import argparse
+import os
 
 from hpcprov.capture import cgroup
 from hpcprov.quality.isolated import Comparing
-from hpcprov.record.errors import HpcprovError
+from hpcprov.record import layout
+from hpcprov.record.errors import HpcprovError, NoStore
 from hpcprov.signature.isolated import Isolated
 
 TYPE_CHECKING = False
@@ -41,6 +43,15 @@ def memory() -> int:
         return cgroup.free_memory() // 2
     except (OSError, HpcprovError):
         return SOME_MEMORY
+
+
+def known_places() -> dict[str, str | None]:
+    """The settings that say where signatures and tile digests of earlier times are: nowhere without a store."""
+    try:
+        store = layout.find_store(os.environ, os.getcwd())
+    except NoStore:
+        return {"cache_dir": None, "tiles_dir": None}
+    return {"cache_dir": store.cache, "tiles_dir": store.tiles}
 
 
 def reader(settings: dict[str, Any], bar: Bar) -> Isolated:

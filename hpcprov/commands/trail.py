@@ -17,14 +17,12 @@ import sys
 import textwrap
 
 from hpcprov.commands.bar import Bar
-from hpcprov.commands.reading import comparer
+from hpcprov.commands.reading import comparer, known_places
 from hpcprov.commands.screen import Screen, cut, screen
 from hpcprov.commands.trail_records import recorded, searched
 from hpcprov.quality.trail.chain import CHANGED, GAP, SAME, UNSIGNED, chain
 from hpcprov.quality.trail.entries import DROPPED, entries_of
-from hpcprov.record import layout
 from hpcprov.record.artifact import BLANK
-from hpcprov.record.errors import NoStore
 from hpcprov.record.text import printable
 from hpcprov.signature.isolated import Crashed, Refused
 
@@ -62,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the trail of every path."""
     bar, sight, worst = Bar(), screen(os.environ), 0
     found: list[dict[str, Any]] = []
-    with comparer({"cache_dir": _cache(), "tiles_dir": None}, bar) as reading:
+    with comparer(known_places() | {"tiles_dir": None}, bar) as reading:
         for path in args.paths:
             bar.begin(path)
             try:
@@ -78,13 +76,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found, indent=2))
     return worst
-
-
-def _cache() -> str | None:
-    try:
-        return layout.find_store(os.environ, os.getcwd()).cache
-    except NoStore:
-        return None
 
 
 def _told(reading: Comparing, path: str, *, check: bool) -> dict[str, Any]:
