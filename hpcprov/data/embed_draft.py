@@ -74,7 +74,7 @@ class Original:
                 " --break-links makes this one a file of its own"
             )
         self.check_writers()
-        fcntl.flock(self.fd, fcntl.LOCK_UN)  # whoever opens it meanwhile is not kept from it
+        locked(self.fd, fcntl.LOCK_UN)  # whoever opens it meanwhile is not kept from it
 
     def check_writers(self) -> None:
         """Raises NotEmbedded when a process has the file open for writing, as far as that can be known. HDF5 locks what
@@ -197,7 +197,7 @@ def check_writable(path: str, facts: os.stat_result) -> None:
 
 
 def locked(fd: int, how: int) -> bool:
-    """Take a lock; False when another process holds it. File systems without locks have it taken always."""
+    """Take a lock, or give it back; False when another process holds it. File systems without locks always say yes."""
     try:
         fcntl.flock(fd, how | fcntl.LOCK_NB)
     except OSError as error:
@@ -296,7 +296,10 @@ def _dress(fd: int, original: Original, times: bool) -> None:
     original need not have. Its mode comes last, when nobody else is on the list any more."""
     facts = original.facts
     if (facts.st_uid, facts.st_gid) != (os.fstat(fd).st_uid, os.fstat(fd).st_gid):
-        os.fchown(fd, facts.st_uid, facts.st_gid)
+        try:
+            os.fchown(fd, facts.st_uid, facts.st_gid)
+        except PermissionError as error:
+            raise NotEmbedded("its group is one that you are not in: the new version could not be its own") from error
     own = _extended(original.fd)
     for name in own:
         _ours_to_set(name, os.setxattr, fd, name, os.getxattr(original.fd, name))

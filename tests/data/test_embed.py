@@ -249,6 +249,31 @@ def test_a_writer_with_hdf5s_own_lock_is_noticed(tmp_path: Path) -> None:
     assert is_new(path)
 
 
+def test_file_systems_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Lustre is mounted without flock: nobody can be kept out, so nobody is waited for."""
+
+    def flock(*_: Any) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    for name in ("a.nc", "a3.zarr"):
+        path = write(tmp_path / name)
+        embed(path, CHANGES)
+        assert is_new(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to groups that he is not in")
+def test_a_group_of_others_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.nc")
+    os.chown(path, -1, 4711)
+
+    def fchown(*_: Any) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", fchown)
+    assert "its group is one that you are not in" in refused(path)
+
+
 def test_a_full_disk_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.nc")
     real = os.fstatvfs
