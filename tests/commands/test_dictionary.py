@@ -211,7 +211,7 @@ def test_what_has_no_place_for_attributes_is_refused_and_kept(call: Call, store:
         (["dictionary", "plain.txt"], "a plain file: it has no fields"),
         (["dictionary", "broken.h5"], "broken.h5"),
         (["dictionary", "flood.h5", "-o", "x.doc"], "does not say its format"),
-        (["dictionary", "flood.h5", "--no-stats", "-o", "flood.h5", "--format", "csv"], "is what is read: write to another place"),
+        (["dictionary", "flood.h5", "--no-stats", "-o", "flood.h5", "--format", "csv"], "is what is read"),
     ],
 )
 def test_bad_usage(call: Call, flood: str, words: list[str], told: str) -> None:
