@@ -9,7 +9,7 @@ Equal bits are passed over without a look at the numbers; only what differs is m
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from hpcprov.quality.ulps import unit_of
 PIECE = 1 << 15
 
 Flags = NDArray[np.bool_]
+#: What `_FillValue` and `missing_value` declare to be missing, on both sides.
+Declared: TypeAlias = tuple[list[Any], list[Any]]
+NOTHING: Declared = ([], [])
 
 
 def compare_block(
@@ -35,12 +38,20 @@ def compare_block(
 
 
 class Block:
-    """One box of an array of `shape`; with `seen`, a function that is told the places and distances of what differs."""
+    """One box of an array of `shape`; with `seen`, a function that is told the places and distances of what differs,
+    and the values that are `declared` to be missing in the one and in the other."""
 
     def __init__(
-        self, box: Box, shape: tuple[int, ...], kind: Type, other_kind: Type, within: Tolerance, seen: Any = None
+        self,
+        box: Box,
+        shape: tuple[int, ...],
+        kind: Type,
+        other_kind: Type,
+        within: Tolerance,
+        seen: Any = None,
+        declared: Declared = NOTHING,
     ) -> None:
-        self.box, self.shape, self.within, self.seen = box, shape, within, seen
+        self.box, self.shape, self.within, self.seen, self.declared = box, shape, within, seen, declared
         self.kind, self.other_kind, self.unit = kind, other_kind, unit_of(kind, other_kind)
         self.tally = Tally()
 
@@ -81,6 +92,8 @@ class Block:
         if not really.all():
             self.tally.bits += int(np.count_nonzero(~really))
             at, old, new = at[really], old[really], new[really]
+        if len(at) and any(self.declared):
+            at, old, new = self._filled(start, at, old, new)
         if len(at):
             self._not_finite(old, new)
             self._found(at + start, measured(new, old, self.within, self.unit))
@@ -104,6 +117,21 @@ class Block:
         was, is_now = np.isinf(old), np.isinf(new)
         self.tally.infinite_appeared += int((is_now & ~was).sum())
         self.tally.infinite_vanished += int((was & ~is_now).sum())
+
+    def _filled(self, start: int, at: Any, old: Any, new: Any) -> tuple[Any, Any, Any]:
+        """Of elements that differ those that are not declared to be missing; a fill value has no distance."""
+        gone, lost = (
+            np.isin(values, np.array(fills, values.dtype))
+            for values, fills in zip((old, new), self.declared, strict=True)
+        )
+        filled = gone | lost
+        if not filled.any():
+            return at, old, new
+        self.tally.missing_appeared += int((lost & ~gone).sum())
+        self.tally.missing_vanished += int((gone & ~lost).sum())
+        every = np.ones(int(filled.sum()), np.bool_)
+        self._found(at[filled] + start, Compared(every, every))
+        return at[~filled], old[~filled], new[~filled]
 
     def _missing(self, start: int, gone: Flags, lost: Flags) -> None:
         """Elements that are missing on one side only differ, whatever the tolerance."""

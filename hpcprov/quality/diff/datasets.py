@@ -9,12 +9,15 @@ that differ are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from math import prod
 from typing import Any, TypeAlias
 
+from hpcprov.data.attributes import Attributes, missing_values
 from hpcprov.data.interface import Dataset, Field
+from hpcprov.quality.diff.block import NOTHING, Declared
 from hpcprov.quality.diff.fields import DIFFERENT, MISSING, NEW, SAME, WITHIN, blank, diff_field, equal
 from hpcprov.quality.diff.known import Known
 from hpcprov.quality.diff.options import Options
@@ -40,9 +43,11 @@ def diff(
     *,
     known: Known | None = None,
     watch: Watch | None = None,
+    attributes: Sequence[Attributes] = (),
 ) -> Facts:
     """`status` (same, within, different) and `fields`: those of both in the order of the first, then those that only
-    one of them has. Raises HpcprovError for a field that neither has, and what readers raise."""
+    one of them has. The `attributes` of both tell which values are missing. Raises HpcprovError for a field that
+    neither has, and what readers raise."""
     options, watch = options or Options(), watch or Watch()
     known = Known() if known is None or options.nan_differs else known  # equal signatures may hold NaN
     pairs, gone, new = paired(one, other, options.fields)
@@ -51,7 +56,7 @@ def diff(
     for (mine, _), is_read in zip(pairs, read, strict=True):
         watch.expect(mine.octets if is_read else 0)
     fields = [
-        _compared(pair, options, known, watch) if is_read else equal(*pair)
+        _compared(pair, options, known, watch, _declared(pair, attributes)) if is_read else equal(*pair)
         for pair, is_read in zip(pairs, read, strict=True)
     ]
     fields += [equal(*pair) | {"reason": f"renamed to {pair[1].name!r}", "status": "renamed"} for pair in moved]
@@ -193,17 +198,27 @@ def _frame(field: Field) -> tuple[bytes, tuple[int, ...] | None]:
     return field.type.token, field.shape
 
 
-def _compared(pair: Pair, options: Options, known: Known, watch: Watch) -> Facts:
+def _declared(pair: Pair, attributes: Sequence[Attributes]) -> Declared:
+    """The values that mean missing in each of two fields."""
+    if not attributes:
+        return NOTHING
+    one, other = (
+        missing_values(of.fields.get(field.name, {}), field.type) for field, of in zip(pair, attributes, strict=True)
+    )
+    return one, other
+
+
+def _compared(pair: Pair, options: Options, known: Known, watch: Watch, declared: Declared) -> Facts:
     one, other = pair
     picture = _picture(one, other) if options.picture else None
     seen = picture.seen if picture is not None else None
     places = known.places(one.name, other.name)
-    found = diff_field(one, other, options, places=places, watch=watch, seen=seen)
+    found = diff_field(one, other, options, places=places, watch=watch, seen=seen, declared=declared)
     some = [found[name]["at"] for name in ("first", "largest") if found[name] is not None]
     if found["outside"] and found["outside"] >= FEW and found["count"] >= LEAST_COMPARED:
         found["shift"] = find_shift(one, other, some, found["outside"], options)
     if picture is not None and found["differing"]:
-        found["picture"] = drawn(one, other, picture.shape, picture, options)
+        found["picture"] = drawn(one, other, picture.shape, picture, options, declared)
     return found
 
 

@@ -13,7 +13,7 @@ from math import prod
 from typing import Any, TypeAlias
 
 from hpcprov.data.interface import Box, Field, lengths
-from hpcprov.quality.diff.block import Block
+from hpcprov.quality.diff.block import NOTHING, Block, Declared
 from hpcprov.quality.diff.known import Places
 from hpcprov.quality.diff.options import Options
 from hpcprov.quality.diff.plain import number, plain
@@ -70,14 +70,16 @@ def diff_field(
     places: Places | None = None,
     watch: Watch | None = None,
     seen: Seen | None = None,
+    declared: Declared = NOTHING,
 ) -> Facts:
-    """How the values of two fields differ. Raises what their readers raise."""
+    """How the values of two fields differ; `declared` are those that are missing in the one and in the other. Raises
+    what their readers raise."""
     reason = _unlike(one, other)
     if reason is not None:
         return blank(one, other, DIFFERENT, reason)
     if one.shape is None:
         return blank(one, other, SAME) | {"how": VALUES, "count": 0, "differing": 0, "outside": 0}
-    found = compare(one, other, options, places=places, watch=watch, seen=seen)
+    found = compare(one, other, options, places=places, watch=watch, seen=seen, declared=declared)
     return _facts(found, places)
 
 
@@ -93,7 +95,14 @@ def _unlike(one: Field, other: Field) -> str | None:
 
 
 def compare(
-    one: Field, other: Field, options: Options, *, places: Places | None, watch: Watch | None, seen: Seen | None
+    one: Field,
+    other: Field,
+    options: Options,
+    *,
+    places: Places | None,
+    watch: Watch | None,
+    seen: Seen | None,
+    declared: Declared = NOTHING,
 ) -> Compared:
     """Both fields read once, in what both have; only `places` of it where these are known."""
     common = tuple(min(pair) for pair in zip(one.shape or (), other.shape or (), strict=True))
@@ -101,7 +110,7 @@ def compare(
     found = Compared(one, other, common, Tally())
 
     def work(box: Box) -> Tally:
-        block = Block(box, common, one.type, other.type, options.tolerance, seen)
+        block = Block(box, common, one.type, other.type, options.tolerance, seen, declared)
         tally = block.compare(one.read(box), other.read(box))
         if watch is not None:
             watch.add(prod(lengths(box)) * one.width)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeAlias
 
+from hpcprov.data.attributes import read_attributes
 from hpcprov.data.interface import Dataset
 from hpcprov.data.open import open_data, reason
 from hpcprov.data.types import Unsigned
@@ -68,7 +69,10 @@ def diff_files(
         if found is None:
             _check_fields(paths, (one, two))
             known = Known(_by_path(signatures[0]), _by_path(signatures[1]), tiles_dir)
-            found = diff_tables(one, two, options, known, watch) or diff(one, two, options, known=known, watch=watch)
+            said = [read_attributes(name) for name in paths]
+            found = diff_tables(one, two, options, known, watch) or diff(
+                one, two, options, known=known, watch=watch, attributes=said
+            )
             if options.preserve is not None and found["table"] is None:
                 found["preserved"] = preserve(options.preserve, one, two, found["fields"], options, watch=watch)
         formats = [one.format, two.format]

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcprov.data.interface import Box, Field
-from hpcprov.quality.diff.block import Block
+from hpcprov.quality.diff.block import NOTHING, Block, Declared
 from hpcprov.quality.diff.options import Options
 from hpcprov.quality.diff.walk import block_extents, blocks, walk
 
@@ -155,13 +155,28 @@ def scale(largest: NDArray[np.float64]) -> list[float]:
     return [low, *(10.0 ** float(step) for step in steps[1:-1]), high]
 
 
-def drawn(one: Field, other: Field, common: tuple[int, ...], picture: Picture, options: Options) -> Facts:
+def drawn(
+    one: Field,
+    other: Field,
+    common: tuple[int, ...],
+    picture: Picture,
+    options: Options,
+    declared: Declared = NOTHING,
+) -> Facts:
     """The facts of a picture whose field has been read once: the slices with the most differences are read again."""
-    slices = [(at, _slice(one, other, common, picture, at, options)) for at in picture.best()]
+    slices = [(at, _slice(one, other, common, picture, at, options, declared)) for at in picture.best()]
     return picture.facts(slices)
 
 
-def _slice(one: Field, other: Field, common: tuple[int, ...], picture: Picture, at: list[int], options: Options) -> Map:
+def _slice(
+    one: Field,
+    other: Field,
+    common: tuple[int, ...],
+    picture: Picture,
+    at: list[int],
+    options: Options,
+    declared: Declared,
+) -> Map:
     leading = iter(at)
     box: Box = tuple(
         (0, extent) if axis in picture.axes else (here := next(leading), here + 1) for axis, extent in enumerate(common)
@@ -174,7 +189,7 @@ def _slice(one: Field, other: Field, common: tuple[int, ...], picture: Picture, 
             made.add(rows, columns, apart)
 
     def work(part: Box) -> None:
-        block = Block(part, common, one.type, other.type, options.tolerance, seen)
+        block = Block(part, common, one.type, other.type, options.tolerance, seen, declared)
         block.compare(one.read(part), other.read(part))
 
     for _ in walk(blocks([box], block_extents(one, other, common)), work, threads=options.threads):

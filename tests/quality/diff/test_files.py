@@ -126,6 +126,24 @@ def test_other_types_of_equal_numbers_have_no_tiles_in_common(tmp_path: Path, mo
     assert [one["what"] for one in found["structure"]] == ["type"]
 
 
+def test_a_fill_value_is_missing_and_no_distance(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    one = np.arange(24, dtype="f4").reshape(2, 3, 4)
+    other = one.copy()
+    one[0, 0, :2], other[0, 0, 1:3], other[1, 2, 3] = -999, -1e20, 24
+    for name, values, fill in (("a.h5", one, -999), ("b.h5", other, -1e20)):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["u"] = values
+            file["u"].attrs["_FillValue"] = np.float32(fill)
+    found = diff_files(str(tmp_path / "a.h5"), str(tmp_path / "b.h5"), Options(picture=True))
+    (field,) = found["fields"]
+    assert (field["differing"], field["missing"]) == (4, {"appeared": 1, "vanished": 1})
+    assert (field["first"]["at"], field["largest"]["at"], field["largest"]["value"]) == ([0, 0, 0], [1, 2, 3], 1.0)
+    assert field["picture"]["levels"] and max(field["picture"]["levels"]) <= 1
+    (rough,) = diff_files(str(tmp_path / "a.h5"), str(tmp_path / "b.h5"), Options(atol=1e30))["fields"]
+    assert (rough["status"], rough["outside"]) == ("different", 3)
+
+
 def test_one_array_against_a_store_of_one(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", VALUES[0])
     zarr.create_group(tmp_path / "b.zarr").create_array("deep/name", data=VALUES[0])
