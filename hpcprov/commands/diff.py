@@ -97,6 +97,10 @@ def units(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Compare two datasets, or the files of two directories; the exit status."""
     check_not_read(args.output, args.one, args.other)
+    if args.output is not None:
+        from hpcprov.report.assets import environment
+
+        environment()  # says what is not installed, before anything is read
     bar = Bar()
     settings = {"threads": args.threads} | ({} if args.no_cache else known_places())
     with swept(args.preserve) as pids, tidy(), comparer(settings, bar) as reading:

@@ -42,7 +42,7 @@ def environment() -> Environment:
     try:
         import jinja2
     except ImportError as error:
-        hint = "pip install 'hpcprov[report]'; --format text and --format md need nothing"
+        hint = "pip install 'hpcprov[report]'; text and Markdown need nothing"
         raise MissingTemplates("a page needs jinja2, which is not installed", hint=hint) from error
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),

@@ -16,6 +16,7 @@ import pytest
 
 from commands.conftest import Call
 from hpcprov.commands.diff_page import grown, moved
+from hpcprov.report.assets import environment
 
 pytest.importorskip("h5py")
 pytest.importorskip("zarr")
@@ -170,3 +171,12 @@ def test_sentences() -> None:
     assert grown(named) == "axis 0 (time) grew 100 -> 120: the first 100 x 7 are equal"
     shift = {"kind": "shifted", "axis": 1, "by": -3, "runs": [[3, 0, 9]], "compared": 90, "differing": 2, "outside": 2}
     assert moved(shift, ["lat", "lon"]) == "shifted by -3 along axis 1 (lon); apart from that 2 of 90 values differ"
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_data_is_read(
+    pair: tuple[str, str], call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.cache_clear()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    status, out, err = call("diff", *pair, "-o", "d.html")
+    assert (status, out) == (2, "") and "hpcprov[report]" in err
