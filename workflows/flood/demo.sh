@@ -24,6 +24,7 @@ Now try:
   cd $here/out
   hpcprov runs                     every run so far
   hpcprov lineage flood.h5         what it was made of, and by what
+  hpcprov dictionary flood.zarr    what is in it: units, smallest, largest, missing
   hpcprov report last              a page of this run, to open in a browser
   hpcprov rerun last               this run again: bit for bit the same?
   hpcprov show last --json         the record itself
