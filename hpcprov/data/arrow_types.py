@@ -3,7 +3,7 @@
 >>> column_type("t", pa.timestamp("ms", "Europe/Berlin")).text
 'M8[1ms,UTC]'
 
-Decimals, times of day, intervals, maps, unions, extension types and columns of nothing have no signature.
+Decimals, times of day, intervals, maps, unions and extension types have no signature, nor has nothing below the top.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ LISTS: tuple[Callable[[Any], bool], ...] = (types.is_list, types.is_large_list)
 
 
 def column_type(name: str, kind: Any) -> Type:
-    """The type of a column's elements. Raises Unsigned, naming the column."""
+    """The type of a column's elements; one without a type, in which everything is missing, is text. Raises Unsigned,
+    naming the column."""
+    if types.is_null(kind):
+        return Text()
     try:
         return type_of(kind)
     except Unsigned as refusal:

@@ -24,6 +24,8 @@ def numpy_of(column: Any) -> Values:
     axes. Raises Unsigned for missing values below the top."""
     if types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if types.is_null(column.type):
+        column = column.cast(pa.string())
     if not column.null_count:
         return _present(column)
     missing = np.asarray(column.is_null())

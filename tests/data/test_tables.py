@@ -154,7 +154,7 @@ def test_a_box_of_no_rows(way: str, rows: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "reason"),
     [
-        (pa.array([None, None]), "x: the type null has no signature"),
+        (pa.array([[None]], pa.list_(pa.null())), "x: the type null has no signature"),
         (pa.array([1, 2], pa.time32("s")), "x: the type time32"),
         (pa.array([1, 2], pa.decimal128(5, 2)), "x: the type decimal128"),
         (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int8())), "x: the type map"),
@@ -164,6 +164,14 @@ def test_types_refused_by_name(column: Any, reason: str, tmp_path: Path) -> None
     feather.write_feather(pa.table({"x": column}), tmp_path / "x")
     with pytest.raises(Unsigned, match=reason):
         open_data(str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_column_of_nothing_is_text_that_is_missing(way: str, rows: int, tmp_path: Path) -> None:
+    WAYS[way](pa.table({"x": pa.nulls(rows), "y": pa.nulls(rows, pa.string())}), tmp_path / "x")
+    nothing, text = describe(str(tmp_path / "x"), threads=1)["signature"]["fields"]
+    assert nothing["type"] == "str" and nothing["signature"] == text["signature"]
 
 
 @pytest.mark.parametrize(
