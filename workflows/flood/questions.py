@@ -114,7 +114,7 @@ QUESTIONS = (
 def main(terrain: str) -> int:
     """Print the page; the exit status is 1 when a question was not answered as expected."""
     # The store's directory has to be one in which nothing lies yet, and in which no store lies above.
-    with tempfile.TemporaryDirectory(prefix="questions-") as name:
+    with tempfile.TemporaryDirectory(prefix="questions") as name:
         folder = Path(name).resolve()
         prepare(folder, terrain)
         page = Page(folder, home=HOME, introduction=INTRODUCTION)

@@ -171,7 +171,7 @@ ON_IRIS = (
 
 def main(terrain: str) -> int:
     """Print the page; the exit status is 1 when a command did not end as expected."""
-    with tempfile.TemporaryDirectory(prefix="data-") as name:
+    with tempfile.TemporaryDirectory(prefix="data") as name:
         folder = Path(name).resolve()
         prepare(folder, terrain)
         page = Page(folder, home=HOME, introduction=INTRODUCTION)
