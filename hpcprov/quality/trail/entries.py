@@ -35,6 +35,7 @@ MOST_COMMAND, MOST_DID, MOST_TEXT = 4_000, 500, 4_000
 MOST_ENTRIES = 10_000
 #: Stands for the entries that were dropped, oldest first but for the very first one.
 DROPPED = "dropped"
+LONGEST_MARK = len('{"dropped": 12345678901234567890}, ')
 
 
 def entry_of(record: dict[str, Any], path: str, *, did: str | None = None) -> Entry:
@@ -113,11 +114,20 @@ def used_by(record: dict[str, Any]) -> list[dict[str, Any]]:
 def entries_of(text: str | None) -> list[Entry]:
     """The entries in an attribute, as far as they are sound: text is text, a number a number, all else None. One that
     stands for others that were dropped has their count as `dropped`. Nothing is taken from what is no JSON list."""
+    return [_sound(one) for one in (_listed_in(text) or [])[:MOST_ENTRIES] if isinstance(one, dict)]
+
+
+def is_list(text: str | None) -> bool:
+    """Whether an attribute has nothing that would be lost when it is written anew: no text, or a JSON list."""
+    return text is None or _listed_in(text) is not None
+
+
+def _listed_in(text: str | None) -> list[Any] | None:
     try:
         found = json.loads(text or "[]")
     except (ValueError, RecursionError):
-        return []
-    return [_sound(one) for one in found[:MOST_ENTRIES] if isinstance(one, dict)] if isinstance(found, list) else []
+        return None
+    return found if isinstance(found, list) else None
 
 
 def _sound(one: dict[str, Any]) -> Entry:
@@ -138,11 +148,12 @@ def audit_with(entries: list[Entry], entry: Entry) -> str:
     counted: the first one says where the data is from."""
     kept = [one for one in entries if DROPPED not in one]
     dropped = sum(one[DROPPED] for one in entries if DROPPED in one)
-    while True:
-        text = json.dumps(_listed([*kept, entry], dropped))
-        if len(text) <= MOST_OCTETS or len(kept) < 2:
-            return text
-        kept, dropped = [kept[0], *kept[2:]], dropped + 1
+    sizes = [len(json.dumps(one)) + len(", ") for one in [*kept, entry]]
+    size, gone = sum(sizes), 0
+    while size + (LONGEST_MARK if dropped + gone else 0) > MOST_OCTETS and gone < len(kept) - 1:
+        gone += 1
+        size -= sizes[gone]
+    return json.dumps(_listed([*kept[:1], *kept[1 + gone :], entry], dropped + gone))
 
 
 def _listed(entries: list[Entry], dropped: int) -> list[Entry]:

@@ -15,7 +15,7 @@ from hpcprov.data.attributes import Attributes, Value, read_attributes
 from hpcprov.data.embed import Changes, embed, is_supported
 from hpcprov.data.embed_draft import NotEmbedded
 from hpcprov.data.open import format_of
-from hpcprov.quality.trail.entries import AUDIT, HISTORY, audit_with, before_of, entries_of, has, history_with
+from hpcprov.quality.trail.entries import AUDIT, HISTORY, audit_with, before_of, entries_of, has, history_with, is_list
 from hpcprov.signature.artifact import describe
 from hpcprov.signature.watch import Watch
 
@@ -82,7 +82,9 @@ def stamp(
         embed(path, Changes())  # says why
     seen = None if os.path.isdir(path) else os.stat(path)
     attributes = read_attributes(path)
-    entries = entries_of(trail_in(attributes))
+    if not is_list(text := trail_in(attributes)):
+        raise NotEmbedded(f"its attribute {AUDIT} is no list of entries, and would be lost")
+    entries = entries_of(text)
     mtime = None if seen is None else seen.st_mtime_ns
     entry = {**entry, "before": before_of(used, recorded, entries), "after": signature, "mtime": mtime}
     told = {"entries": len(entries) + 1, "format": form}

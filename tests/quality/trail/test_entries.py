@@ -17,6 +17,7 @@ from hpcprov.quality.trail.entries import (
     entry_of,
     has,
     history_with,
+    is_list,
     line_of,
 )
 
@@ -129,6 +130,16 @@ def test_a_long_trail_keeps_its_first_and_its_last_entries() -> None:
 @pytest.mark.parametrize("text", [None, "", "nonsense", "{}", "3", '[1, "x", null]', "[" * 5000])
 def test_what_is_no_trail(text: str | None) -> None:
     assert entries_of(text) == []
+    assert is_list(text) == (text in (None, "", '[1, "x", null]'))
+
+
+def test_thousands_of_entries_are_dropped_at_once() -> None:
+    """One by one, each with all that are left written anew, this took minutes."""
+    many = entries_of(json.dumps([{} for _ in range(9_000)]))
+    text = audit_with(many, entry("last"))
+    found = entries_of(text)
+    assert (len(many), found[1][DROPPED] + len(found) - 1, found[-1]["run"]) == (9_000, 9_001, "last")
+    assert MOST_OCTETS - 1_000 < len(text) <= MOST_OCTETS
 
 
 def test_hostile_entries() -> None:

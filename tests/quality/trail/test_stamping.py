@@ -50,6 +50,16 @@ def test_an_entry_that_another_process_adds_meanwhile_stays(tmp_path: Path, monk
     assert runs == ["other", "mine"]
 
 
+def test_what_is_no_trail_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(10.0)
+        file.attrs[AUDIT] = "cut off [{"
+    with pytest.raises(NotEmbedded, match="would be lost"):
+        stamp(path, "mine", signature(path))
+    assert read_attributes(str(path)).dataset[AUDIT] == "cut off [{"
+
+
 def test_a_store_that_got_other_values_tells_that_it_was_written_to(tmp_path: Path) -> None:
     zarr.open_group(str(tmp_path / "a.zarr"), mode="w").create_array("u", data=np.arange(10.0))
     with pytest.raises(NotEmbedded, match="attributes were written, but its values are no longer those"):
