@@ -12,12 +12,14 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from hpcprov.data.attributes import read_attributes
-from hpcprov.data.interface import Dataset
+from hpcprov.data.interface import Box, Dataset
 from hpcprov.data.open import open_data, reason
 from hpcprov.data.types import Unsigned
+from hpcprov.data.values import Values
 from hpcprov.quality.diff.datasets import chosen, diff, selected
 from hpcprov.quality.diff.fields import blank
 from hpcprov.quality.diff.known import Known
@@ -32,7 +34,7 @@ from hpcprov.signature.watch import Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Facts: TypeAlias = dict[str, Any]
 PLAIN = ("file", "directory")
@@ -126,7 +128,8 @@ def _signatures(
     if found.count(None) != 1 or seen[0] == seen[1]:
         return found
     at = found.index(None)
-    result = describe(paths[at], threads=options.threads, cache_dir=cache_dir, tiles_dir=tiles_dir, watch=watch)
+    with _about(paths[at]):
+        result = describe(paths[at], threads=options.threads, cache_dir=cache_dir, tiles_dir=tiles_dir, watch=watch)
     found[at] = result["signature"]
     return found
 
@@ -173,7 +176,17 @@ def _opened(path: str) -> Iterator[Dataset]:
     with _about(path):
         data = open_data(path, keep=KEPT)
     with data:
-        yield data
+        yield replace(data, fields=tuple(replace(field, read=_named(field.read, path)) for field in data.fields))
+
+
+def _named(read: Callable[[Box], Values], path: str) -> Callable[[Box], Values]:
+    """A field's reader whose errors tell which of the two files they are about."""
+
+    def named(box: Box) -> Values:
+        with _about(path):
+            return read(box)
+
+    return named
 
 
 @contextmanager

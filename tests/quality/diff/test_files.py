@@ -204,3 +204,17 @@ def test_a_store_on_which_somebody_writes_is_refused(
     monkeypatch.setattr(files, "diff", meanwhile)
     with pytest.raises(HpcprovError, match="changed while it was read"):
         diff_files(*stores, Options())
+
+
+@pytest.mark.parametrize("known", [None, 0, 1])
+def test_what_cannot_be_read_is_told_with_its_file(tmp_path: Path, known: int | None) -> None:
+    paths = [str(tmp_path / name) for name in ("a.zarr", "b.zarr")]
+    for path in paths:
+        array = zarr.open_group(path, mode="w").create_array("x", shape=(8,), chunks=(4,), dtype="f8")
+        array[:] = np.arange(8.0)
+    if known is not None:
+        describe(paths[known], threads=1, cache_dir=str(tmp_path / "cache"))
+    damaged = 1 - (known or 0)
+    (Path(paths[damaged]) / "x" / "c" / "1").write_bytes(b"no chunk")
+    with pytest.raises(HpcprovError, match=f"^{paths[damaged]}: x: .* cannot be decoded"):
+        diff_files(paths[0], paths[1], Options(threads=2), cache_dir=str(tmp_path / "cache"))
