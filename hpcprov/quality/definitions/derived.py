@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MOST_INPUTS = 64
 TELLING = 64  # bytes; fewer are equal by chance
 STRICT = "set -euo pipefail;"
+SHELLS = ("sh", "bash", "dash", "ksh", "zsh")
 WORD = 200  # characters of one argument
 
 
@@ -131,7 +132,7 @@ def by_run(record: Record) -> tuple[str, str]:
 
 def shell_text(argv: list[str]) -> str:
     """A command as one line; of `bash -c TEXT` the text, without the options that Snakemake sets in it."""
-    if len(argv) == 3 and argv[1] == "-c":
+    if len(argv) == 3 and argv[1] == "-c" and name_of(argv[0]) in SHELLS:
         return " ".join(argv[2].strip().removeprefix(STRICT).split())
     return " ".join(argv)
 

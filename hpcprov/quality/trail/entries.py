@@ -84,7 +84,8 @@ def said_by(record: dict[str, Any], path: str) -> str:
 
 def _program(argv: list[str]) -> str:
     """The program's name, and of an interpreter's the script's; of `bash -c TEXT` those that the text begins with."""
-    argv = (shell_text(argv).split() if argv[1:2] == ["-c"] else argv) or argv
+    text = shell_text(argv)
+    argv = text.split() or argv if text != " ".join(argv) else argv
     script = [argv[1]] if len(argv) > 1 and not argv[1].startswith("-") else []
     return " ".join(word.rpartition("/")[2] for word in [argv[0], *script])
 

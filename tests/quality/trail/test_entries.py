@@ -63,6 +63,7 @@ def test_a_run_of_which_little_is_known() -> None:
             {"argv": ["/bin/bash", "-c", "set -euo pipefail;  python /a/process.py x.csv"]},
             "written by python process.py",
         ),
+        ({"argv": ["python", "-c", "import xarray as xr"]}, "written by python"),
         ({"argv": ["bash", "-c", ""]}, "written by bash"),
         ({"argv": ["bash", "-c"]}, "written by bash"),
     ],
