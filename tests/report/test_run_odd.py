@@ -20,6 +20,16 @@ FACTS: dict[str, Any] = {
     "job": {"job_name": "solve", "time_limit_s": 3600, "node_list": "n[0-1]"},
 }
 
+STATISTICS: dict[str, Any] = {
+    "count": 3, "missing": 0, "min": -1.5, "max": "inf", "mean": 1.0, "std": 2.0, "distinct": 2,
+    "values": [[1.5, 1], ["x", 2]], "order": "none", "uncounted": {"duplicates": "many"},
+}  # fmt: skip
+RESULT = {"constraint": "min", "value": "0", "found": "-1.5", "count": 1, "first": [0]}
+VERDICT: dict[str, Any] = {
+    "file": "/c.json", "digest": None, "reason": None, "passes": 1, "failures": 1,
+    "fields": [{"path": "u", "status": "FAILED", "constraints": [RESULT]}],
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -48,6 +58,11 @@ def record(place: Path) -> dict[str, Any]:
     whole["definitions"] = [told | {"time": "2026-11-21T10:00:00.0Z"}]
     whole["parts"] = [{"run": "r2", "name": "x", "tags": {}, "argv": ["a"], "cwd": "/", "inputs": [], "outputs": ["b"]}]
     whole["witnesses"] = [{"source": "sacct", "value": {"state": "FAILED", "steps": [{"id": "0", "state": "FAILED"}]}}]
+    for one in whole["artifacts"]["generated"]:
+        one["constraints"] = [copy.deepcopy(VERDICT)]
+        one["embedded"] = {"entries": 1, "before": "blake3:" + 64 * "0"}
+        for signed in (one.get("signature") or {"fields": []})["fields"]:
+            signed["statistics"] = copy.deepcopy(STATISTICS)
     assert misfit(whole) is None
     return whole
 
