@@ -125,7 +125,8 @@ def test_nothing_of_a_file_reaches_the_terminal_as_it_is() -> None:
     assert "\x1b" not in "\n".join(render_changes([change]))
 
 
-def test_many_fields_and_places_are_cut() -> None:
+def test_many_fields_and_places_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     one = {"constraint": "min", "value": 0, "ok": False, "found": -1, "count": 12, "reason": None,
            "places": [{"index": [at], "value": -1} for at in range(10)]}  # fmt: skip
     fields = [{"path": f"f{at}", "status": "FAILED", "constraints": [one]} for at in range(1000)]
