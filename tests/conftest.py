@@ -1,5 +1,6 @@
-"""What all tests share: hypothesis looks at results and never at a clock, so that a busy machine fails no test; and
-HDF5's filters are those of hdf5plugin, whatever else a test imports: netCDF4 brings some that h5py cannot write with.
+"""What all tests share: hypothesis looks at results and never at a clock, so that a busy machine fails no test; HDF5's
+filters are those of hdf5plugin, whatever else a test imports: netCDF4 brings some that h5py cannot write with; and no
+test makes the tests' own process a run, in which everything that others start would be nested.
 
     python -m pytest -n 2 --dist loadfile -m 'not slow and not cluster'
 """
@@ -7,7 +8,10 @@ HDF5's filters are those of hdf5plugin, whatever else a test imports: netCDF4 br
 from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 with contextlib.suppress(ImportError):
@@ -15,3 +19,11 @@ with contextlib.suppress(ImportError):
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+AROUND = os.environ.get("HPCPROV_RUN")
+
+
+@pytest.fixture(autouse=True)
+def no_run_is_left() -> Iterator[None]:
+    yield
+    assert os.environ.get("HPCPROV_RUN") == AROUND, "the tests' own process has become a run"

@@ -34,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     module, found = example(), tmp_path_factory.mktemp("shop")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(found)
+        patch.setenv("HPCPROV", "off")  # or hpcprov.define makes a run of the tests' own process
         module.raw("trans.csv")
         module.derive("trans.csv", "derived")
         module.measures("derived.parquet", "measures.csv")
