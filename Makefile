@@ -64,10 +64,11 @@ test-launcher: $(VENV)/.test
 	$(BIN)/cmake -S . -B build/sanitize -DHPCPROV_WERROR=ON -DHPCPROV_SANITIZE=ON -DHPCPROV_PYTHON_PATH=$(BIN)/python && $(BIN)/cmake --build build/sanitize
 	HPCPROV_LAUNCHER=$(CURDIR)/build/sanitize/hpcprov/launcher/hpcprov $(BIN)/python $(PYTEST) -m 'not slow and not cluster' -k 'not core' $(SANITIZED)
 
-# Skips what is missing, unless HPCPROV_REQUIRE names it; installs all of it as root.
+# Skips what is missing, unless HPCPROV_REQUIRE names it; installs all of it as root. In one process: two Slurms on one
+# machine number their jobs alike, and MPICH names the memory that ranks share by the number of the job.
 test-cluster: $(CLUSTER)/.installed
 	@if [ "$$(id -u)" = 0 ]; then tests/cluster/bed/install.sh; else echo "not root: nothing is installed, and Slurm's tests are skipped"; fi
-	HPCPROV_CLUSTER_VENV=$(CLUSTER) $(CLUSTER)/bin/python $(PYTEST) -m cluster tests/cluster
+	HPCPROV_CLUSTER_VENV=$(CLUSTER) $(CLUSTER)/bin/python -m pytest -m cluster tests/cluster
 
 lint: $(VENV)/.test
 	$(BIN)/python -m ruff check .
