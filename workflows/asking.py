@@ -3,7 +3,7 @@
     page = Page(folder, home="/scratch/ada/flood", introduction="# Questions ...")
     page.run("mpiexec -n 4 ...")                             # shown with what it prints
     page.ask(Question("What was run here?", "The newest run first.", "hpcprov runs"))
-    print("\n".join(page.lines)); page.wrong                 # commands that ended otherwise than expected
+    printed(page)                                            # 1 where a command ended otherwise than expected
 
 What differs from run to run, ids and times, is left as it is; the folder is called `home`.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,23 @@ class Page:
         for place, name in places.items():
             text = text.replace(place, name) if len(place) > 1 else text
         return text
+
+
+def printed(page: Page) -> int:
+    """Print a page; the exit status is 1 when a command did not end as expected."""
+    print("\n".join(page.lines))
+    for problem in page.wrong:
+        print(problem, file=sys.stderr)
+    return 1 if page.wrong else 0
+
+
+def model(folder: Path, terrain: str, *names: str) -> None:
+    """In an empty directory: an empty store, these programs of the flood in a repository of their own, the terrain."""
+    (folder / ".hpcprov").mkdir()
+    (folder / "model").mkdir()
+    for name in names:
+        shutil.copy(Path(__file__).parent / "flood" / name, folder / "model")
+    shutil.copy(terrain, folder / "terrain.npz")
+    ada = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], [*ada, "commit", "-q", "-m", "Model a flood"]):
+        subprocess.run(["git", "-C", "model", *words], cwd=folder, check=True)

@@ -9,15 +9,12 @@ to run, paths and times, is left as it is, but for the directory, which is calle
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from workflows.asking import Page, Question
+from workflows.asking import Page, Question, model, printed
 
-HERE = Path(__file__).parent
 HOME = "/scratch/ada/flood"
 
 INTRODUCTION = """# Questions, and the commands that answer them
@@ -116,27 +113,12 @@ def main(terrain: str) -> int:
     # The store's directory has to be one in which nothing lies yet, and in which no store lies above.
     with tempfile.TemporaryDirectory(prefix="questions") as name:
         folder = Path(name).resolve()
-        prepare(folder, terrain)
+        model(folder, terrain, "flood.py", "figure.py", "summarize.py")
         page = Page(folder, home=HOME, introduction=INTRODUCTION)
         page.run(*RUNS)
         for question in QUESTIONS:
             page.ask(question)
-    print("\n".join(page.lines))
-    for problem in page.wrong:
-        print(problem, file=sys.stderr)
-    return 1 if page.wrong else 0
-
-
-def prepare(folder: Path, terrain: str) -> None:
-    """The model in a repository of its own, the terrain, and an empty store."""
-    (folder / ".hpcprov").mkdir()
-    (folder / "model").mkdir()
-    for name in ("flood.py", "figure.py", "summarize.py"):
-        shutil.copy(HERE / name, folder / "model")
-    shutil.copy(terrain, folder / "terrain.npz")
-    ada = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"]
-    for words in (["init", "-q", "-b", "main"], ["add", "."], [*ada, "commit", "-q", "-m", "Model a flood"]):
-        subprocess.run(["git", "-C", "model", *words], cwd=folder, check=True)
+    return printed(page)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ Each command is run when the page is made; the directory is called /scratch/ada/
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from workflows.asking import Page, Question
+from workflows.asking import Page, Question, model, printed
 
 HERE = Path(__file__).parent
 HOME = "/scratch/ada/data"
@@ -184,23 +183,14 @@ def main(terrain: str) -> int:
             page.run(*runs)
             for question in questions:
                 page.ask(question, level=3)
-    print("\n".join(page.lines))
-    for problem in page.wrong:
-        print(problem, file=sys.stderr)
-    return 1 if page.wrong else 0
+    return printed(page)
 
 
 def prepare(folder: Path, terrain: str) -> None:
-    """The programs, the model in a repository of its own, the terrain, and an empty store."""
-    (folder / ".hpcprov").mkdir()
+    """The programs, the model, and what it reads."""
+    model(folder, terrain, "flood.py")
     shutil.copy(HERE / "transactions.py", folder)
     shutil.copytree(HERE.parent / "iris", folder / "iris", ignore=shutil.ignore_patterns("out", "__pycache__"))
-    (folder / "model").mkdir()
-    shutil.copy(HERE.parent / "flood" / "flood.py", folder / "model")
-    shutil.copy(terrain, folder / "terrain.npz")
-    ada = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"]
-    for words in (["init", "-q", "-b", "main"], ["add", "."], [*ada, "commit", "-q", "-m", "Model a flood"]):
-        subprocess.run(["git", "-C", "model", *words], cwd=folder, check=True)
 
 
 if __name__ == "__main__":
