@@ -16,6 +16,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from typing import Any
 
 #: Files, violated constraints of all fields together, characters of a value.
@@ -72,17 +73,18 @@ def _is_verdict(one: Any) -> bool:
         and _is_text(one.get("reason"))
         and all(_is_count(one.get(name)) for name in ("passes", "failures"))
         and type(one.get("fields")) is list
-        and all(map(_is_field, one["fields"]))
+        and all(is_field(field, STATUSES, _is_result) for field in one["fields"])
     )
 
 
-def _is_field(one: Any) -> bool:
+def is_field(one: Any, statuses: Collection[str], is_result: Callable[[Any], bool]) -> bool:
+    """Whether it is what a verdict says of a field, with one of these statuses and such results of its constraints."""
     return (
         type(one) is dict
         and type(one.get("path")) is str
-        and one.get("status") in STATUSES
+        and one.get("status") in statuses
         and type(one.get("constraints")) is list
-        and all(map(_is_result, one["constraints"]))
+        and all(map(is_result, one["constraints"]))
     )
 
 

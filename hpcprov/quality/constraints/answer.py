@@ -6,12 +6,13 @@ is_verdict({"passes": 3, "failures": 0, "fields": [...], "ignored": []})  ->  Tr
 from __future__ import annotations
 
 from hpcprov.quality.constraints.kinds import KINDS
+from hpcprov.record import verdicts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-STATUSES = ("OK", "FAILED", "MISSING", "NOT ALLOWED")
+STATUSES = ("OK", *verdicts.STATUSES)
 NOTHING = type(None)
 
 
@@ -21,7 +22,7 @@ def is_verdict(found: Any) -> bool:
         type(found) is dict
         and all(type(found.get(name)) is int for name in ("passes", "failures"))
         and type(found.get("fields")) is list
-        and all(map(_is_field, found["fields"]))
+        and all(verdicts.is_field(field, STATUSES, _is_result) for field in found["fields"])
         and type(found.get("ignored")) is list
         and all(_is_texts(pair) and len(pair) == 2 for pair in found["ignored"])
         and type(found.get("detected")) in (int, NOTHING)
@@ -39,16 +40,6 @@ def is_discovery(found: Any) -> bool:
         and _is_texts(found.get("notes"))
         and type(found.get("rows")) in (int, NOTHING)
         and found.get("kind") in ("table", "tree")
-    )
-
-
-def _is_field(one: Any) -> bool:
-    return (
-        type(one) is dict
-        and type(one.get("path")) is str
-        and one.get("status") in STATUSES
-        and type(one.get("constraints")) is list
-        and all(map(_is_result, one["constraints"]))
     )
 
 
