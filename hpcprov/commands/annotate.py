@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
     check(args)
     bar = Bar()
-    with tidy(), comparer(settings(None), bar, embeds=args.embed) as reading:
+    with tidy(), comparer(settings(None), bar, copies=args.embed) as reading:
         seen = look(args.path, reading)
         unknown = sign(seen, reading, bar)
         if args.list:

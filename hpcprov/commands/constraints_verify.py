@@ -68,7 +68,7 @@ def read_by_child(args: argparse.Namespace, ask: Callable[[Comparing], dict[str,
     bar = Bar()
     writes = getattr(args, "detect", False)
     place = args.output if writes else None
-    with swept(place) as pids, tidy(), comparer({"threads": args.threads}, bar, embeds=writes) as reading:
+    with swept(place) as pids, tidy(), comparer({"threads": args.threads}, bar, copies=writes) as reading:
         reading.start()
         pids.extend([reading.child.pid] if reading.child is not None else [])
         bar.begin(args.path)

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     check(args)
     query = None if args.sql is None else text_of(args.sql)
     bar = Bar()
-    with tidy(), comparer(settings(None), bar, embeds=args.embed) as reading:
+    with tidy(), comparer(settings(None), bar, copies=args.embed) as reading:
         made = from_words(args, reading, bar) if query is None else from_sql(args, query, reading, bar)
         written = keep(made, reading, bar, embeds=args.embed)
     sys.stdout.writelines(f"{line}\n" for line in told(args, written))

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 
 from hpcprov.commands import diff_folders, diff_page, report_file
 from hpcprov.commands.bar import Bar
 from hpcprov.commands.choose import tell
 from hpcprov.commands.ending import tidy
 from hpcprov.commands.outputs import check_not_read, swept
-from hpcprov.commands.reading import comparer, known_places, thread_number
+from hpcprov.commands.reading import comparer, known_places, thread_number, tolerance
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -34,8 +33,6 @@ exit status: 0 equal, or within the tolerance; 1 different; 2 they cannot be com
 
 SAME, DIFFERENT, UNREADABLE = 0, 1, 2
 ROWS = ("auto", "number", "content")
-#: What the reading process may write in one file for --preserve.
-UNLIMITED = 1 << 62
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,17 +73,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def tolerance(text: str) -> float:
-    """The value of `--rtol` and `--atol`."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not (math.isfinite(number) and number >= 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
-    return number
-
-
 def units(text: str) -> int:
     """The value of `--ulp`."""
     if not (text.isascii() and text.isdigit() and len(text) < 19):
@@ -103,8 +89,7 @@ def run(args: argparse.Namespace) -> int:
         environment()  # says what is not installed, before anything is read
     bar = Bar()
     settings = {"threads": args.threads} | ({} if args.no_cache else known_places())
-    with swept(args.preserve) as pids, tidy(), comparer(settings, bar) as reading:
-        reading.files = UNLIMITED if args.preserve else reading.files
+    with swept(args.preserve) as pids, tidy(), comparer(settings, bar, copies=args.preserve is not None) as reading:
         options = _options(args)
 
         def compare(one: str, other: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ with reader({"threads": 2}, Bar()) as reading:
 from __future__ import annotations
 
 import argparse
+import math
 import os
 
 from hpcprov.capture import cgroup
@@ -37,6 +38,17 @@ def thread_number(text: str) -> int:
     return number
 
 
+def tolerance(text: str) -> float:
+    """The value of `--rtol` and `--atol`."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 0 or more")
+    return number
+
+
 def memory() -> int:
     """The bytes that a reading process may take: half of what is free."""
     try:
@@ -59,9 +71,9 @@ def reader(settings: dict[str, Any], bar: Bar) -> Isolated:
     return Isolated(settings, **_limits(settings, bar))
 
 
-def comparer(settings: dict[str, Any], bar: Bar, *, embeds: bool = False) -> Comparing:
-    """A process that compares, and reads as any other; it may write copies of any size when it `embeds`."""
-    return Comparing(settings, **(_limits(settings, bar) | ({"files": LARGEST_COPY} if embeds else {})))
+def comparer(settings: dict[str, Any], bar: Bar, *, copies: bool = False) -> Comparing:
+    """A process that compares, and reads as any other; where it makes `copies` of data they may be of any size."""
+    return Comparing(settings, **(_limits(settings, bar) | ({"files": LARGEST_COPY} if copies else {})))
 
 
 def _limits(settings: dict[str, Any], bar: Bar) -> dict[str, Any]:

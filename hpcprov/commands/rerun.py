@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import sys
 
 from hpcprov.commands import rerun_page
 from hpcprov.commands.choose import Run, add_run, choose, parts_of, store_here
 from hpcprov.commands.ending import tidy
+from hpcprov.commands.reading import tolerance
 from hpcprov.record.errors import HpcprovError
 
 TYPE_CHECKING = False
@@ -48,17 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print one JSON list; what the runs print goes to standard error"
     )
-
-
-def tolerance(text: str) -> float:
-    """The value of --rtol and --atol."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 0 or more")
-    return number
 
 
 def run(args: argparse.Namespace) -> int:

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     store = store_here()
     record = choose(store, args.run).record
     bar = Bar()
-    with tidy(), comparer({"cache_dir": store.cache, "tiles_dir": None}, bar, embeds=True) as reading:
+    with tidy(), comparer({"cache_dir": store.cache, "tiles_dir": None}, bar, copies=True) as reading:
         found = []
         for path in args.paths:
             bar.begin(path)
