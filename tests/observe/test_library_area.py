@@ -132,19 +132,29 @@ def committed(data: bytearray) -> int:
 
 
 def test_a_ring_that_comes_round_many_times(tmp_path: Path, writes: Path) -> None:
-    capacity, forks, threads, count = 4 * CHUNK, 2, 4, 3000
+    """Where the reader does not get its turn, on a busy machine, records are lost before the ring has come round."""
+    capacity = 4 * CHUNK
+    tails = (come_round(tmp_path / str(attempt), writes, capacity) for attempt in range(20))
+    assert any(tail > 3 * capacity for tail in tails)
+
+
+def come_round(folder: Path, writes: Path, capacity: int) -> int:
+    """Where the ring's tail is when all have written and been read along: each record once, or counted as lost."""
+    folder.mkdir()
+    forks, threads, count = 2, 4, 3000
     found: list[Record] = []
     stop = threading.Event()
-    with Area.make(tmp_path / "area", capacity=capacity) as area:
+    with Area.make(folder / "area", capacity=capacity) as area:
         reader = threading.Thread(target=lambda: found.extend(read_along(area, capacity, stop)))
         reader.start()
-        status = finish(start(area, tmp_path, writes, str(forks), str(threads), str(count)))[0]
+        status = finish(start(area, folder, writes, str(forks), str(threads), str(count)))[0]
         stop.set()
         reader.join()
-        assert status == 0 and area.number(TAIL) > 3 * capacity
         names = written(found)
+        assert status == 0
         assert set(names.values()) == {1} and set(names) <= named(forks, threads, count)
         assert len(found) + area.number(LOST) == forks * threads * count + 2
+        return area.number(TAIL)
 
 
 @pytest.mark.parametrize("limit", ["-v 60000", "-f 10", "-n 5", "-v 60000 -f 10"])
