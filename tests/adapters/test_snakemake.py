@@ -11,6 +11,8 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -443,23 +445,30 @@ def test_a_workflow_that_cannot_begin(plain: Workflow) -> None:
     assert whole["run"]["status"] == "failed"
 
 
-SLOW = PLAIN.replace("cat {input} > {output}", "touch started; sleep 60; cat {input} > {output}")
+# The shell itself writes `started`: where Ctrl-C comes while a `touch` ends well, bash goes on to the next command.
+SLOW = PLAIN.replace("cat {input} > {output}", ": > started; sleep 60; cat {input} > {output}")
 
 
-def begin(plain: Workflow, *words: str) -> subprocess.Popen[str]:
+@contextmanager
+def begun(plain: Workflow, *words: str) -> Iterator[subprocess.Popen[str]]:
     """A workflow whose last rule sleeps, when it does."""
     plain.write(SLOW)
     command = [sys.executable, "-m", "snakemake", "--logger", "hpcprov", "--cores", "2", *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     process = subprocess.Popen(command, cwd=plain.cwd, env=plain.env, text=True, start_new_session=True, **pipes)  # type: ignore[call-overload]
-    until((plain.cwd / "started").exists, lambda: "the last rule did not start", 60)
-    return process
+    with process:
+        try:
+            until((plain.cwd / "started").exists, lambda: "the last rule did not start", 60)
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_killed_workflow_is_settled(plain: Workflow) -> None:
-    process = begin(plain, *USE_SHELL)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    with begun(plain, *USE_SHELL) as process:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
     until(lambda: not plain.call("hpcprov", "settle", "--all").stdout.startswith("left"), lambda: "not settled")
     whole, *rules = plain.records()
     assert (whole["run"]["status"], len(whole["parts"]), len(rules)) == ("incomplete", 3, 3)
@@ -467,9 +476,9 @@ def test_a_killed_workflow_is_settled(plain: Workflow) -> None:
 
 
 def test_ctrl_c(plain: Workflow) -> None:
-    process = begin(plain, *USE_SHELL)
-    os.killpg(process.pid, signal.SIGINT)
-    printed = process.communicate(timeout=60)[0]
+    with begun(plain, *USE_SHELL) as process:
+        os.killpg(process.pid, signal.SIGINT)
+        printed = process.communicate(timeout=60)[0]
     assert process.returncode != 0
     whole = plain.workflows()[0]
     assert whole["run"]["status"] == "failed", printed
