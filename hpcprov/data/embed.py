@@ -20,7 +20,8 @@ from importlib import import_module
 from typing import Any
 
 from hpcprov.data.attributes import Value
-from hpcprov.data.embed_draft import Draft, NotEmbedded, Original
+from hpcprov.data.embed_draft import Draft
+from hpcprov.data.embed_original import NotEmbedded, Original
 from hpcprov.data.open import READERS, MissingReader, format_of, readable
 
 #: format: the module whose `edit(draft, changes)` changes a copy.

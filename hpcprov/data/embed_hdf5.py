@@ -16,7 +16,7 @@ from h5py import h5a, h5d, h5f, h5p, h5s, h5t
 from hpcprov.data.attributes import Value
 from hpcprov.data.attributes_hdf5 import entries
 from hpcprov.data.embed import Changes
-from hpcprov.data.embed_draft import NotEmbedded
+from hpcprov.data.embed_original import NotEmbedded
 from hpcprov.record.errors import UnreadableData
 
 MOST = 64_000

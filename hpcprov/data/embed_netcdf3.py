@@ -10,8 +10,8 @@ import struct
 
 from hpcprov.data.attributes import Value
 from hpcprov.data.embed import Changes
-from hpcprov.data.embed_draft import NotEmbedded
 from hpcprov.data.embed_hdf5 import encoded
+from hpcprov.data.embed_original import NotEmbedded
 from hpcprov.data.netcdf3_header import ATTRIBUTES, Attributes, Header, Span, read_header
 from hpcprov.record.errors import UnreadableData
 

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from hpcprov.data.attributes import Value
 from hpcprov.data.embed import Changes
-from hpcprov.data.embed_draft import NotEmbedded
+from hpcprov.data.embed_original import NotEmbedded
 from hpcprov.data.parquet import MOST_ITEMS, MOST_TEXT
 from hpcprov.data.thrift import Fields, join_pairs, join_struct, split_pairs, split_struct
 from hpcprov.record.errors import UnreadableData

@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 
 from hpcprov.data.attributes import Value
 from hpcprov.data.embed import Changes
-from hpcprov.data.embed_draft import Draft, NotEmbedded, Original, check_writable
+from hpcprov.data.embed_draft import Draft
+from hpcprov.data.embed_original import NotEmbedded, Original, check_writable
 from hpcprov.data.zarr_tree import MAX_METADATA
 from hpcprov.record.errors import UnreadableData
 

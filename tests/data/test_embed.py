@@ -21,10 +21,11 @@ import numpy as np
 import pytest
 import zarr
 
-from hpcprov.data import embed_draft, embed_zarr
+from hpcprov.data import embed_copy, embed_draft, embed_zarr
 from hpcprov.data.attributes import read_attributes
 from hpcprov.data.embed import EDITORS, ZARR, Changes, embed, is_supported
-from hpcprov.data.embed_draft import Draft, NotEmbedded, draft_of, remove_left
+from hpcprov.data.embed_draft import Draft, draft_of, remove_left
+from hpcprov.data.embed_original import NotEmbedded
 from hpcprov.quality.trail.entries import FORMATS
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature.artifact import describe
@@ -283,7 +284,7 @@ def test_a_full_disk_is_told_before(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         found[4] = 0  # blocks that are free
         return os.statvfs_result(found)
 
-    monkeypatch.setattr(embed_draft, "FICLONE", 0)
+    monkeypatch.setattr(embed_copy, "FICLONE", 0)
     monkeypatch.setattr(os, "fstatvfs", full)
     assert "0 are free" in refused(path)
 
@@ -294,7 +295,7 @@ def test_a_disk_that_gets_full_meanwhile(tmp_path: Path, monkeypatch: pytest.Mon
     def fails(*_: Any) -> int:
         raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
-    monkeypatch.setattr(embed_draft, "FICLONE", 0)
+    monkeypatch.setattr(embed_copy, "FICLONE", 0)
     monkeypatch.setattr(os, "copy_file_range", fails)
     with pytest.raises(OSError, match="quota"):
         embed(path, CHANGES)

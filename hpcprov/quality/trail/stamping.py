@@ -13,7 +13,7 @@ from typing import Any
 
 from hpcprov.data.attributes import Attributes, Value, read_attributes
 from hpcprov.data.embed import Changes, embed, is_supported
-from hpcprov.data.embed_draft import NotEmbedded
+from hpcprov.data.embed_original import NotEmbedded
 from hpcprov.data.open import format_of
 from hpcprov.quality.trail.entries import AUDIT, HISTORY, audit_with, before_of, entries_of, has, history_with, is_list
 from hpcprov.signature.artifact import describe

@@ -11,7 +11,7 @@ import pytest
 import zarr
 
 from hpcprov.data.attributes import Attributes, read_attributes
-from hpcprov.data.embed_draft import NotEmbedded
+from hpcprov.data.embed_original import NotEmbedded
 from hpcprov.quality.trail import stamping
 from hpcprov.quality.trail.entries import AUDIT, entries_of
 from hpcprov.signature.artifact import describe
