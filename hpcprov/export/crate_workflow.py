@@ -12,6 +12,7 @@ import os
 
 from hpcprov.export import crate_actions as actions
 from hpcprov.export.crate import uri, when, within, word
+from hpcprov.export.crate_steps import add_steps
 from hpcprov.record import model
 from hpcprov.record.inside import inner, objects
 from hpcprov.record.wording import words
@@ -62,7 +63,12 @@ class Workflow:
             for run_id, part in self.parts.items()
         }
         whole = self._act(main)
-        return [whole, *acts.values(), *self._organize(whole, acts)]
+        steps = [step for run_id in acts for step in self._add_steps(run_id, acts[run_id], tools)]
+        return [whole, *acts.values(), *steps, *self._organize(whole, acts)]
+
+    def _add_steps(self, run_id: str, run: Reference, tools: dict[str, Reference]) -> list[Reference]:
+        tool = tools.get(self.rule_of.get(run_id, ""))
+        return add_steps(self.crate, self.data, self.parts[run_id], run, tool)
 
     def _describe_plan(self, copied: Copied | None) -> Reference:
         path, engine = self.plan["snakefile"]["path"], str(self.plan.get("engine") or "snakemake")

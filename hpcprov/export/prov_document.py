@@ -17,6 +17,7 @@ elsewhere. Names are digests or plain words and so valid in every syntax; paths 
 
 from __future__ import annotations
 
+from hpcprov.export.steps import steps_of
 from hpcprov.export.versions import Versions
 from hpcprov.export.wording import local, seconds, told
 from hpcprov.record import model
@@ -41,7 +42,6 @@ NAMESPACES = {
     "agent": "urn:hpcprov:agent:",
     "hpcprov": "urn:hpcprov:terms:",
 }
-MOST_STEPS = 1000
 SCRIPT = {"script": "path", "sha256": "sha256"}
 
 
@@ -147,23 +147,18 @@ def images(record: Record) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _add_steps(bundle: ProvBundle, run: str, record: Record, versions: Versions) -> None:
     """Steps of a Python program: activities that their run, or the step around them, started."""
-    artifacts = record["artifacts"]
-    known = {(role, one["path"]): one for role in ("used", "generated") for one in artifacts[role]}
-    for step in (record.get("steps") or [])[:MOST_STEPS]:
-        name, began = f"{run}.step.{step['id']}", seconds(step["began"])
-        facts = {f"hpcprov:{member}": step.get(member) for member in ("function", "code", "status", "error", "count")}
-        kind = {"prov:type": "hpcprov:step", "prov:label": step["name"]}
-        bundle.activity(name, began, seconds(step["ended"]), _told(kind | facts))
-        around = run if step["parent"] is None else f"{run}.step.{step['parent']}"
+    for step in steps_of(record):
+        name, began = f"{run}.step.{step.number}", seconds(step.facts["began"])
+        members = ("function", "code", "status", "error", "count")
+        kind = {"prov:type": "hpcprov:step", "prov:label": step.facts["name"]}
+        facts = {f"hpcprov:{member}": step.facts.get(member) for member in members}
+        bundle.activity(name, began, seconds(step.facts["ended"]), _told(kind | facts))
+        around = run if step.around is None else f"{run}.step.{step.around}"
         bundle.wasStartedBy(name, None, around, began)
-        for path in sorted({*step["generated"]}):
-            if ("generated", path) in known:
-                bundle.wasGeneratedBy(f"data:{versions.name(record, 'generated', known['generated', path])}", name)
-        for path in sorted({*step["used"]}):
-            # What one step made and another one used is not what the run as a whole used.
-            role = "used" if ("used", path) in known else "generated"
-            if (role, path) in known:
-                bundle.used(name, f"data:{versions.name(record, role, known[role, path])}")
+        for role, artifact in step.data("generated"):
+            bundle.wasGeneratedBy(f"data:{versions.name(record, role, artifact)}", name)
+        for role, artifact in step.data("used"):
+            bundle.used(name, f"data:{versions.name(record, role, artifact)}")
 
 
 def _associate(bundle: ProvBundle, name: str, record: Record) -> None:

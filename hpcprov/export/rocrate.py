@@ -16,6 +16,7 @@ from hpcprov.export import bundle
 from hpcprov.export.crate import Crate, when, within
 from hpcprov.export.crate_actions import act, agent, identifier
 from hpcprov.export.crate_data import Data
+from hpcprov.export.crate_steps import add_steps
 from hpcprov.export.crate_workflow import Workflow, is_workflow
 from hpcprov.export.wording import told
 from hpcprov.record import layout, model
@@ -56,7 +57,9 @@ def render(
         mentions = Workflow(crate, data, first, records[1:]).add(_snakefile(first, copies))
     else:
         crate.conform(PROFILES[0])
-        mentions = [act(crate, data, record) for record in records]
+        acts = [(record, act(crate, data, record)) for record in records]
+        steps = [step for record, run in acts for step in add_steps(crate, data, record, run)]
+        mentions = [run for _, run in acts] + steps
     people = [one for one in (agent(crate, record["run"]["user"]) for record in records) if one is not None]
     crate.describe(mentions=mentions, author=list({one["@id"]: one for one in people}.values()))
     for run in runs:

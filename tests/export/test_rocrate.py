@@ -33,7 +33,12 @@ def references(value: Any) -> list[str]:
 
 
 def test_a_run_keeps_process_run_crate(tmp_path: Path) -> None:
-    write(render(runs_of(chain(tmp_path), "solve", "plot", "broken")), str(tmp_path / "crate"), force=False)
+    runs = runs_of(chain(tmp_path), "solve", "plot", "broken")
+    step = {"id": 1, "parent": None, "name": "smooth", "function": "solve:smooth", "code": "e" * 64, "count": 2}
+    step |= {"status": "failed", "error": "ValueError", "began": runs[0].record["run"]["start"], "ended": None}
+    step |= {"parameters": {"width": 3, "": "<b>"}, "used": ["/data/clean.nc"], "generated": ["/data/out.zarr"]}
+    runs[0].record["steps"] = [step, step | {"id": 2, "parent": 1, "function": None, "generated": []}]
+    write(render(runs), str(tmp_path / "crate"), force=False)
     assert violations(tmp_path / "crate", "process-run-crate") == []
 
 
