@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PROBES = ("state", "setup", "act", "jobshell")
+# Seconds within which anything happens, also on a machine that has much else to do.
+LONG = 60
 # Options of exec for most tests; tests/observe/test_transparency.py sets others.
 FAST = tuple(os.environ.get("HPCPROV_EXEC_OPTIONS", "--no-agent").split())
 NOTHING: Mapping[str, str] = {}
@@ -67,7 +69,7 @@ class World(NamedTuple):
         return self.run(self.argv(*command, setup=setup, options=options), **more)
 
     def run(
-        self, argv: Sequence[Word], *, stdin: bytes = b"", env: Mapping[str, str] = NOTHING, timeout: float = 60
+        self, argv: Sequence[Word], *, stdin: bytes = b"", env: Mapping[str, str] = NOTHING, timeout: float = LONG
     ) -> Seen:
         """Any command line, with `env` added to the environment; fails after `timeout` s."""
         environment = self.env | dict(env)
@@ -114,17 +116,17 @@ def running(world: World, argv: Sequence[Word], **more: Any) -> Iterator[subproc
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(10)
+        process.wait(LONG)
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream:
                 stream.close()
 
 
-def wait_until(holds: Callable[[], object], *, seconds: float = 10, what: str = "it") -> None:
-    """Return when `holds()` does; fail with `what` after `seconds`."""
-    end = time.monotonic() + seconds
+def wait_until(holds: Callable[[], object], *, what: str = "it") -> None:
+    """Return when `holds()` does; fail with `what` when it does not for so long that no busy machine is the cause."""
+    end = time.monotonic() + LONG
     while not holds():
-        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
+        assert time.monotonic() < end, f"{what} did not happen within {LONG} s"
         time.sleep(0.002)
 
 

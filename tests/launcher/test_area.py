@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from .log import events, frames, joined, log_paths, of_kind, only
-from .observe import World, children, marked, running, wait_until
-from .test_faults_kill import MARK, agents, mark
+from .observe import LONG, World, children, marked, running, wait_until
+from .test_faults_kill import MARK, agents, end_input, mark
 
 AGENT: tuple[str, ...] = ("--hash", "off")
 SHARED_MEMORY = Path("/dev/shm")
@@ -237,7 +237,7 @@ def test_the_spool_is_closed_to_others(world: World) -> None:
         assert spool.stat().st_mode & 0o7777 == 0o700
         assert {path.stat().st_mode & 0o7777 for path in spool.iterdir()} == {0o600}
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(LONG)
     wait_until(lambda: not spool.exists(), what="the removal of the spool")
 
 
@@ -266,17 +266,18 @@ def test_a_killed_launcher_leaves_its_spool_to_the_agent(world: World) -> None:
     with running(world, world.argv("sleep", "30", options=AGENT)) as process:
         wait_until(lambda: log_paths(world) and of_kind(events(world), "fact"), what="an agent that knows the launcher")
         process.kill()
-        process.wait(20)
-    wait_until(lambda: not spools(world), seconds=20, what="the removal of the spool")
+        process.wait(LONG)
+    wait_until(lambda: not spools(world), what="the removal of the spool")
 
 
 def test_a_killed_agent_leaves_its_spool_to_the_last_launcher(world: World) -> None:
     world.env[MARK] = str(world.cwd)
-    with running(world, world.argv("sleep", "1", options=AGENT)) as process:
+    with running(world, world.argv("cat", options=AGENT)) as process:
         wait_until(lambda: spools(world) and agents(world), what="the agent")
         for pid in agents(world):
             os.kill(pid, signal.SIGKILL)
-        assert process.wait(20) == 0
+        end_input(process)
+        assert process.wait(LONG) == 0
         assert not spools(world)
 
 
@@ -284,18 +285,19 @@ def test_a_killed_agent_leaves_its_spool_to_the_last_launcher(world: World) -> N
 def test_a_scheduler_may_end_the_agent_with_the_last_launcher(world: World, code: int) -> None:
     """As Slurm does when a task has failed: what the agent cannot come to do has been done."""
     world.env[MARK] = str(world.cwd)
-    argv = world.argv("sh", "-c", f"sleep 1; exit {code}", options=AGENT)
+    argv = world.argv("sh", "-c", f"cat; exit {code}", options=AGENT)
     with running(world, argv) as process:
         wait_until(lambda: spools(world) and agents(world), what="the agent")
         stopped = agents(world)
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         try:
+            end_input(process)
             wait_until(lambda: not spools(world), what="the removal of the spool")
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
-        assert process.wait(20) == code
+        assert process.wait(LONG) == code
     wait_until(lambda: of_kind(events(world), "observation"), what="the agent's last words")
     assert told(world)["complete"]
 
@@ -306,7 +308,7 @@ def test_what_both_left_is_swept_by_the_next_agent(world: World) -> None:
         wait_until(lambda: spools(world) and agents(world), what="the agent")
         for pid in (*agents(world), process.pid):
             os.kill(pid, signal.SIGKILL)
-        process.wait(20)
+        process.wait(LONG)
     left = spools(world)
     assert len(left) == 1
     for path in left:

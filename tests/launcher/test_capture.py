@@ -11,42 +11,40 @@ import time
 import pytest
 
 from .log import events
-from .observe import World, running
+from .observe import LONG, World, running, wait_until
 
 CAPTURE = ("--no-agent", "--capture-output")
 
 
 def test_a_writer_that_was_left_behind_keeps_nobody(world: World) -> None:
     script = "yes & echo $! >yes.pid; sleep 0.1; exit 3"
-    began = time.monotonic()
-    with open(os.devnull, "wb") as null:
-        command = world.argv("sh", "-c", script, options=CAPTURE)
-        status = subprocess.run(
-            command, cwd=world.cwd, env=world.env, stdin=null, stdout=null, stderr=null, timeout=30
-        ).returncode
-    took = time.monotonic() - began
-    os.kill(int((world.cwd / "yes.pid").read_text()), signal.SIGKILL)
-    assert status == 3 and took < 5
+    command = world.argv("sh", "-c", script, options=CAPTURE)
+    with running(world, command, **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)) as process:
+        try:
+            assert process.wait(LONG) == 3
+        finally:
+            os.kill(int((world.cwd / "yes.pid").read_text()), signal.SIGKILL)
 
 
 def test_signals_pass_while_a_reader_stalls(world: World) -> None:
     script = 'trap "echo got >got; exit 5" TERM; head -c 300000 /dev/zero & touch begun; while :; do sleep 0.05; done'
     with running(world, world.argv("sh", "-c", script, options=CAPTURE)) as process:
-        while not (world.cwd / "begun").exists():
-            time.sleep(0.02)
+        wait_until((world.cwd / "begun").exists, what="the application's start")
         time.sleep(0.5)  # the pipes are full by now, and nobody reads
         process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 10
-        while not (world.cwd / "got").exists():
-            assert time.monotonic() < deadline, "TERM did not reach the application"
-            time.sleep(0.02)
+        wait_until((world.cwd / "got").exists, what="TERM in the application")
         assert process.stdout is not None
         assert len(process.stdout.read()) == 300000
-        assert process.wait(10) == 5
+        assert process.wait(LONG) == 5
 
 
 STEP = {"SLURM_STEP_ID": "0", "SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_STEP_TASKS_PER_NODE": "1"}
-LONG = {"PMIX_NAMESPACE": "prterun-" + "x" * 150 + "-1@1", "PMI_RANK": "0", "PMI_SIZE": "2", "SLURM_JOB_ID": "1" * 30}
+LONG_NAME = {
+    "PMIX_NAMESPACE": "prterun-" + "x" * 150 + "-1@1",
+    "PMI_RANK": "0",
+    "PMI_SIZE": "2",
+    "SLURM_JOB_ID": "1" * 30,
+}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +53,7 @@ LONG = {"PMIX_NAMESPACE": "prterun-" + "x" * 150 + "-1@1", "PMI_RANK": "0", "PMI
         STEP | {"SLURM_JOB_ID": "../../../x"},
         STEP | {"SLURM_JOB_ID": "1", "SLURM_CLUSTER_NAME": "../.."},
         STEP | {"SLURM_JOB_ID": "7" * 500, "SLURM_RESTART_COUNT": "12"},
-        LONG,
+        LONG_NAME,
         {"PMIX_NAMESPACE": "..", "PMI_RANK": "0", "PMI_SIZE": "2"},
     ],
 )
@@ -68,7 +66,7 @@ def test_a_run_id_is_a_plain_name_whatever_the_environment_holds(world: World, e
 
 def test_long_names_of_launches_stay_apart(world: World) -> None:
     for last in "12":
-        env = LONG | {"PMIX_NAMESPACE": LONG["PMIX_NAMESPACE"] + last}
+        env = LONG_NAME | {"PMIX_NAMESPACE": LONG_NAME["PMIX_NAMESPACE"] + last}
         world.run(world.argv("true", options=("--no-agent",)), env=env)
     assert len({event["run"] for event in events(world) if event["event"] == "start"}) == 2
 

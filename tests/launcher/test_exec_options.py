@@ -7,7 +7,7 @@ import time
 import pytest
 
 from .log import events, of_kind
-from .observe import FAST, World
+from .observe import FAST, LONG, World
 
 USAGE = 125  # as env(1), nohup(1) and timeout(1)
 
@@ -152,5 +152,5 @@ def test_a_closed_or_full_stdout_is_an_error(world: World, argv: list[str]) -> N
     with open("/dev/full", "wb") as full:
         process = world.start([world.hpcprov, *argv], stdout=full)
         assert process.stdin
-        process.communicate(timeout=10)
+        process.communicate(timeout=LONG)
     assert process.returncode not in (0, None)

@@ -5,12 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
 from .log import log_paths
-from .observe import FAST, World, children, holding, is_gone, marked, read_lines, running, wait_ready, wait_until
+from .observe import (
+    FAST,
+    LONG,
+    World,
+    children,
+    holding,
+    is_gone,
+    logged_signals,
+    marked,
+    read_lines,
+    running,
+    wait_ready,
+    wait_until,
+)
 
 AGENT_OR_NOT = pytest.mark.parametrize("options", [FAST, ()], ids=["alone", "agent"])
 NEW_PIDS = ("/usr/bin/unshare", "--pid", "--fork", "--mount-proc", "--")
@@ -23,7 +35,7 @@ def orphan_parent(world: World, options: tuple[str, ...] | None) -> list[list[in
     go.unlink(missing_ok=True)
     # The orphan waits for longer than this does: nobody waits for the orphan.
     argv = world.argv("act", "orphan", log, go, options=options)
-    done = subprocess.run(argv, cwd=world.cwd, env=world.env, timeout=30)
+    done = subprocess.run(argv, cwd=world.cwd, env=world.env, timeout=LONG)
     assert done.returncode == 5 and read_lines(log) == []
     go.touch()
     wait_until(lambda: read_lines(log), what="the orphan's line")
@@ -37,7 +49,7 @@ def test_orphans_go_where_they_went(world: World, options: tuple[str, ...]) -> N
 
 def test_process_one_reaps_orphans(world: World, as_root: None) -> None:
     log = world.path("inside.log")
-    done = subprocess.run([*NEW_PIDS, *world.argv("act", "inside", log, options=FAST)], cwd=world.cwd, timeout=20)
+    done = subprocess.run([*NEW_PIDS, *world.argv("act", "inside", log, options=FAST)], cwd=world.cwd, timeout=LONG)
     assert done.returncode == 0
     assert read_lines(log) == [["orphan", 1], ["reaped"]]
 
@@ -45,7 +57,7 @@ def test_process_one_reaps_orphans(world: World, as_root: None) -> None:
 @pytest.mark.parametrize(("what", "number", "status"), [("exit", "7", 7), ("die", "15", 143), ("die", "9", 137)])
 def test_process_one_gives_the_status(world: World, as_root: None, what: str, number: str, status: int) -> None:
     """Process 1 cannot be killed by a signal of its own: it then says 128 + N, as shells do."""
-    done = subprocess.run([*NEW_PIDS, *world.argv("act", what, number, options=FAST)], cwd=world.cwd, timeout=20)
+    done = subprocess.run([*NEW_PIDS, *world.argv("act", what, number, options=FAST)], cwd=world.cwd, timeout=LONG)
     assert done.returncode == status
 
 
@@ -56,8 +68,7 @@ def test_process_one_passes_signals_on(world: World, as_root: None) -> None:
         (one,) = children(process.pid)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             os.kill(one, number)
-            time.sleep(0.05)
-        wait_until(lambda: len(read_lines(log)) == 4, what="three signals")
+            wait_until(lambda number=number: number in logged_signals(log), what=f"signal {number}")
         assert [line[0] for line in read_lines(log)[1:]] == [15, 2, 10]
 
 
@@ -75,8 +86,8 @@ def test_killing_the_launcher_ends_the_application(world: World, options: tuple[
     with running(world, world.argv("act", "signals", log, options=options)) as process:
         pid = wait_ready(log)
         process.kill()
-        assert process.wait(10) == -signal.SIGKILL
-        wait_until(lambda: is_gone(pid), seconds=2, what="the application's end")
+        assert process.wait(LONG) == -signal.SIGKILL
+        wait_until(lambda: is_gone(pid), what="the application's end")
 
 
 @AGENT_OR_NOT
@@ -84,14 +95,14 @@ def test_killing_the_application_ends_the_launcher_alike(world: World, options: 
     log = world.path("kill.log")
     with running(world, world.argv("act", "signals", log, options=options)) as process:
         os.kill(wait_ready(log), signal.SIGKILL)
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(LONG) == -signal.SIGKILL
 
 
 def test_no_process_is_left_behind(world: World) -> None:
     mark = f"HPCPROV_TEST_MARK={world.cwd}".encode()
     for options in (FAST, ()):
         world.run(world.argv("true", options=options), env={"HPCPROV_TEST_MARK": str(world.cwd)})
-    wait_until(lambda: not marked(mark), seconds=5, what="the end of every process of the run")
+    wait_until(lambda: not marked(mark), what="the end of every process of the run")
 
 
 def test_the_agent_holds_nothing_of_the_jobs(world: World) -> None:
@@ -107,6 +118,6 @@ def test_the_agent_holds_nothing_of_the_jobs(world: World) -> None:
     assert holders == []
     assert process.stdin is not None
     process.stdin.close()
-    assert process.wait(20) == 0
+    assert process.wait(LONG) == 0
     assert os.read(reader, 1) == b""
     os.close(reader)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -14,13 +15,14 @@ from hpcprov.record.frame import scan
 from hpcprov.record.layout import is_temporary
 from tests.record_check import read_record
 
-from .observe import Word, World, children, is_gone, marked, running, wait_until
+from .observe import LONG, Word, World, children, is_gone, marked, running, wait_until
 
 MARK = "HPCPROV_TEST_MARK"
 CODE = 7
 # A few descendants, a little work, a status of its own.
 JOB = ("sh", "-c", f"for i in 1 2 3 4 5 6; do sleep 0.05; echo $i; done >/dev/null; exit {CODE}")
-CALM = ("sh", "-c", "sleep 0.3")
+# Ends with its input.
+CALM = ("cat",)
 TARGETS = ("launcher", "agent", "application")
 LONGEST = 0.6
 
@@ -83,11 +85,11 @@ def kill_one(world: World, target: str, delay: float, job: tuple[Word, ...] = JO
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        return process.wait(20), seen
+        return process.wait(LONG), seen
 
 
 def settle(world: World) -> None:
-    wait_until(lambda: not marked(mark(world)), seconds=20, what="the end of every process of these runs")
+    wait_until(lambda: not marked(mark(world)), what="the end of every process of these runs")
     settle_all(world)
     left = list((world.cwd / ".hpcprov/runs").glob("*"))
     assert all(is_temporary(path.name) for path in left), left
@@ -142,12 +144,12 @@ def test_killed_while_it_runs(world: World, target: str) -> None:
     go = world.path("go")
     job = ("sh", "-c", 'while [ ! -e "$0" ]; do sleep 0.02; done; exit 7', go)
     with running(world, world.argv(*job, options=("--hash", "off"))) as process:
-        wait_until(lambda: b'"event":"agent"' in log_bytes(world), seconds=10, what="the agent's first event")
+        wait_until(lambda: b'"event":"agent"' in log_bytes(world), what="the agent's first event")
         (pid,) = victims(world, process.pid, target)[:1]
         app = application(process.pid)
         os.kill(pid, signal.SIGKILL)
         go.touch()
-        assert process.wait(10) == (CODE if target == "agent" else -signal.SIGKILL)
+        assert process.wait(LONG) == (CODE if target == "agent" else -signal.SIGKILL)
         wait_until(lambda: all(is_gone(one) for one in app), what="the application's end")
     settle(world)
     assert len(records(world)) == 1
@@ -157,23 +159,28 @@ def log_bytes(world: World) -> bytes:
     return b"".join(path.read_bytes() for path in world.cwd.glob(".hpcprov/**/*.log"))
 
 
+def end_input(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+
+
 @pytest.mark.parametrize("status", [0, CODE])
 def test_a_stopped_agent_holds_nobody_for_long(world: World, status: int) -> None:
     """After a failure the launcher leaves at once; after success it gives the agent's first answer a few seconds."""
     world.env[MARK] = str(world.cwd)
-    job = ("sh", "-c", f"sleep 0.5; exit {status}")
+    job = ("sh", "-c", f"cat; exit {status}")
     with running(world, world.argv(*job, options=())) as process:
         wait_until(lambda: agents(world), what="the agent")
         stopped = agents(world)
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
-        started = time.monotonic()
         try:
-            assert process.wait(15) == status
+            end_input(process)
+            assert process.wait(LONG) == status
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGKILL)
-        assert time.monotonic() - started < (12 if status == 0 else 2)
+        assert process.stderr and process.stderr.read().count(b"did not start or has ended") == (status == 0)
     settle(world)
 
 
@@ -185,13 +192,15 @@ def test_term_sends_a_waiting_launcher_away(world: World) -> None:
         stopped = agents(world)
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
-        wait_until(lambda: b'"event":"exit"' in log_bytes(world), what="the exit event")
-        process.terminate()
         try:
-            assert process.wait(3) == 0
+            end_input(process)
+            wait_until(lambda: b'"event":"exit"' in log_bytes(world), what="the exit event")
+            process.terminate()
+            assert process.wait(LONG) == 0
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGKILL)
+        assert process.stderr and process.stderr.read() == b"", "it waited until its patience was over"
     settle(world)
 
 
@@ -201,7 +210,7 @@ def test_one_line_at_most_when_the_agent_is_killed(world: World) -> None:
         wait_until(lambda: agents(world), what="the agent")
         for pid in agents(world):
             os.kill(pid, signal.SIGKILL)
-        out, err = process.communicate(timeout=15)
+        out, err = process.communicate(timeout=LONG)
     assert (process.returncode, out) == (0, b"")
     assert len(err.splitlines()) <= 1 and len(err.splitlines()) == err.count(b"hpcprov: ")
     settle(world)

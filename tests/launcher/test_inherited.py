@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .observe import DOCUMENTED, FAST, World, load_state, rlimit
+from .observe import DOCUMENTED, FAST, LONG, World, load_state, rlimit
 
 RLIMIT_SIGPENDING = 11  # not in the resource module
 
@@ -73,7 +73,7 @@ def test_state_is_the_same(world: World, name: str) -> None:
 def test_group_session_and_parent(world: World, setup: list[str]) -> None:
     argv = world.argv("state", setup=setup or ["umask=0022"], options=FAST)
     process = world.start(argv)
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=LONG)
     numbers = json.loads(out)["numbers"]
     assert numbers["ppid"] == process.pid
     assert numbers["pgid"] == (process.pid if setup else os.getpgid(0))
@@ -127,7 +127,7 @@ def test_off_becomes_the_command(world: World) -> None:
     argv = world.argv("act", "pid", options=("--name", "x", "--tag", "a=b", "--input", "y", "--capture-output"))
     world.env["HPCPROV"] = "off"
     process = world.start(argv)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=LONG)
     assert (int(out), err, process.returncode) == (process.pid, b"", 0)
     assert list((world.cwd / ".hpcprov").iterdir()) == []
 

@@ -22,7 +22,7 @@ from tests.record_check import read_record
 from tests.require import require
 
 from .log import events, of_kind
-from .observe import FAST, Seen, Word, World
+from .observe import FAST, LONG, Seen, Word, World, wait_until
 
 pytestmark = pytest.mark.mpi
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
@@ -165,22 +165,27 @@ def test_a_failing_rank_ends_the_launch_as_soon_as_without(world: World, code: s
     print(f"bare {bare_seconds:.2f} s, wrapped {seconds:.2f} s")
     # Hydra's own status is the failing rank's or that of the ranks it killed, as it happens.
     assert bare.status in STATUSES and seen.status in STATUSES
-    assert seconds < bare_seconds + 5
+    assert seconds < bare_seconds + 20
 
 
 def test_a_failing_rank_ends_the_launch_every_time(world: World) -> None:
     """Hydra ends the others only if it sees PMI_FD close before it reaps the process: holding a copy hangs it."""
     for _ in range(10):
         # timeout(1) says 124, and sends TERM, after which hydra tidies up.
-        assert world.run(["timeout", "10", *ranks(world, 3, FAIL_HARD, FAST)]).status in STATUSES
+        assert world.run(["timeout", "50", *ranks(world, 3, FAIL_HARD, FAST)]).status in STATUSES
 
 
 def settled(world: World) -> dict[str, Any]:
     """The one run of the world, when hydra has killed what was left of it."""
-    time.sleep(1.5)
-    assert world.run([world.hpcprov, "settle", "--all"]).status == 0
+    wait_until(lambda: b"left" not in settle(world).out, what="the end of the run's processes")
     (run,) = runs(world)
     return run
+
+
+def settle(world: World) -> Seen:
+    seen = world.run([world.hpcprov, "settle", "--all"])
+    assert seen.status == 0, seen
+    return seen
 
 
 def test_a_failed_launch_has_a_record_that_says_so(world: World) -> None:
@@ -217,7 +222,7 @@ def test_stdin_goes_to_the_rank_that_it_went_to(world: World) -> None:
     found = []
     for options in (None, FAST):
         argv = ranks(world, 2, code, options)
-        done = subprocess.run(argv, input=b"x" * 1000, capture_output=True, cwd=world.cwd, env=world.env, timeout=30)
+        done = subprocess.run(argv, input=b"x" * 1000, capture_output=True, cwd=world.cwd, env=world.env, timeout=LONG)
         found.append((done.returncode, sorted(done.stdout.splitlines())))
     assert found[0] == found[1] == (0, [b"0 1000", b"1 0"])
 

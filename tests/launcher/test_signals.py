@@ -16,6 +16,7 @@ import pytest
 
 from .observe import (
     FAST,
+    LONG,
     World,
     children,
     has_logged,
@@ -49,7 +50,7 @@ def send_all(process: subprocess.Popen[bytes], log: Path, send: object) -> list[
     assert callable(send)
     for count, number in enumerate(FORWARDABLE, start=1):
         send(process.pid, number)
-        wait_until(partial(has_logged, log, count), seconds=3, what=f"signal {number}")
+        wait_until(partial(has_logged, log, count), what=f"signal {number}")
     time.sleep(LATE)
     return logged_signals(log)
 
@@ -60,7 +61,7 @@ def test_each_signal_to_the_launcher_arrives_once(world: World, options: tuple[s
         assert names(send_all(process, log, os.kill)) == names(FORWARDABLE)
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(LONG) == 0
 
 
 def test_each_signal_to_the_launcher_arrives_once_with_agent(world: World) -> None:
@@ -83,6 +84,7 @@ def test_signals_to_every_process_of_a_step_arrive_once(world: World, step: int)
             for pid in [process.pid, *children(process.pid)][::step]:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
+            wait_until(lambda number=number: number in logged_signals(log), what=f"signal {number}")
             time.sleep(LATE)
         assert logged_signals(log) == [signal.SIGUSR1, signal.SIGTERM]
 
@@ -91,9 +93,11 @@ def test_signals_to_every_process_of_a_step_arrive_once(world: World, step: int)
 def test_forward_option(world: World, forward: str, to_launcher: int, to_group: int) -> None:
     with listening(world, (*FAST, "--forward", forward)) as (process, _, log):
         os.kill(process.pid, signal.SIGUSR1)
+        wait_until(partial(has_logged, log, to_launcher), what="SIGUSR1")
         time.sleep(LATE)
         assert len(logged_signals(log)) == to_launcher
         os.killpg(process.pid, signal.SIGUSR2)
+        wait_until(lambda: signal.SIGUSR2 in logged_signals(log), what="SIGUSR2")
         time.sleep(LATE)
         # Two of a kind may become one while the first is still pending.
         assert logged_signals(log).count(signal.SIGUSR2) in {1, to_group}
@@ -104,7 +108,7 @@ def test_the_same_signal_to_the_group_many_times(world: World) -> None:
     with listening(world) as (process, _, log):
         for count in range(1, 41):
             os.killpg(process.pid, signal.SIGUSR1)
-            wait_until(partial(has_logged, log, count), seconds=3, what="SIGUSR1")
+            wait_until(partial(has_logged, log, count), what="SIGUSR1")
         time.sleep(LATE)
         assert logged_signals(log) == [signal.SIGUSR1] * 40
 
@@ -113,7 +117,7 @@ def test_the_same_signal_many_times(world: World) -> None:
     with listening(world) as (process, _, log):
         for count in range(1, 21):
             os.kill(process.pid, signal.SIGUSR1)
-            wait_until(partial(has_logged, log, count), seconds=3, what="SIGUSR1")
+            wait_until(partial(has_logged, log, count), what="SIGUSR1")
         time.sleep(LATE)
         assert logged_signals(log) == [signal.SIGUSR1] * 20
 
@@ -133,19 +137,19 @@ def test_real_time_signals_queue_and_keep_their_values(world: World) -> None:
 def test_parent_sees_death_by_a_forwarded_signal(world: World, number: int) -> None:
     for options in (None, FAST):
         with running(world, world.argv("sleep", "20", setup=["group", "rlimit=4:0:0"], options=options)) as process:
-            wait_until(partial(asleep, process.pid, options), what="the application's start")
+            wait_until(partial(runs, process.pid, options), what="the application's start")
             process.send_signal(number)
-            assert process.wait(5) == -number
+            assert process.wait(LONG) == -number
 
 
-def asleep(pid: int, options: tuple[str, ...] | None) -> bool:
-    """Whether `sleep` runs as the process, or as its child when it is wrapped."""
+def runs(pid: int, options: tuple[str, ...] | None, name: str = "sleep") -> bool:
+    """Whether a program runs as the process, or as its child when it is wrapped."""
     found = [pid] if options is None else children(pid)
-    return any(named_sleep(one) for one in found)
+    return any(is_named(one, name) for one in found)
 
 
-def named_sleep(pid: int) -> bool:
-    return not is_gone(pid) and Path(f"/proc/{pid}/comm").read_text() == "sleep\n"
+def is_named(pid: int, name: str) -> bool:
+    return not is_gone(pid) and Path(f"/proc/{pid}/comm").read_text() == f"{name}\n"
 
 
 @pytest.mark.parametrize("delay", [0, 0.0003, 0.0006, 0.001, 0.0015, 0.002, 0.003, 0.005])
@@ -154,13 +158,13 @@ def test_a_signal_at_any_moment_of_the_start_kills(world: World, delay: float) -
         with running(world, world.argv("sleep", "20", options=FAST)) as process:
             time.sleep(delay)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(5) == -signal.SIGTERM
+            assert process.wait(LONG) == -signal.SIGTERM
 
 
 def test_stop_and_continue_reach_the_application(world: World) -> None:
     with running(world, world.argv("sleep", "20", setup=["group"], options=FAST)) as process:
-        wait_until(lambda: asleep(process.pid, FAST), what="the application's start")
-        pid = next(one for one in children(process.pid) if named_sleep(one))
+        wait_until(lambda: runs(process.pid, FAST), what="the application's start")
+        pid = next(one for one in children(process.pid) if is_named(one, "sleep"))
         os.kill(process.pid, signal.SIGTSTP)
         wait_until(lambda: state(pid) == "T", what="the application's stop")
         _, status = os.waitpid(process.pid, os.WUNTRACED)
@@ -173,13 +177,15 @@ def test_stop_and_continue_reach_the_application(world: World) -> None:
 @pytest.mark.parametrize("stop", [signal.SIGSTOP, signal.SIGTSTP])
 def test_who_continues_or_kills_only_the_application_wakes_the_launcher(world: World, stop: int, number: int) -> None:
     """By name, for example: `pkill -STOP solver; pkill -CONT solver`."""
-    with running(world, world.argv("sleep", "0.7", setup=["group"], options=FAST)) as process:
-        wait_until(lambda: asleep(process.pid, FAST), what="the application's start")
-        pid = next(one for one in children(process.pid) if named_sleep(one))
+    with running(world, world.argv("cat", setup=["group"], options=FAST)) as process:
+        wait_until(lambda: runs(process.pid, FAST, "cat"), what="the application's start")
+        pid = next(one for one in children(process.pid) if is_named(one, "cat"))
         os.kill(pid, stop)
         wait_until(lambda: state(pid) == state(process.pid) == "T", what="both stopped")
         os.kill(pid, number)
-        assert process.wait(5) == (0 if number == signal.SIGCONT else -number)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(LONG) == (0 if number == signal.SIGCONT else -number)
 
 
 def test_the_application_is_continued_once(world: World) -> None:
@@ -208,7 +214,7 @@ def test_a_signal_that_came_blocked_or_ignored_is_still_passed_on(world: World, 
         with running(world, argv) as process:
             wait_ready(log)
             process.send_signal(signal.SIGTERM)
-            wait_until(partial(has_logged, log, 1), what="SIGTERM", seconds=3)
+            wait_until(partial(has_logged, log, 1), what="SIGTERM")
         assert logged_signals(log) == [signal.SIGTERM]
 
 

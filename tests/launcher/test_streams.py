@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .observe import FAST, Seen, World, running, wait_until
+from .observe import FAST, LONG, Seen, World, running, wait_until
 
 CAPTURED = ("--no-agent", "--capture-output")
 BOTH = pytest.mark.parametrize("options", [FAST, CAPTURED], ids=["plain", "captured"])
@@ -73,7 +73,7 @@ def test_a_closed_reader_kills_as_without(world: World, options: tuple[str, ...]
         reader, writer = os.pipe()
         os.close(reader)
         argv = world.argv("act", "spew", str(TEN_MEGABYTES), setup=setup, options=chosen)
-        done = subprocess.run(argv, stdout=writer, stderr=subprocess.DEVNULL, cwd=world.cwd, timeout=20)
+        done = subprocess.run(argv, stdout=writer, stderr=subprocess.DEVNULL, cwd=world.cwd, timeout=LONG)
         os.close(writer)
         statuses.append(done.returncode)
     assert statuses == [91 if setup else -signal.SIGPIPE] * 2
@@ -87,14 +87,14 @@ def test_a_reader_that_leaves_midway(world: World, options: tuple[str, ...]) -> 
         assert len(process.stdout.read(100_000)) == 100_000
         process.stdout.close()
         process.stdin.close()
-        assert process.wait(10) == -signal.SIGPIPE
+        assert process.wait(LONG) == -signal.SIGPIPE
 
 
 @BOTH
 def test_a_slow_reader_gets_everything(world: World, options: tuple[str, ...]) -> None:
     process = world.start(world.argv("act", "spew", "300000", options=options), stderr=subprocess.DEVNULL)
     time.sleep(0.3)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=LONG)
     assert out == world.bare("act", "spew", "300000").out
 
 
@@ -103,20 +103,16 @@ def test_output_comes_while_the_application_runs(world: World, options: tuple[st
     process = world.start(world.argv("sh", "-c", 'printf prompt; read answer; printf "got $answer"', options=options))
     assert process.stdout
     assert process.stdout.read(6) == b"prompt"
-    assert process.communicate(b"yes\n", timeout=10)[0] == b"got yes"
+    assert process.communicate(b"yes\n", timeout=LONG)[0] == b"got yes"
 
 
 @BOTH
 def test_a_child_left_behind_with_stdout_delays_nothing(world: World, options: tuple[str, ...]) -> None:
     """The application ends, its background child keeps the pipe: the parent learns of the end at once."""
-    started = time.monotonic()
-    process = world.start(world.argv("sh", "-c", "sleep 4 & echo done", options=options))
-    assert process.wait(10) == 0
-    assert time.monotonic() - started < 3
-    assert process.stdout and process.stdout.readline() == b"done\n"
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream:
-            stream.close()
+    with running(world, world.argv("sh", "-c", "sleep 300 & echo $!", options=options)) as process:
+        assert process.wait(LONG) == 0
+        assert process.stdout
+        os.kill(int(process.stdout.readline()), signal.SIGKILL)
 
 
 @BOTH

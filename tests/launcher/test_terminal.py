@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from .observe import FAST, Word, World, has_logged, load_state, logged_signals, wait_ready, wait_until
+from .observe import FAST, LONG, Word, World, has_logged, load_state, logged_signals, wait_ready, wait_until
 
 LATE = 0.25
 KINDS = {"bare": None, "wrapped": FAST, "captured": ("--no-agent", "--capture-output")}
@@ -59,7 +59,7 @@ class Terminal:
             except OSError:
                 pass
         self.shell.kill()
-        self.shell.wait(10)
+        self.shell.wait(LONG)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def test_a_key_arrives_once(world: World, options: tuple[str, ...] | None, key: 
         wait_ready(log)
         for count in (1, 2):
             tty.press(key)
-            wait_until(partial(has_logged, log, count), seconds=3, what="the key's signal")
+            wait_until(partial(has_logged, log, count), what="the key's signal")
         time.sleep(LATE)
         assert logged_signals(log) == [number, number]
 
@@ -98,7 +98,7 @@ def test_a_new_size_is_told_once(world: World, options: tuple[str, ...] | None) 
     with terminal(world, "act", "signals", log, options=options) as tty:
         wait_ready(log)
         fcntl.ioctl(tty.master, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
-        wait_until(lambda: logged_signals(log), seconds=3, what="SIGWINCH")
+        wait_until(lambda: logged_signals(log), what="SIGWINCH")
         time.sleep(LATE)
         assert logged_signals(log) == [signal.SIGWINCH]
 
@@ -132,7 +132,7 @@ def test_hang_up_of_a_shell_arrives_once(world: World, options: tuple[str, ...] 
     with terminal(world, "act", "signals", log, options=options) as tty:
         wait_ready(log)
         os.close(tty.master)
-        wait_until(lambda: signal.SIGHUP in logged_signals(log), seconds=3, what="SIGHUP")
+        wait_until(lambda: signal.SIGHUP in logged_signals(log), what="SIGHUP")
         time.sleep(LATE)
         assert logged_signals(log).count(signal.SIGHUP) == 1
 
@@ -148,13 +148,13 @@ def test_hang_up_of_a_session_leader_arrives_once(world: World, options: tuple[s
     try:
         pid = wait_ready(log)
         os.close(master)
-        wait_until(lambda: signal.SIGHUP in logged_signals(log), seconds=3, what="SIGHUP")
+        wait_until(lambda: signal.SIGHUP in logged_signals(log), what="SIGHUP")
         time.sleep(LATE)
         assert logged_signals(log).count(signal.SIGHUP) == 1
         assert pid > 0
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(LONG)
 
 
 def test_terminal_state_is_the_same(world: World, tmp_path: Path) -> None:
