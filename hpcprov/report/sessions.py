@@ -81,7 +81,7 @@ def sessions(entries: list[Entry]) -> list[list[Entry]]:
     found: list[list[Entry]] = []
     of_whole: dict[str, list[Entry]] = {}
     of_place: dict[tuple[str, str], list[Entry]] = {}
-    for entry in sorted(entries, key=lambda entry: (entry["seconds_at"], entry["kind"] == "command", entry["id"])):
+    for entry in sorted(entries, key=_in_time):
         place = entry["user"], entry["cwd"]
         members = of_whole.get(entry["whole"] or entry["id"])
         if members is None and entry["whole"] is None and entry["kind"] == "command":
@@ -97,6 +97,11 @@ def sessions(entries: list[Entry]) -> list[list[Entry]]:
         of_whole.setdefault(entry["id"], members)
         members.append(entry)
     return found
+
+
+def _in_time(entry: Entry) -> tuple[Any, ...]:
+    """A job or workflow, whose start may be known to the second only, stands before what began within that second."""
+    return entry["seconds_at"], entry["kind"] == "command", entry["start"] or "", entry["id"]
 
 
 def _session(members: list[Entry]) -> dict[str, Any]:

@@ -158,6 +158,17 @@ def test_an_empty_store_has_an_index(tmp_path: Path) -> None:
     assert "There is no run yet." in (tmp_path / "new" / "index.html").read_text()
 
 
+def test_runs_of_one_second_stand_in_their_order() -> None:
+    """A job's start may be known to the second only: it stands before its steps all the same."""
+    rows = [
+        Row("a", "2026-11-21T10:00:00.900000000Z"),
+        Row("b", "2026-11-21T10:00:00.100000000Z"),
+        Row("job", "2026-11-21T10:00:00Z", type="job"),
+    ]
+    (told,) = days_of(map(entry_of, rows))
+    assert [[one["id"] for one in session["runs"]] for session in told["sessions"]] == [["job"], ["b", "a"]]
+
+
 def test_sessions_are_what_belongs_together() -> None:
     day = "2026-11-21"
     rows = [
