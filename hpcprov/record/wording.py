@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MOST = 1e30  # of no unit is there more: what a damaged record says, also infinity and what is no number
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
@@ -25,6 +26,8 @@ def _word(word: str) -> str:
 
 def size(number: float) -> str:
     """Bytes in powers of 1000, three digits."""
+    if not abs(number) < MOST:
+        return "?"
     unit = 0
     while number >= 999.5 and unit < len(UNITS) - 1:
         number, unit = number / 1000, unit + 1
@@ -38,7 +41,7 @@ def extents(shape: Sequence[int] | None, by: str = " x ") -> str:
 
 def duration(seconds: float | None) -> str:
     """Seconds in the two units that say enough."""
-    if seconds is None:
+    if seconds is None or not abs(seconds) < MOST:
         return "?"
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"

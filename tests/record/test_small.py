@@ -152,3 +152,8 @@ def test_bytes_that_are_not_utf8_survive_the_way_to_a_record() -> None:
 )
 def test_a_command_for_people(argv: list[str] | None, shown: str) -> None:
     assert wording.words(argv) == shown
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 10**400, -(10**400), 1e308])
+def test_what_no_record_can_mean_is_unknown(number: float) -> None:
+    assert (wording.size(number), wording.duration(number)) == ("?", "?")
