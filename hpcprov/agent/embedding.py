@@ -2,6 +2,7 @@
 and the definitions of its fields that the run told.
 
     embed_all(store, run_id, journal, deadline=..., memory=..., patience=...)
+    stamp_all(writing, record, outputs, write)    # also for `hpcprov settle`, of what was signed later
 
 Only what is still as it was signed is touched, only one node does it, and any failure is a problem in the record while
 the file stays as it is. A second `artifact` event tells what the file is then: other bytes, the same values.
@@ -9,27 +10,35 @@ the file stays as it is. A second `artifact` event tells what the file is then: 
 
 from __future__ import annotations
 
+import math
 import os
 import time
 
 from hpcprov.merge.groups import groups
+from hpcprov.merge.observation import named
 from hpcprov.merge.publish import compose
 from hpcprov.merge.read import read_run
 from hpcprov.quality.isolated import Comparing
 from hpcprov.quality.trail.defined import attributes_of
-from hpcprov.quality.trail.entries import FORMATS, entry_of, used_by
+from hpcprov.quality.trail.entries import entry_of, has_place, used_by
 from hpcprov.record import moment
 from hpcprov.signature.isolated import Crashed, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, TypeAlias
 
     from hpcprov.agent.journal import Journal
     from hpcprov.record.layout import Store
     from hpcprov.record.model import Record
 
+    #: Takes the kind of an event and its members, as `Journal.write`.
+    Write: TypeAlias = Callable[..., object]
+
 COMPLETED = "completed"
+#: How the problems begin, or go on behind a path.
+NOT_STAMPED, NO_PLACE = "not stamped", "no audit trail was written into outputs that take none"
 #: The copy of a file may be as large as the file, which its free space bounds.
 LARGEST_COPY = 1 << 50
 #: Bytes a second that are copied, synced and signed again in any case: what is begun should end in time.
@@ -41,22 +50,45 @@ NOT_TOLD = ("path", "declared", "observed")
 def embed_all(store: Store, run_id: str, journal: Journal, *, deadline: float, memory: int, patience: float) -> None:
     """Write into what the run generated; `deadline` is in seconds of `time.monotonic`."""
     record = record_of(store, run_id, os.path.basename(journal.path))
-    outputs = [one for one in record["artifacts"]["generated"] if is_to_be_stamped(one)]
-    if record["run"]["status"] != COMPLETED or not outputs:
+    if record["run"]["status"] != COMPLETED:
+        return
+    generated = record["artifacts"]["generated"]
+    if text := without_place(generated):
+        journal.write("problem", text=text)
+    outputs = [one for one in generated if is_to_be_stamped(one)]
+    if not outputs:
         return
     settings = {"deadline": deadline, "cache_dir": store.cache, "tiles_dir": store.tiles}
     with Comparing(settings, memory=memory, files=LARGEST_COPY, patience=patience) as writing:
-        for one in outputs:
-            if time.monotonic() + one["size"] / RATE >= deadline:
-                journal.write("problem", text=f"{one['path']}: not stamped: time")
-                continue
-            try:
-                stamp(writing, record, one, journal)
-            except (Refused, Crashed) as error:
-                journal.write("problem", text=f"{one['path']}: not stamped: {error.message}")
-            except SystemExit:  # the agent, or the batch system, waits no longer
-                journal.write("problem", text=f"{one['path']}: not stamped: time")
-                raise
+        stamp_all(writing, record, outputs, journal.write, deadline=deadline)
+
+
+def stamp_all(
+    writing: Comparing, record: Record, outputs: list[dict[str, Any]], write: Write, *, deadline: float = math.inf
+) -> None:
+    """Write into these outputs; `write` takes the events that tell of it."""
+    for one in outputs:
+        if time.monotonic() + one["size"] / RATE >= deadline:
+            write("problem", text=f"{one['path']}: {NOT_STAMPED}: time")
+            continue
+        try:
+            stamp(writing, record, one, write)
+        except (Refused, Crashed) as error:
+            write("problem", text=f"{one['path']}: {NOT_STAMPED}: {error.message}")
+        except SystemExit:  # the agent, or the batch system, waits no longer
+            write("problem", text=f"{one['path']}: {NOT_STAMPED}: time")
+            raise
+
+
+def without_place(generated: list[dict[str, Any]]) -> str | None:
+    """What is told of outputs that a trail cannot be written into: of all that were declared, and of those that were
+    observed the ones that have values. None where there is none."""
+    paths = [
+        one["path"]
+        for one in generated
+        if one["state"] == "ok" and not has_place(one) and (one["declared"] or one["signature"] is not None)
+    ]
+    return f"{NO_PLACE} (`hpcprov trail` tells it from the records): {named(paths)}" if paths else None
 
 
 def record_of(store: Store, run_id: str, log: str) -> Record:
@@ -68,7 +100,7 @@ def record_of(store: Store, run_id: str, log: str) -> Record:
 
 def is_to_be_stamped(one: dict[str, Any]) -> bool:
     """Whether the values are known, and the file is one that takes attributes and that nobody has touched since."""
-    if one["state"] != "ok" or one["signature"] is None or one["format"] not in FORMATS:
+    if one["state"] != "ok" or one["signature"] is None or not has_place(one):
         return False
     try:
         now = os.stat(one["path"])
@@ -82,7 +114,7 @@ def moment_of(mtime: Any) -> int | None:
     return moment.ns(mtime) if isinstance(mtime, str) else mtime
 
 
-def stamp(writing: Comparing, record: Record, one: dict[str, Any], journal: Journal) -> None:
+def stamp(writing: Comparing, record: Record, one: dict[str, Any], write: Write) -> None:
     """Write into one artifact, and tell what it is then. Raises Refused, Crashed."""
     path, facts = one["path"], {name: value for name, value in one.items() if name not in NOT_TOLD}
     done = writing.stamp(
@@ -97,8 +129,6 @@ def stamp(writing: Comparing, record: Record, one: dict[str, Any], journal: Jour
         return
     now = {name: done["result"][name] for name in ("size", "files", "mtime", "storage")}
     embedded = {"entries": done["entries"], "before": facts["storage"]["digest"]}
-    journal.write(
-        "artifact", role="generated", path=path, declared=one["declared"], **(facts | now | {"embedded": embedded})
-    )
+    write("artifact", role="generated", path=path, declared=one["declared"], **(facts | now | {"embedded": embedded}))
     if not done["history"]:
-        journal.write("problem", text=f"{path}: its history attribute is full and was left as it is")
+        write("problem", text=f"{path}: its history attribute is full and was left as it is")

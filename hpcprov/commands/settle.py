@@ -1,9 +1,10 @@
 """Finish the record of a run that nobody finished.
 
 A run is settled when its processes have ended, or when nothing was heard of it for 15 minutes; one that may still be
-running is never settled. What was left with `--hash later`, or for want of time, is signed now; of a job or workflow,
-what its runs left. Where a run ended badly its scheduler is asked why; Darshan's logs are attached where the run's
-environment leads to them. --job is for a cluster's epilog: it never fails, whatever state the job's runs are in.
+running is never settled. What was left with `--hash later`, or for want of time, is signed now and, where the run was
+started with `--embed`, gets its audit trail; of a job or workflow, what its runs left. Where a run ended badly its
+scheduler is asked why; Darshan's logs are attached where the run's environment leads to them. --job is for a cluster's
+epilog: it never fails, whatever state the job's runs are in.
 """
 
 from __future__ import annotations
@@ -90,7 +91,9 @@ def tell_outcomes(settled: list[Settled]) -> None:
 
 
 def settle_one(store: Store, text: str, *, hashing: bool) -> int:
-    """Settle one run and sign what was left of it, or of the runs of a job or workflow."""
+    """Settle one run; sign, and stamp, what was left of it, or of the runs of a job or workflow."""
+    from hpcprov.commands import later_stamps
+
     name = text if text in find.run_ids(store) else choose(store, text).id
     done = []
     if name in find.run_ids(store):
@@ -105,10 +108,13 @@ def settle_one(store: Store, text: str, *, hashing: bool) -> int:
     done += counted
     places = with_runs(store, record) if record is not None and hashing else []
     signed = [one for place in places for one in later.sign(store, place)]
-    attest_new(store, places or ([record] if record is not None else []), os.environ)
     for path, state in signed:
-        print(f"{printable(path)}: {printable(state)}")
-    if not done and not signed:
+        print(f"{printable(path)}: {printable(state)}", flush=True)
+    stamped = [line for place in places for line in later_stamps.finish(store, place)]
+    for line in stamped:
+        print(printable(line))
+    attest_new(store, places or ([record] if record is not None else []), os.environ)
+    if not done and not signed and not stamped:
         print("nothing left to do")
     return 0
 

@@ -4,8 +4,9 @@ A line of the `history` attribute and an entry of `hpcprov_audit` are appended: 
 the signatures of the values before and after; and to each field its definition. No value changes, and a crash leaves
 the old file whole.
 
-HDF5, NetCDF, Zarr directories and Parquet. The run must have made PATH, and its values must still be those that the
-run left; --anyway stamps all the same. `hpcprov exec --embed` does it when the run ends; `hpcprov trail` shows it.
+HDF5, NetCDF, Parquet and Zarr directories take a trail; of others (CSV, npy, npz) `hpcprov trail` tells from the
+records. The run must have made PATH, and its values must still be those that the run left; --anyway stamps all the
+same. `hpcprov exec --embed` does it when the run ends; `hpcprov trail` shows it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hpcprov.commands.choose import HELP, choose, store_here
 from hpcprov.commands.ending import tidy
 from hpcprov.commands.reading import comparer
 from hpcprov.quality.trail.defined import attributes_of
-from hpcprov.quality.trail.entries import entry_of, used_by
+from hpcprov.quality.trail.entries import PLACES, entry_of, has_place, used_by
 from hpcprov.record.text import printable
 from hpcprov.signature.isolated import Crashed, Refused
 
@@ -36,8 +37,11 @@ EXAMPLE = """hpcprov stamp out.nc --run last --did 'flood depth, second calibrat
 exit status: 0 each PATH was stamped, or was already; 1 one is not what the run made; 2 one could not be, wrong usage"""
 
 #: What became of a path.
-STAMPED, ALREADY, NOT_ITS, FAILED = "stamped", "already", "not of this run", "failed"
-STATUS = {STAMPED: 0, ALREADY: 0, NOT_ITS: 1, FAILED: 2}
+STAMPED, ALREADY, NOT_ITS, NO_PLACE, FAILED = "stamped", "already", "not of this run", "no place", "failed"
+#: What formats without a place are called where their own names do not say it.
+NAMES = dict.fromkeys(("zarr2", "zarr3"), "a Zarr store in a ZIP file")
+NAMES |= {"file": "a plain file", "directory": "a plain directory", "csv": "CSV", "arrow": "Arrow"}
+STATUS = {STAMPED: 0, ALREADY: 0, NOT_ITS: 1, NO_PLACE: 2, FAILED: 2}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +78,9 @@ def _stamped(reading: Comparing, path: str, record: Record, args: argparse.Names
     """What became of one path."""
     told: dict[str, Any] = {"path": path, "run": record["run"]["id"], "status": FAILED, "reason": None}
     facts = reading.describe(path).result
+    if facts["state"] == "ok" and not has_place(facts):
+        name = NAMES.get(facts["format"], facts["format"])
+        return told | {"status": NO_PLACE, "reason": f"{name} takes no trail: {PLACES} do"}
     if facts["state"] != "ok" or facts["signature"] is None:
         return told | {"reason": facts["reason"] or facts["unsigned"]}
     signature = facts["signature"]["digest"]
@@ -115,8 +122,9 @@ def _signature(artifact: dict[str, Any]) -> str | None:
 
 def _print(one: dict[str, Any]) -> None:
     name = printable(one["path"])
-    if one["status"] in (NOT_ITS, FAILED):
-        hint = "\n  --anyway stamps it all the same" if one["status"] == NOT_ITS else ""
+    if one["reason"] is not None:
+        hints = {NOT_ITS: "--anyway stamps it all the same", NO_PLACE: f"hpcprov trail {name}: what the records have"}
+        hint = f"\n  {hints[one['status']]}" if one["status"] in hints else ""
         print(f"hpcprov stamp: {name}: {printable(str(one['reason']))}{hint}", file=sys.stderr, flush=True)
         return
     number = "1 entry" if one["entries"] == 1 else f"{one['entries']} entries"

@@ -14,7 +14,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -89,15 +91,39 @@ def draft_of(target: str) -> str:
     return os.path.join(folder or ".", f".{os.fsdecode(os.fsencode(name)[:MOST_NAME])}{SUFFIX}")
 
 
-def remove_left(path: str) -> None:
-    """Remove what a process left behind that was ended while it wrote to the artifact at `path`."""
-    real = os.path.realpath(path)
-    names = (os.path.join(real, name) for name in DOCUMENTS) if os.path.isdir(real) else (real,)
-    for name in names:
-        try:
-            sweep(draft_of(name))
-        except (NotEmbedded, OSError):
-            continue  # another one's, or not ours to remove
+def remove_left(path: str, fields: Iterable[str] = ()) -> list[str]:
+    """Remove what this user's processes left behind that were ended while they wrote to the artifact at `path`, or to
+    those `fields` of a Zarr store; what was removed."""
+    return [draft for draft in _drafts(path, fields) if _is_ours(draft) and _swept(draft)]
+
+
+def _drafts(path: str, fields: Iterable[str]) -> list[str]:
+    """The paths that drafts for an artifact have; none for one that has no such name."""
+    try:
+        real = os.path.realpath(path)
+        if not os.path.isdir(real):
+            return [draft_of(real)]
+        nodes = (os.path.realpath(os.path.join(real, field.strip("/"))) for field in fields)
+        folders = dict.fromkeys([real, *(node for node in nodes if node.startswith(f"{real}/"))])
+        return [draft_of(os.path.join(folder, name)) for folder in folders for name in DOCUMENTS]
+    except (OSError, ValueError):
+        return []
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        facts = os.stat(path, follow_symlinks=False)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid()
+
+
+def _swept(path: str) -> bool:
+    try:
+        sweep(path)
+    except (NotEmbedded, OSError):
+        return False  # its owner lives, or it is not ours to remove
+    return True
 
 
 def sweep(path: str) -> None:

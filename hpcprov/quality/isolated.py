@@ -13,7 +13,7 @@ from hpcprov.signature.isolated import UNSOUND, Isolated, Refused, sound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
 STATUSES = ("same", "within", "different", "missing", "new")
@@ -87,7 +87,7 @@ class Comparing(Isolated):
             "recorded": recorded,
             "fields": fields or {},
         }
-        with self._sweeping(path):
+        with self._sweeping(path, fields or ()):
             told = self._told({**request, "signature": signature, "break_links": break_links}, "found", is_stamp)
         return told if told["result"] is None else {**told, "result": sound(told["result"])}
 
@@ -103,7 +103,7 @@ class Comparing(Isolated):
         """Set attributes of a dataset whose signature is known, and of its fields; None takes one away. The facts about
         it as `describe` gives them. Raises Refused with the reason for which nothing was written, Crashed."""
         request = {"do": "embed", "path": path, "dataset": dataset, "fields": fields}
-        with self._sweeping(path):
+        with self._sweeping(path, fields):
             head, _ = self.ask({**request, "signature": signature, "break_links": break_links})
         return sound(head.get("result"))
 
@@ -142,15 +142,16 @@ class Comparing(Isolated):
         return found
 
     @contextmanager
-    def _sweeping(self, path: str) -> Iterator[None]:
-        """Remove the copy of `path` that the child leaves when it is ended, by whatever ends this process, too."""
+    def _sweeping(self, path: str, fields: Iterable[str]) -> Iterator[None]:
+        """Remove the copies that the child leaves beside `path`, or in `fields` of a store, when it is ended, by
+        whatever ends this process, too."""
         try:
             yield
         except Refused:  # it lives, and has removed it
             raise
         except BaseException:
             self.close(at_once=True)
-            remove_left(path)
+            remove_left(path, fields)
             raise
 
     def _told(self, request: dict[str, Any], member: str, is_sound: Callable[[Any], bool]) -> dict[str, Any]:

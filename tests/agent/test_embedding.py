@@ -55,6 +55,8 @@ def test_outputs_tell_what_made_them(site: Site) -> None:
         assert generated[name]["embedded"]["entries"] == 1
         assert generated[name]["embedded"]["before"] != generated[name]["storage"]["digest"]
     assert "embedded" not in generated["out.csv"]
+    (told,) = [one["text"] for one in record["problems"]]
+    assert told.startswith(embedding.NO_PLACE) and told.endswith(f": {site.cwd}/out.csv")
     found = read_attributes(str(site.cwd / "out.h5"))
     first, second = str(found.dataset["history"]).splitlines()
     assert (first.startswith(record["run"]["start"][:19]), second) == (True, "2020-01-01T00:00:00Z born")

@@ -7,12 +7,20 @@ import os
 import time
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+import zarr
 from merge.build import Launch
 from record_check import check_record
 
+from hpcprov.agent import embedding
+from hpcprov.commands import later_stamps
+from hpcprov.data.embed_draft import Draft, draft_of
 from hpcprov.merge.find import run_ids
 from hpcprov.record.layout import Store
+from hpcprov.signature.artifact import describe
+from hpcprov.signature.snapshot import look
 
 from .conftest import Call, publish
 
@@ -196,3 +204,73 @@ def test_as_many_observed_files_are_signed_later_as_a_site_wants(
     assert call("settle", "r1")[1] == "nothing left to do\n"
     configuration.write_text("observe_files = 10\n")
     assert call("settle", "r1")[1].splitlines() == [f"{names[1]}: ok", f"{names[0]}: ok"]
+
+
+def left_to_stamp(store: Store, *paths: Path) -> None:
+    """A run with `--hash later --embed` that wrote these."""
+    ended = (time.time_ns() - 1_795_000_000 * 10**9) / 10**9
+    launch = Launch(hash="later", embed=True, inputs=[], outputs=["*"]).start().exit(at=ended)
+    for path in paths:
+        seen = look(str(path))
+        launch.add("artifact", ended, role="generated", path=str(path), declared=["*"], state="not hashed")
+        launch.events[-1] |= {"reason": "later", "size": seen.size, "mtime": seen.mtime, "files": seen.files}
+    publish(store, "r1", launch)
+
+
+def test_what_is_signed_later_gets_its_trail_then(call: Call, store: Store, tmp_path: Path) -> None:
+    """Once, told by the record; what takes none is named, and what a stamping that was killed left is removed."""
+    file, table, folder = tmp_path / "a.h5", tmp_path / "b.csv", tmp_path / "c.zarr"
+    with h5py.File(file, "w") as data:
+        data["u"] = np.arange(10.0)
+    table.write_text("a,b\n1,2\n3,4\n5,6\n")
+    zarr.open_group(str(folder), mode="w").create_array("u", data=np.arange(10.0))
+    drafts = [tmp_path / ".a.h5.hpcprov~", folder / "u" / ".zarr.json.hpcprov~"]
+    left_to_stamp(store, file, table, folder)
+    assert call("settle", "r1", "--no-hash")[1] == "nothing left to do\n"
+    drafts[0].write_bytes(b"half of it")
+    status, out, _ = call("settle", "r1")
+    assert status == 0
+    none = f"{embedding.NO_PLACE} (`hpcprov trail` tells it from the records): {table}"
+    assert out.splitlines()[3:] == [
+        f"removed {drafts[0]}, which a stamping that was ended had left", none, f"{file}: stamped", f"{folder}: stamped"
+    ]  # fmt: skip
+    found = check_record(json.loads(call("show", "r1", "--json")[1]))
+    one, _, other = found["artifacts"]["generated"]
+    assert (one["embedded"]["entries"], other["embedded"]["entries"], len(found["problems"])) == (1, 1, 1)
+    assert one["storage"]["digest"] == describe(str(file))["storage"]["digest"]
+    drafts[1].write_bytes(b"half of it")
+    assert call("settle", "r1")[1] == f"removed {drafts[1]}, which a stamping that was ended had left\n"
+    assert call("settle", "r1")[1] == "nothing left to do\n"
+    assert call("trail", str(file), str(folder))[0] == 0
+
+
+def test_what_cannot_be_stamped_later_is_told_once(call: Call, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as data:
+        data["u"] = np.arange(10.0)
+    os.link(path, tmp_path / "second.h5")
+    left_to_stamp(store, path)
+    for _ in range(2):
+        assert f"{path}: not stamped: it has 2 names (hard links)" in call("settle", "r1")[1]
+        found = check_record(json.loads(call("show", "r1", "--json")[1]))
+        assert [problem["text"].partition(": it")[0] for problem in found["problems"]] == [f"{path}: not stamped"]
+
+
+def test_only_own_copies_that_nobody_writes_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.h5"
+    draft_path = Path(draft_of(str(path)))
+    record = {"artifacts": {"generated": [{"path": str(path), "format": "hdf5", "signature": None}]}}
+    with Draft(str(path)) as draft:
+        assert (later_stamps.sweep(record), os.path.exists(draft.path)) == ([], True)
+    (tmp_path / "elsewhere").write_text("data")
+    draft_path.symlink_to("elsewhere")
+    assert (later_stamps.sweep(record), draft_path.read_text()) == ([], "data")
+    draft_path.unlink()
+    draft_path.write_text("of another user")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: 4_000_000)
+        assert (later_stamps.sweep(record), draft_path.exists()) == ([], True)
+    assert (len(later_stamps.sweep(record)), draft_path.exists()) == (1, False)
+    hostile = {"path": "a\0b", "format": None, "signature": {"fields": [{"path": "../../x"}, {"path": "u\0"}]}}
+    folder = {"path": str(tmp_path), "format": "zarr2", "signature": hostile["signature"]}
+    assert later_stamps.sweep({"artifacts": {"generated": [hostile, folder]}}) == []

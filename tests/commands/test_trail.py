@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import zarr
 from merge.build import Launch, publish
 
 from commands.conftest import Call
@@ -122,6 +123,18 @@ def test_records_tell_of_what_tells_nothing_itself(store: Store, call: Call, tmp
     assert f"no record in {store.root} tells of it" in " ".join(out.split())
     assert f"as the records in {store.root} tell" in out
     assert "nowhere.csv" in err
+
+
+def test_what_takes_no_trail_is_named_with_where_it_is_told(store: Store, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "out.csv").write_text("c,d\n1,2\n3,4\n5,8\n")
+    (tmp_path / "plain").mkdir()
+    zarr.save_group(zarr.storage.ZipStore(tmp_path / "a.zip", mode="w"), u=VALUES)
+    a_run(store, "one", 0)
+    status, out, err = call("stamp", "out.csv", "plain", "a.zip", "--run", "one")
+    assert (status, out, "--anyway" in err) == (2, "", False)
+    for name, word in (("out.csv", "CSV"), ("plain", "a plain directory"), ("a.zip", "a Zarr store in a ZIP file")):
+        assert f"{name}: {word} takes no trail" in err
+        assert f"hpcprov trail {name}" in err
 
 
 def test_where_nothing_is_known_the_trail_says_what_was_asked(store: Store, call: Call, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 AUDIT, HISTORY = "hpcprov_audit", "history"
 #: The formats that a trail can be written into.
 FORMATS = ("hdf5", "netcdf3", "parquet", "zarr2", "zarr3")
+PLACES = "HDF5, NetCDF, Parquet and Zarr directories"
 #: The members of an entry that are text, in the order in which they are written.
 TEXTS = ("run", "time", "host", "user", "command", "session", "did", "before", "after")
 #: Which command of its session it was; when the data was last changed (ns), which stamping it does not change.
@@ -36,6 +37,12 @@ MOST_ENTRIES = 10_000
 #: Stands for the entries that were dropped, oldest first but for the very first one.
 DROPPED = "dropped"
 LONGEST_MARK = len('{"dropped": 12345678901234567890}, ')
+
+
+def has_place(artifact: dict[str, Any]) -> bool:
+    """Whether a trail can be written into an artifact, as its facts tell: not into a Zarr store in a ZIP file."""
+    zipped = str(artifact["format"]).startswith("zarr") and artifact["files"] is None
+    return artifact["format"] in FORMATS and not zipped
 
 
 def entry_of(record: dict[str, Any], path: str, *, did: str | None = None) -> Entry:
