@@ -31,8 +31,7 @@ EDITED = f"{layout.RECORD} was changed since it was sealed"
 def read(directory: str) -> tuple[Record, bytes]:
     """A record and the bytes of its file. Raises OSError, BadRecord."""
     path = os.path.join(directory, layout.RECORD)
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-        data = file.read(model.SIZE_LIMIT)
+    data = model.content(path)
     return model.parse(data, name=path), data
 
 

@@ -8,7 +8,6 @@ The stamp is what tells that a record.json is another one: its inode, size and m
 from __future__ import annotations
 
 import os
-import stat
 import time
 
 from hpcprov.catalog.rows import rows_of
@@ -90,9 +89,8 @@ def _content(path: str) -> tuple[bytes, str, int]:
     fd = os.open(path, FLAGS)
     try:
         facts = os.fstat(fd)
-        if not stat.S_ISREG(facts.st_mode):
-            raise OSError(None, "is no regular file")
-        return os.read(fd, min(facts.st_size, model.SIZE_LIMIT)), _stamp(facts), int(facts.st_mtime)
+        model.refuse(facts, name=path)
+        return os.read(fd, facts.st_size), _stamp(facts), int(facts.st_mtime)
     finally:
         os.close(fd)
 

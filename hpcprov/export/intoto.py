@@ -30,7 +30,6 @@ def bytes_of(run: Run) -> bytes:
         raise HpcprovError(f"{run.id} has no record yet that a statement could be about", hint=hint)
     path = os.path.join(run.directory, layout.RECORD)
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            return file.read(model.SIZE_LIMIT)
+        return model.content(path)
     except OSError:
         return (in_its_form(run.record) or b"") + b"\n"

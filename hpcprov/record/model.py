@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 
 from hpcprov.record.errors import BadRecord
 from hpcprov.record.event import KINDS
 from hpcprov.record.shape import misfit
+from hpcprov.record.wording import size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,10 +47,23 @@ def parse(text: bytes, *, name: str) -> Record:
 
 def load(path: str) -> Record:
     """The record in a file. Raises OSError, BadRecord."""
+    return parse(content(path), name=path)
+
+
+def content(path: str) -> bytes:
+    """The bytes of a record's file. Raises OSError, BadRecord: of what is too large or no file nothing is read."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(fd, "rb") as file:
-        text = file.read(SIZE_LIMIT)
-    return parse(text, name=path)
+        refuse(os.fstat(fd), name=path)
+        return file.read(SIZE_LIMIT)
+
+
+def refuse(facts: os.stat_result, *, name: str) -> None:
+    """Raises BadRecord for what can be no record's file."""
+    if not stat.S_ISREG(facts.st_mode):
+        raise BadRecord(f"{name} is no regular file")
+    if facts.st_size > SIZE_LIMIT:
+        raise BadRecord(f"{name} is no record: it has {size(facts.st_size)}")
 
 
 def facts(record: Record, kind: str) -> list[tuple[list[str], dict[str, Any]]]:
