@@ -77,6 +77,7 @@ struct options {
 };
 bool options_off(void);                     /* HPCPROV=off */
 int options_parse(char **argv, struct options *o); /* -1: go on; else the exit status to end with */
+const char *options_clash(const struct options *o); /* which two words of the command line exclude each other, or NULL */
 const char *options_settle(struct options *o); /* what was not given, from the environment and the site; what is wrong with those, or NULL */
 bool run_id_valid(const char *id, const char **why);
 

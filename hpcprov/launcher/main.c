@@ -37,6 +37,7 @@ static int run_exec(char **argv) {
     if (options_off()) exec_plain(options.command);
     signals_block();
     warn_when_stale();
+    const char *clash = options_clash(&options); /* before what is a site's choice: its users cannot mend that */
     const char *wrong = options_settle(&options), *refused_watch = !strcmp(options.observe, "notify") ? notify_refused(options.command[0]) : NULL;
     if (refused_watch) {
         options.observe = "preload";
@@ -53,6 +54,10 @@ static int run_exec(char **argv) {
     if (store.local_only && place.rank == 0) {
         say("%s may be on a file system that other nodes do not see: set HPCPROV_DIR to a shared one", store.root);
         facts_problem(&store, &place, "the run's directory may be on a file system that other nodes do not see");
+    }
+    if (clash && place.rank == 0) {
+        say("%s", clash);
+        facts_problem(&store, &place, clash);
     }
     if (wrong) facts_problem(&store, &place, wrong);
     if (refused_watch) {

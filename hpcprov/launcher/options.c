@@ -27,7 +27,8 @@ static const char help[] =
     "                          `hpcprov settle` (later), or never (off)\n"
     "  --stats                 count, too, while signing: smallest, largest, missing values and more of each field\n"
     "  --constraints FILE      say whether outputs are as FILE wants them (`hpcprov constraints --help`); repeatable\n"
-    "  --embed                 write what made them into the outputs themselves (`hpcprov trail --help`)\n"
+    "  --embed                 write what made them into the outputs themselves (`hpcprov trail --help`),\n"
+    "                          once they are signed: with --hash later by `hpcprov settle`\n"
     "  --observe preload|notify|off\n"
     "                          see which files COMMAND reads and writes and which programs it starts: by a\n"
     "                          preloaded library (preload, the default), by the kernel (notify: static programs\n"
@@ -177,6 +178,13 @@ int options_parse(char **argv, struct options *o) {
     if (!*word) return refuse("no command after `%s`%s", word > argv ? word[-1] : "exec", ": what should run?");
     o->command = word;
     return -1;
+}
+
+const char *options_clash(const struct options *o) {
+    if (!o->embed) return NULL;
+    if (!strcmp(o->hash, "off")) return "--embed writes nothing with --hash off: `hpcprov stamp PATH --run RUN` does it afterwards";
+    if (o->no_agent) return "--embed writes nothing with --no-agent: `hpcprov settle RUN` does it afterwards";
+    return NULL;
 }
 
 static const char *known(const char *value) {

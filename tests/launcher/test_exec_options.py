@@ -82,7 +82,7 @@ GOOD = {
     "the last one counts": ["--name", "a", "--name", "b"],
     "longest run id": ["--run-id", "x" * 128],
     "run id with dots": ["--run-id", "a.b-c_D.9"],
-    "what is to be found out and written": ["--stats", "--embed", "--constraints", "c.json", "--constraints=d.json"],
+    "what is to be found out and written": ["--stats", "--constraints", "c.json", "--constraints=d.json"],
     "empty texts": ["--name", "", "--note", ""],
     "not UTF-8": ["--name", "\udcff", "--note", "\udcfe", "--tag", "\udcfd=\udcfc", "--input", "\udcfb"],
     "long": ["--note", "n" * 100_000],
@@ -110,6 +110,18 @@ def test_what_was_asked_for_is_told_to_the_agent(world: World, name: str) -> Non
     world.run([world.hpcprov, "exec", "--no-agent", *options, "--", "true"], env=env)
     start = of_kind(events(world), "start")[0]
     assert {key: start[key] for key in ("stats", "embed", "constraints") if key in start} == told
+
+
+@pytest.mark.parametrize(
+    "options", [["--hash", "off", "--no-agent"], ["--no-agent"], ["--hash=later", "--no-agent"]], ids=str
+)
+def test_a_trail_that_nobody_will_write_is_told(world: World, options: list[str]) -> None:
+    """Once, and in the record; not where a site asks for trails and the user for no hashing."""
+    seen = world.run([world.hpcprov, "exec", "--embed", *options, "--", "true"])
+    (line,) = seen.err.decode().splitlines()
+    assert line.startswith("hpcprov: --embed writes nothing with --") and "afterwards" in line
+    assert [event["text"] for event in of_kind(events(world), "problem")] == [line.removeprefix("hpcprov: ")]
+    assert world.run([world.hpcprov, "exec", *options, "--", "true"], env={"HPCPROV_EMBED": "1"}).err == b""
 
 
 @pytest.mark.parametrize("command", [["true"], ["echo", "--hash", "maybe"], ["sh", "-c", "exit 3"]], ids=str)
