@@ -39,9 +39,12 @@ def load(folder: str | None, snapshot: Snapshot, *, statistics: bool = False) ->
         return None
 
 
-def store(folder: str | None, snapshot: Snapshot, result: dict[str, Any], began: int) -> None:
-    """Keep a result whose reading began at `began` (ns), when every file had been left alone by then."""
-    if folder is not None and snapshot.settled(began) and snapshot.settled(server_time(folder, snapshot, began)):
+def store(folder: str | None, snapshot: Snapshot, result: dict[str, Any], began: int, *, ours: bool = False) -> None:
+    """Keep a result whose reading began at `began` (ns), when every file had been left alone by then; `ours` as
+    `Snapshot.settled` takes it."""
+    if folder is None or not snapshot.settled(began, ours=ours):
+        return
+    if snapshot.settled(server_time(folder, snapshot, began), ours=ours):
         write(folder, snapshot.fingerprint, result)
 
 

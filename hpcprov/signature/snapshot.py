@@ -75,9 +75,10 @@ class Snapshot:
         """Digest of what every node of a cluster sees alike."""
         return _digest([(_text(e), e.kind, e.size, e.mtime) for e in self.entries if e.kind != "dir"])
 
-    def settled(self, now: int) -> bool:
-        """Whether every file was last changed well before `now` (ns), so that a later change must show in its times."""
-        return max(max(entry.mtime, entry.ctime) for entry in self.entries) < now - SETTLED_NS
+    def settled(self, now: int, *, ours: bool = False) -> bool:
+        """Whether every file was last changed well before `now` (ns), so that a later change must show in its times;
+        `ours`: its ctime is young because this process has just given it its name, and only its mtime counts."""
+        return max(entry.mtime if ours else max(entry.mtime, entry.ctime) for entry in self.entries) < now - SETTLED_NS
 
 
 def look(path: str, *, most: int | None = None) -> Snapshot:

@@ -9,6 +9,7 @@ Runs in the process that reads untrusted files (`hpcprov.quality.worker`).
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 from hpcprov.data.attributes import Attributes, Value, read_attributes
@@ -16,7 +17,9 @@ from hpcprov.data.embed import Changes, embed, is_supported
 from hpcprov.data.embed_original import NotEmbedded
 from hpcprov.data.open import format_of
 from hpcprov.quality.trail.entries import AUDIT, HISTORY, audit_with, before_of, entries_of, has, history_with, is_list
+from hpcprov.signature import cache
 from hpcprov.signature.artifact import describe
+from hpcprov.signature.snapshot import look
 from hpcprov.signature.watch import Watch
 
 TYPE_CHECKING = False
@@ -40,14 +43,16 @@ def embedded(
     then, as `artifact.describe` gives them; `settings` as it takes them. Raises NotEmbedded and what `embed` raises."""
     draft = {name: value for name, value in settings.items() if name not in ("cache_dir", "tiles_dir")}
     found: dict[str, Any] = {}
+    began, known = time.time_ns(), _known(settings.get("cache_dir"), path)
 
     def check(copy: str) -> None:
-        found.update(describe(copy, watch=watch, **draft))
+        found.update(describe(copy, watch=watch, **draft), inode=os.stat(copy).st_ino)
         _compare(found, signature)
 
     embed(path, changes, check=check, break_links=break_links, deadline=settings.get("deadline"), seen=seen)
     if found:
         found["mtime"] = os.stat(path).st_mtime_ns  # the copy got it when it was published
+        _keep(settings.get("cache_dir"), path, found.pop("inode"), found | _with_statistics(known, signature), began)
     else:  # a Zarr directory, of which nothing but attributes was written
         found.update(describe(path, watch=watch, **settings))
         try:
@@ -62,6 +67,29 @@ def _compare(found: dict[str, Any], signature: str) -> None:
         raise NotEmbedded(f"it could not be read again: {found['reason']}")
     if (found["signature"] or {}).get("digest") != signature:
         raise NotEmbedded("its values are no longer those that were signed")
+
+
+def _known(folder: str | None, path: str) -> dict[str, Any]:
+    """What the cache has of a file, or nothing."""
+    if folder is None or os.path.isdir(path):
+        return {}
+    return cache.read(folder, look(path).fingerprint) or {}
+
+
+def _with_statistics(known: dict[str, Any], signature: str) -> dict[str, Any]:
+    """The signature as it was known before, which may have statistics with its fields."""
+    match known:
+        case {"state": "ok", "signature": {"digest": str(digest)} as signed} if digest == signature:
+            return {"signature": signed}
+    return {}
+
+
+def _keep(folder: str | None, path: str, inode: int, facts: dict[str, Any], began: int) -> None:
+    """Let nobody read again what was read just before it got its name. What writes to it from then on gives it another
+    moment of last change than the one that it kept, which lies well before `began` (ns)."""
+    now = look(path)
+    if (now.entries[0].inode, now.size, now.mtime) == (inode, facts["size"], facts["mtime"]):
+        cache.store(folder, now, facts, began, ours=True)
 
 
 def stamp(
