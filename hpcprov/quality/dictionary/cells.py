@@ -30,7 +30,7 @@ def cell(key: str, value: Any) -> Value:
     if key in EXTENTS:
         return None if value is None and key != "shape" else extents(value)
     if key == "values" and isinstance(value, list):
-        return "; ".join(word(item) if all_once(value) else f"{word(item)} ({count})" for item, count in value)
+        return "; ".join(word(item) if all_once(value) else f"{word(item)} ({count})" for item, count in value) or None
     if isinstance(value, list):
         return ", ".join(map(word, value)) or None
     if isinstance(value, bool):

@@ -117,6 +117,7 @@ def test_definitions() -> None:
         ("min", False, "false"),
         ("values", [[0, 980], [1, 20]], "0 (980); 1 (20)"),
         ("values", [["", 1], ["a", 1]], "''; a"),
+        ("values", [], None),
         ("tags", [], None),
         ("tags", ["a", "b"], "a, b"),
         ("dimensions", ["time", "x"], "time, x"),
