@@ -6,6 +6,7 @@ misfit({"revision": "1", ...})  ->  "revision is not what it must be"
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 from hpcprov.record import moment
 from hpcprov.record.event import is_umask
@@ -207,10 +208,20 @@ def misfit(record: Any) -> str | None:
     count = record["ranks"]["count"]
     if any(len(record["ranks"]["columns"][name]) != count for name in COLUMNS):
         return "the columns of ranks differ in length"
+    if not all(_countable(record["ranks"]["columns"][name]) for name in COLUMNS if COLUMNS[name] == [NUMBER]):
+        return "a column of ranks holds what no process can have used"
     known = record["facts"]
     if not all(type(known.get(name)) is dict for node in record["nodes"] for name in node["facts"].values()):
         return "a fact is missing"
     return None
+
+
+def _countable(column: list[float | None]) -> bool:
+    """Are these finite numbers, and not larger than sums of them can be?"""
+    try:
+        return isfinite(sum(filter(None, column), 0.0))
+    except OverflowError:
+        return False
 
 
 def _misfit(value: Any, shape: Any, where: str) -> str | None:

@@ -45,3 +45,12 @@ def test_both_say_the_same(path: Path) -> None:
         assert shape.FITS(record) == (slow is None), (way, last, slow)
         refused += slow is not None
     assert 20 < refused < 380
+
+
+@pytest.mark.parametrize("values", [[float("nan")], [float("inf")], [10**400], [-(10**400), 0.5], [1e308, 1e308]])
+@pytest.mark.parametrize("name", ["utime", "stime", "maxrss"])
+def test_what_no_process_can_have_used_is_damage(name: str, values: list[float]) -> None:
+    record = json.loads(next(path for path in GOLDEN if path.parent.name == "mpi").read_text())
+    columns = record["ranks"]["columns"]
+    columns[name] = (values + columns[name])[: len(columns[name])]
+    assert shape.misfit(record) == "a column of ranks holds what no process can have used"
