@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 REDACTED = "***"
 STARTERS = {"slurm": "srun"}
 MANY = 100_000
+#: The module of Jupyter's kernel of Python: `python -m ipykernel_launcher -f kernel.json`.
+KERNEL = "ipykernel_launcher"
 
 
 class NotRunnable(HpcprovError):
@@ -103,6 +105,12 @@ def make(record: Record, directory: str, *, made: Collection[str] = ()) -> Plan:
         raise NotRunnable(f"{record['run']['id']} is a {kind}: its parts are run again, one after the other")
     if record["run"]["status"] == "running":
         raise NotRunnable(f"{record['run']['id']} is still going on", hint="wait for its end, or stop it")
+    if KERNEL in (record["run"]["argv"] or ()):
+        path = record["run"]["tags"].get("notebook")
+        raise NotRunnable(
+            f"{record['run']['id']} was made in a notebook: its command only starts a kernel, which waits for cells",
+            hint=f"run the cells of {path!a} again" if path else "run its cells again",
+        )
     return Plan(record, directory, made)
 
 

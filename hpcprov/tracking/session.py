@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hpcprov.agent.journal import Journal
 from hpcprov.record import site
-from hpcprov.tracking import joined, launch, place, steps
+from hpcprov.tracking import joined, launch, notebook, place, steps
 from hpcprov.tracking.agents import above_stdio
 from hpcprov.tracking.recorder import Recorder
 from hpcprov.tracking.trouble import sheltered
@@ -82,7 +82,7 @@ def begin_own(**declared: Any) -> Recorder:
     with state.lock:
         where = place.find(os.environ, again=state.made)
         store = launch.store_of(os.environ, os.getcwd())
-        state.launch = launch.Launch(store, where, **declared)
+        state.launch = launch.Launch(store, where, **notebook.described(**declared))
         state.made += 1
         state.recorder = Recorder(
             state.launch.journal, run_id=where.run_id, rank=where.rank, local_size=where.local_size, observed=False
@@ -100,11 +100,16 @@ def begin_implicit() -> Recorder | None:
         if state.recorder is None and not state.failed:
             state.failed = True  # once is enough
             with sheltered("what this program does"):
-                name = os.path.basename(sys.argv[0]) if sys.argv and sys.argv[0] not in ("", "-c", "-m") else None
-                begin_own(name=name, note=None, tags={}, inputs=[], outputs=[], hash="now")
+                begin_own(name=program(), note=None, tags={}, inputs=[], outputs=[], hash="now")
                 state.implicit, state.failed = True, False
                 atexit.register(end_implicit)
         return state.recorder
+
+
+def program() -> str | None:
+    """The name of the script that this process executes; None where it executes none."""
+    script = sys.argv[0] if sys.argv and not notebook.is_kernel() else ""
+    return os.path.basename(script) if script not in ("", "-c", "-m") else None
 
 
 def end_own(*, code: int | None, signal: int | None = None) -> Launch | None:
