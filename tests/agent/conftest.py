@@ -68,7 +68,11 @@ def agents_of(cwd: Path) -> list[int]:
     return found
 
 
-def until(true: Any, otherwise: str, seconds: float = 20) -> None:
+# A shell's word for: when the node's agent has looked at the declared inputs, and tells what else it knows.
+SPOKEN = """until grep -qs '"event":"fact"' .hpcprov/runs/*/*.log; do sleep 0.02; done"""
+
+
+def until(true: Any, otherwise: str, seconds: float = 100) -> None:
     """Poll for a state."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -115,7 +115,7 @@ def test_what_was_seen_is_told_while_the_run_goes_on(site: Site) -> None:
 
     process = site.start("--hash", "off", "--", "sh", "-c", ": >early; exec sleep 60")
     log = lambda: b"".join(path.read_bytes() for path in site.cwd.glob(".hpcprov/runs/*/*.log"))  # noqa: E731
-    until(lambda: b'"access"' in log() and b"early" in log(), "nothing was told", 30)
+    until(lambda: b'"access"' in log() and b"early" in log(), "nothing was told")
     for pid in site.agents():
         os.kill(pid, 9)
     process.kill()

