@@ -7,7 +7,8 @@
     print(ds.hpcprov.diff("yesterday.nc"))
     ds["depth"].hpcprov.define("h * (h > 0.01)", inputs=["flood.h5/h"])
 
-Values are read where they are, block by block: of arrays of dask each block is computed once for each call.
+Values are read where they are, block by block: of arrays of dask each block is computed once for each call, and few are
+kept.
 """
 
 from __future__ import annotations

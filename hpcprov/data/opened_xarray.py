@@ -1,7 +1,8 @@
 """xarray objects: the values that they hold in memory, which are decoded (times are times, scaled values are scaled).
 
 So the signature of what `xarray.open_dataset` gives differs from that of the file where the file's values are encoded;
-with `decode_cf=False` they agree. Lazy values are read, or computed, box by box. xarray itself is never imported.
+with `decode_cf=False` they agree. Lazy values are read box by box, or computed block by block. xarray itself is never
+imported.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from hpcprov.data.arrays import type_of
 from hpcprov.data.interface import Box, Dataset, Field, lengths, ordered, slices
 from hpcprov.data.opened import named
+from hpcprov.data.opened_blocks import Blocks
 from hpcprov.data.types import Unsigned
 from hpcprov.data.values import Values
 
@@ -37,11 +39,8 @@ def _field(variable: Any, path: str) -> Field:
     def read(box: Box) -> Values:
         return np.asarray(variable[slices(box)].values).reshape(lengths(box))
 
-    octets = path.encode("utf-8", "surrogateescape")
-    return Field(octets, kind, tuple(variable.shape), _chunks(variable), max(1, variable.dtype.itemsize), read)
-
-
-def _chunks(variable: Any) -> tuple[int, ...] | None:
-    """The extents of the first chunk of a lazy array."""
-    chunks = getattr(variable, "chunks", None)
-    return tuple(max(1, axis[0]) for axis in chunks) if chunks and all(chunks) else None
+    octets, width = path.encode("utf-8", "surrogateescape"), max(1, variable.dtype.itemsize)
+    if getattr(variable, "chunks", None):
+        blocks = Blocks(variable)
+        return Field(octets, kind, tuple(variable.shape), blocks.extents(), width, blocks.read)
+    return Field(octets, kind, tuple(variable.shape), None, width, read)
