@@ -159,6 +159,7 @@ class Accesses:
         if flags & area.EXCHANGED:
             first, second = index.take(from_folder, from_name), index.take(to_folder, to_name)
             self.put(first, to_folder, new, old, moment, bit, row)
+            from_folder, _ = index.parent(old)  # by now it may lie in a store
             self.put(second, from_folder, old, new, moment, bit, row)
             return
         if from_folder is not None and from_folder.store is not None:

@@ -65,6 +65,13 @@ def told(*batches: Any) -> tuple[dict[str, Any], dict[int, Any]]:
     return latest(*everything), {entry["id"]: entry for event in programs for entry in event["entries"]}
 
 
+# A store that is given the name of a part takes the directory above for a store, and what comes back is a part too.
+EXCHANGED_INTO_A_STORE = [
+    access(b"u.zarr/zarr.json", READ), rename(b"u.zarr", b"rain/part-0.parquet"),
+    rename(b"rain/y=1/p.parquet", b"rain/part-0.parquet", flags=area.EXCHANGED),
+]  # fmt: skip
+
+
 @settings(max_examples=150, deadline=None)
 @given(RECORDS, st.lists(st.integers(0, 4000), max_size=3))
 def test_the_pieces_in_which_it_comes_do_not_matter(records: list[bytes], cuts: list[int]) -> None:
@@ -83,6 +90,7 @@ def test_the_pieces_in_which_it_comes_do_not_matter(records: list[bytes], cuts: 
 @given(RECORDS, st.lists(st.integers(0, 29), max_size=3), st.booleans())
 @example(records=A_FILE_BECOMES_A_DIRECTORY, stops=[0], there=True)
 @example(records=THAT_IS_REMOVED, stops=[3], there=True)
+@example(records=EXCHANGED_INTO_A_STORE, stops=[2], there=False)
 def test_telling_in_between_changes_nothing_in_the_end(records: list[bytes], stops: list[int], there: bool) -> None:
     seen = Observed(cwd=CWD, environ=ENVIRON, questions=Disk(all_there=there), begin=BEGIN)
     batches = []
