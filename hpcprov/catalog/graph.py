@@ -45,8 +45,9 @@ class Graph:
 
     def add_artifact(self, key: str, **known: Any) -> str:
         """An artifact's node: `key`, `path` (where it was met first), `paths` (all, but not too many), `signature`,
-        `storage`, `format`, `size`, `state`, `field` (when one field of it is followed: its path), `fields` (number),
-        `others` (how many other runs made the same), `open` (true where --depth or --limit ended the way). The id."""
+        `storage`, `format`, `size`, `state`, `field` and `field_signature` (when one field of it is followed: its path
+        and its values), `fields` (number), `others` (how many other runs made the same), `open` (true where --depth or
+        --limit ended the way). The id."""
         return self._add(f"data:{key}", {"kind": "data", "key": key} | known)
 
     def link(self, source: str, target: str, *, role: str, join: str, **known: Any) -> None:

@@ -25,6 +25,7 @@ class Growth:
     def __init__(self, look: Lookups, most: int) -> None:
         self.look, self.most, self.graph = look, most, Graph()
         self.focused: dict[object, str] = {}  # by version's number: the field of it that is followed
+        self.followed: str | None = None  # that field's signature
         self._known: dict[str, dict[str, object]] = {}
         self._refused: set[str] = set()
 
@@ -66,7 +67,7 @@ class Growth:
         if node["signature"] is None and node["storage"] is None and version.digest is not None:
             node.update({what: getattr(version, what) for what in KNOWN if what != "path"})
         if version.number in self.focused:
-            node["field"] = self.focused[version.number]
+            node |= {"field": self.focused[version.number], "field_signature": self.followed}
         if version.path not in node["paths"] and len(node["paths"]) < MOST_PATHS:
             node["paths"].append(version.path)
         return name

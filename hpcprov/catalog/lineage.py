@@ -58,6 +58,7 @@ def lineage(
         start.versions = [focus.first(version) for version in start.versions]
     if start.field is not None:
         growth.focused |= {version.number: start.field[0] for version in start.versions}
+        growth.followed = start.field[1]
     growth.begin(start.versions, start.runs, start.whole)
     if up:
         _Walk(look, growth, start, depth).up()

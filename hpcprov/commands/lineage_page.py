@@ -214,10 +214,12 @@ class _Page:
             yield self.screen.paint(f"  {OPEN if node.get('open') else NOTHING['data', way]}", "dim")
 
     def _artifact(self, node: Node, path: str, tail: str, width: int) -> str:
-        """`deep.npy  npy  1.11 MB  hpcprov1:52dc31b15f01`, on one line."""
+        """`deep.npy  npy  1.11 MB  hpcprov1:52dc31b15f01`, on one line; of a field its own signature."""
         field = f"/{printable(node['field']).strip('/')}" if node.get("field") else ""
-        digest = node.get("signature") or node.get("storage")
+        digest = node.get("field_signature") or node.get("signature") or node.get("storage")
         facts = [printable(node.get("format") or ""), size(node["size"]) if node.get("size") is not None else ""]
+        if node.get("field"):
+            facts = [f"field of {facts[0]}".removesuffix(" of ")]
         facts += [short(digest) if digest else "not hashed", tail]
         told = "  ".join(fact for fact in facts if fact)
         name = end_of(self._below(path) + field, max(16, width - len(told) - 2))

@@ -35,6 +35,8 @@ def label(node: Node) -> list[str]:
         return [line(str(text)) for text in (node.get("name") or node["run"], ended, command) if text]
     place = str(node.get("path") or node["key"]) + (f"/{node['field']}" if node.get("field") else "")
     known = [str(node.get("format") or ""), size(node["size"]) if type(node.get("size")) is int else "", digest(node)]
+    if node.get("field"):
+        known = [f"field of {known[0]}".removesuffix(" of "), known[-1]]
     copies = [str(path) for path in node.get("paths") or () if path != node.get("path")]
     more = f" and {len(copies) - 1} more" if len(copies) > 1 else ""
     return [end(place), *(end(f"also {one}{more}") for one in copies[:1]), line("  ".join(filter(None, known)))]
@@ -52,7 +54,8 @@ def is_certain(edge: Edge) -> bool:
 
 
 def digest(node: Node) -> str:
-    kind, _, digits = str(node.get("signature") or node.get("storage") or "").partition(":")
+    told = node.get("field_signature") or node.get("signature") or node.get("storage")
+    kind, _, digits = str(told or "").partition(":")
     return f"{kind}:{digits[:SHORT]}" if digits else "not hashed"
 
 

@@ -37,6 +37,7 @@ NODE = {
     "image": "string",
     "path": "string",
     "field": "string",
+    "field_signature": "string",
     "format": "string",
     "size": "long",
     "signature": "string",

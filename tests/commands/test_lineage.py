@@ -71,7 +71,9 @@ def test_both_ways_from_a_run_and_what_came_of_a_path(history: Store, call: Call
 @pytest.mark.parametrize("target", ["/data/out/t", "hpcprov1:" + digest("b"), "bbbbbb"])
 def test_a_field_by_its_path_or_its_digest(history: Store, call: Call, target: str) -> None:
     status, out, _ = call("lineage", target)
-    assert status == 0 and out.startswith("/data/out/t  hdf5") and "made by model" in out
+    assert status == 0 and "made by model" in out
+    assert out.startswith(f"/data/out/t  field of hdf5  hpcprov1:{digest('b')[:12]}\n")  # not that of the dataset
+    assert f"field of hdf5  hpcprov1:{digest('b')[:12]}" in call("lineage", target, "--format", "dot")[1]
 
 
 def test_depth_and_limit_are_said(history: Store, call: Call) -> None:
