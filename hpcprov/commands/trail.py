@@ -45,6 +45,8 @@ BYTES = "blake3:"
 MOST_HISTORY = 20
 WIDEST = 100
 DATE, LINE = 20, 4
+#: Stands before a run's id at the end of its line of the history.
+MARK = "(hpcprov "
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,8 +133,12 @@ def lines(one: dict[str, Any], sight: Screen) -> Iterator[str]:
         rows = [entry for entry in one["entries"] if DROPPED not in entry]
         who = min(24, max((len(_who(entry)) for entry in rows), default=0))
         yield sight.paint(f"  {'DATE':<{DATE}}  {'BY':<{who}}  {'LINE':>{LINE}}  SESSION", "dim")
+        places, last = _places(one["history"]), None
         for entry in one["entries"]:
+            yield from _link_lines(entry, sight)
+            yield from _history(_between(one["history"], places, last, entry), "its history attribute has then:", width)
             yield from _entry_lines(entry, sight, width, who)
+            last = entry
         yield from _verdict(one, sight)
         yield from _history(_since(one), "its history attribute has since then:", width)
         return
@@ -162,15 +168,20 @@ def _nothing(one: dict[str, Any], width: int) -> Iterator[str]:
         yield from textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
-def _entry_lines(entry: Entry, sight: Screen, width: int, who: int) -> Iterator[str]:
+def _link_lines(entry: Entry, sight: Screen) -> Iterator[str]:
+    """How an entry follows from the one before it, where that is worth a line."""
     if DROPPED in entry:
         number = "1 entry was" if entry[DROPPED] == 1 else f"{entry[DROPPED]} entries were"
         yield sight.paint(f"  ... {number} dropped here to keep the attribute small", "dim")
-        return
-    if entry["link"] == GAP:
+    elif entry["link"] == GAP:
         yield sight.paint("  ! changed by something that left no entry", "red")
     elif entry["link"] == UNSIGNED:
         yield sight.paint("  - what this run found was not signed: it made the data anew, or wrote over it", "dim")
+
+
+def _entry_lines(entry: Entry, sight: Screen, width: int, who: int) -> Iterator[str]:
+    if DROPPED in entry:
+        return
     date = (entry["time"] or "?").replace("T", " ")
     line, session = "" if entry["line"] is None else str(entry["line"]), printable(entry["session"] or "?")
     yield f"  {cut(date, DATE):<{DATE}}  {cut(_who(entry), who):<{who}}  {line:>{LINE}}  {session}"
@@ -179,11 +190,24 @@ def _entry_lines(entry: Entry, sight: Screen, width: int, who: int) -> Iterator[
     yield sight.paint(f"    $ {cut(entry['command'] or '?', width - 6)}", "dim")
 
 
+def _places(history: list[str]) -> dict[str, int]:
+    """Where the history has the lines of runs, by their ids; the newest line is the first."""
+    found: dict[str, int] = {}
+    for at, line in enumerate(history):
+        if line.endswith(")"):
+            found.setdefault(line[:-1].rpartition(MARK)[2], at)
+    return found
+
+
+def _between(history: list[str], places: dict[str, int], last: Entry | None, entry: Entry) -> list[str]:
+    """Lines of the history that programs put between those of two entries, the oldest first."""
+    older, newer = (places.get(one["run"]) if one is not None else None for one in (last, entry))
+    return history[newer + 1 : older][::-1] if newer is not None and older is not None else []
+
+
 def _since(one: dict[str, Any]) -> list[str]:
     """Lines of the history that programs put above that of the last entry; those that it has itself are its own."""
-    own = f"(hpcprov {one['entries'][-1].get('run')})"
-    at = next((at for at, line in enumerate(one["history"]) if line.endswith(own)), 0)
-    return list(one["history"][:at])
+    return list(one["history"][: _places(one["history"]).get(one["entries"][-1].get("run"), 0)])
 
 
 def _who(entry: Entry) -> str:
