@@ -3,7 +3,7 @@
 It shows what it would drop; --yes drops it. Every record is kept. Of captured output only logs that are still as they
 were sealed go, and a list beside the record says which, when and by whom, so that `hpcprov verify` tells pruned from
 taken away. Tile digests say where data has changed: without them `verify` still says that it has. Samples of resources
-lie in the logs that records are made of, a few kilobytes for each node, and stay.
+stay: they are a part of the record, at most 240 points for each node, and of the sealed logs that it is made of.
 """
 
 from __future__ import annotations
