@@ -94,10 +94,10 @@ def _box(node: Node, number: int, at: Point, asked: bool) -> dict[str, Any]:
 def _whole(node: Node, name: str) -> str:
     """Everything that its box may have cut, for a pointer that rests on it and for a screen reader."""
     if node["kind"] == "data":
-        many = f"{node['count']:,} versions of data: " if "count" in node else "data "
+        many = f"{count(node['count'], 'version')} of data: " if "count" in node else "data "
         return f"{many}{node.get('path') or name}"
     if "count" in node:
-        return f"{node['count']:,} runs: {name}, {second_line(node)}"
+        return f"{count(node['count'], 'run')}: {name}, {second_line(node)}"
     return f"run {name}, {second_line(node)}"
 
 

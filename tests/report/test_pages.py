@@ -21,6 +21,14 @@ from report.browser import PHONE, Chromium, Look
 from report.hostile import PAYLOADS, hostile
 from report.made import a_store, chain
 
+#: Of a sample of a line or box the words behind it, and whether these begin in its line.
+WORDS = """(sample) => {
+  const words = sample.nextSibling, range = document.createRange();
+  range.selectNodeContents(words);
+  const a = sample.getBoundingClientRect(), b = range.getClientRects()[0];
+  return [words.textContent.trim(), a.bottom > b.top && a.top < b.bottom && a.right <= b.left];
+}"""
+
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -203,6 +211,27 @@ def test_the_days_of_a_calendar_lead_to_their_runs(chromium: Chromium, pages: Pa
         look.page.locator(".calendar a").first.click()
         look.page.wait_for_url("**/2026-11.html#d-2026-11-18")
         assert look.page.locator("#d-2026-11-18 li").count() == 3
+    look.quiet()
+
+
+def test_on_a_phone_a_calendar_begins_at_its_newest_runs(chromium: Chromium, pages: Path) -> None:
+    with chromium.look(pages / "index" / "index.html", width=PHONE[0], height=PHONE[1]) as look:
+        last = look.page.locator(".calendar a").last.bounding_box()
+        assert last is not None and 0 < last["x"] < PHONE[0] - last["width"]
+    look.quiet()
+
+
+def test_on_a_phone_a_sample_stands_beside_its_word(chromium: Chromium, pages: Path) -> None:
+    with chromium.look(pages / "many.html", width=PHONE[0], height=PHONE[1]) as look:
+        samples = look.page.locator("#lineage .graph-key .key")
+        words = [sample.evaluate(WORDS) for sample in samples.all()]
+    assert [text for text, _ in words] == [
+        "run",
+        "data",
+        "recorded, or by equal values",
+        "by path and time, or by one field",
+    ]
+    assert all(beside for _, beside in words)
     look.quiet()
 
 

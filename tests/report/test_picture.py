@@ -117,6 +117,8 @@ def test_rules_are_joined_through_data_and_their_copies() -> None:
     assert [(small.nodes[e["from"]]["name"], small.nodes[e["to"]]["name"]) for e in small.edges] == [
         ("simulate_#", "plot")
     ]
+    titles = {node["title"].partition(",")[0] for node in picture(small)["nodes"]}
+    assert titles == {"3 runs: simulate_#", "1 run: plot"}
 
 
 @pytest.mark.parametrize(

@@ -68,5 +68,11 @@
   });
   addEventListener("afterprint", () => { for (const box of opened) box.open = false; });
 
+  // A calendar that does not fit begins at its newest runs.
+  for (const year of document.querySelectorAll(".calendar")) {
+    const last = [...year.querySelectorAll("a")].pop();
+    if (last) year.scrollLeft += last.getBoundingClientRect().right + 8 - year.getBoundingClientRect().right;
+  }
+
   for (const tool of document.querySelectorAll(".needs-script")) tool.hidden = false;
 })();
