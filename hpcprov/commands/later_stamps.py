@@ -20,6 +20,7 @@ from hpcprov.data.embed_draft import remove_left
 from hpcprov.merge import settler
 from hpcprov.merge.publish import check_logs, refresh, revise
 from hpcprov.quality.trail.entries import FORMATS
+from hpcprov.record.errors import UnreadableData
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def is_as_signed(one: dict[str, Any]) -> bool:
 
     try:
         return one["files"] is None or look(one["path"]).mtime == embedding.moment_of(one["mtime"])
-    except (OSError, ValueError):
+    except (OSError, ValueError, UnreadableData):
         return False
 
 

@@ -23,11 +23,11 @@ from hpcprov.data.opened import opened
 from hpcprov.data.types import Unsigned
 from hpcprov.record.errors import HpcprovError, UnreadableData
 from hpcprov.signature import blocks, mpi, tree
-from hpcprov.signature.artifact import CHANGED, NO_FIELDS, check_declared
+from hpcprov.signature.artifact import NO_FIELDS, check_declared
 from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.field import Signed
 from hpcprov.signature.pieces import OTHER, Hand, leaf_pieces, sign_from
-from hpcprov.signature.snapshot import Snapshot, look
+from hpcprov.signature.snapshot import CHANGED, Snapshot, look
 from hpcprov.signature.threads import sign_field
 from hpcprov.signature.watch import Watch
 

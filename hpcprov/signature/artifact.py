@@ -27,12 +27,11 @@ from hpcprov.signature.deadline import TimeUp
 from hpcprov.signature.field import Signed, grid_of
 from hpcprov.signature.past import Past
 from hpcprov.signature.reuse import Reuse
-from hpcprov.signature.snapshot import Snapshot, look
+from hpcprov.signature.snapshot import CHANGED, Snapshot, look
 from hpcprov.signature.storage import storage_digest
 from hpcprov.signature.threads import sign_field
 from hpcprov.signature.watch import Watch
 
-CHANGED = "changed while it was read"
 NO_FIELDS = {"file": "a plain file: it has no fields", "directory": "a plain directory: it has no fields"}
 #: Why there is no signature although there could be one.
 BYTES_ONLY = "only the bytes were asked for"

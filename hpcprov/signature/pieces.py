@@ -22,13 +22,13 @@ from hpcprov.data.open import MissingReader, open_data, readable
 from hpcprov.data.types import Unsigned
 from hpcprov.record.errors import UnreadableData
 from hpcprov.signature import cache, deal, plan
-from hpcprov.signature.artifact import CHANGED, Work, check_declared, describe
+from hpcprov.signature.artifact import Work, check_declared, describe
 from hpcprov.signature.combine import assembled
 from hpcprov.signature.counting import Counter, Counters, Counting
 from hpcprov.signature.field import Grid, Signed, grid_of
 from hpcprov.signature.groups import GROUP, groups, identity, leaves_of
 from hpcprov.signature.share import Note
-from hpcprov.signature.snapshot import Entry, Snapshot, look
+from hpcprov.signature.snapshot import CHANGED, Entry, Snapshot, look
 from hpcprov.signature.storage import storage_digest
 from hpcprov.signature.threads import Signer
 from hpcprov.signature.watch import Watch

@@ -24,6 +24,7 @@ from hpcprov.record.errors import UnreadableData
 
 #: File times are that coarse on some file systems: younger files may change without a trace.
 SETTLED_NS = 2_000_000_000
+CHANGED = "changed while it was read"
 #: The tool's own store, as in record/layout.py.
 STORE = b".hpcprov"
 
@@ -82,8 +83,8 @@ class Snapshot:
 
 
 def look(path: str, *, most: int | None = None) -> Snapshot:
-    """The artifact as it is now. Raises OSError, or UnreadableData for what is neither a file nor a directory, and for
-    a directory with more than `most` entries."""
+    """The artifact as it is now. Raises OSError, or UnreadableData for what is neither a file nor a directory, for a
+    directory out of which something is taken at this moment, and for one with more than `most` entries."""
     top = os.stat(path)
     if stat.S_ISREG(top.st_mode):
         return Snapshot((_entry(b"", top),))
@@ -97,6 +98,14 @@ def look(path: str, *, most: int | None = None) -> Snapshot:
 
 
 def _walk(root: bytes) -> Iterator[Entry]:
+    """All entries of the directory. Raises OSError, UnreadableData."""
+    try:
+        yield from _entries(root)
+    except (FileNotFoundError, NotADirectoryError) as error:  # it was listed: only what is in it has gone
+        raise UnreadableData(CHANGED) from error
+
+
+def _entries(root: bytes) -> Iterator[Entry]:
     folders = [b""]
     while folders:
         folder = folders.pop()

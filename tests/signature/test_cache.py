@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
+from hpcprov.record.errors import UnreadableData
 from hpcprov.signature import cache, snapshot
 from hpcprov.signature.artifact import describe
 from hpcprov.signature.snapshot import look
@@ -127,3 +128,18 @@ def test_what_follows_other_files_is_not_cached(tmp_path: Path, monkeypatch: pyt
         assert found["signature"] is None or found["signature"]["how"] == "full"
         assert found["storage"]["how"] == "full"
     assert describe(str(tmp_path / "x.h5"), **options)["signature"] == plain["signature"]
+
+
+def test_a_directory_that_loses_a_file_while_it_is_looked_at_has_changed(tmp_path: Path) -> None:
+    """As Zarr stores do while they are written: libraries write chunks under other names, and rename them."""
+    names = [tmp_path / f"{k}.partial" for k in range(3)]
+    for name in names:
+        name.touch()
+    entries = snapshot._walk(os.fsencode(tmp_path))
+    left = {os.fsencode(name) for name in names} - {os.path.join(os.fsencode(tmp_path), next(entries).path)}
+    for name in left:
+        os.remove(name)
+    with pytest.raises(UnreadableData, match="changed while"):
+        list(entries)
+    with pytest.raises(FileNotFoundError):  # what is not there at all has not changed
+        look(os.fspath(tmp_path / "gone"))

@@ -17,8 +17,8 @@ from hpcprov.quality.constraints.discover import Options, discover, is_wanted
 from hpcprov.quality.constraints.file import parse
 from hpcprov.quality.constraints.verify import answer, check_fields, run
 from hpcprov.record.errors import HpcprovError, UnreadableData
-from hpcprov.signature.artifact import CHANGED, check_declared
-from hpcprov.signature.snapshot import Snapshot, look
+from hpcprov.signature.artifact import check_declared
+from hpcprov.signature.snapshot import CHANGED, Snapshot, look
 from hpcprov.signature.watch import Watch
 
 NO_FIELDS = "it has no fields: constraints are about arrays and tables"

@@ -28,8 +28,8 @@ from hpcprov.quality.diff.preserve import preserve
 from hpcprov.quality.diff.structure import structure
 from hpcprov.record.errors import HpcprovError, UnreadableData
 from hpcprov.signature import cache
-from hpcprov.signature.artifact import CHANGED, check_declared, describe
-from hpcprov.signature.snapshot import Snapshot, look
+from hpcprov.signature.artifact import check_declared, describe
+from hpcprov.signature.snapshot import CHANGED, Snapshot, look
 from hpcprov.signature.watch import Watch
 
 TYPE_CHECKING = False
