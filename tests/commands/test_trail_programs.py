@@ -69,7 +69,7 @@ def test_what_an_operator_did_between_two_runs_stands_between_them(store: Store,
     status, out, _ = call("trail", "mean.nc")
     shown = [line for line in out.splitlines() if line[:3] != "  2"]
     at = shown.index("  ! changed by something that left no entry")
-    assert (status, shown[at + 1]) == (1, "  its history attribute has then:")
+    assert (status, shown[at + 1]) == (1, "  its history attribute has in between:")
     assert [line.partition(": ")[2] for line in shown[at + 2 : at + 4]] == [
         "ncra flood.nc mean.nc", "ncatted -a title,global,c,c,Flood mean.nc"
     ]  # fmt: skip
