@@ -113,7 +113,7 @@ def test_files_of_another_mount_namespace(tmp_path: Path) -> None:
         pytest.skip("mount namespaces are closed here")
     with waiting("unshare", "-m", "sh", "-c", f"({script})") as parent:
         pid = parent
-        for _ in range(200):
+        for _ in range(3000):
             if os.readlink(f"/proc/{pid}/exe") == f"{tmp_path}/cat":
                 break
             time.sleep(0.02)

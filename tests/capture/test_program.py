@@ -71,21 +71,20 @@ def alive(pid: int) -> bool:
 
 
 def test_time_is_over_for_the_program_and_what_it_started(tmp_path: Path) -> None:
-    begin = time.monotonic()
-    with pytest.raises(ProgramTimeout, match=r"sh did not answer within 0\.3 s"):
-        sh(f"sleep 60 & echo $! > {tmp_path}/pid; wait", timeout=0.3)
-    assert time.monotonic() - begin < 10
-    child = int((tmp_path / "pid").read_text())
-    for _ in range(100):
-        if not alive(child):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the program's child lives on")
+    for timeout in (0.3, 3, 30):  # on a busy machine it may begin late
+        with pytest.raises(ProgramTimeout, match=f"sh did not answer within {timeout} s"):
+            sh(f"sleep 300 & echo $! > {tmp_path}/draft; mv {tmp_path}/draft {tmp_path}/pid; wait", timeout=timeout)
+        if (tmp_path / "pid").exists():
+            break
+    child, until = int((tmp_path / "pid").read_text()), time.monotonic() + 60
+    while alive(child):
+        assert time.monotonic() < until, "the program's child lives on"
+        time.sleep(0.01)
 
 
 def test_a_program_that_closes_its_output_and_stays() -> None:
     with pytest.raises(ProgramTimeout):
-        sh("exec >&- 2>&-; sleep 60", timeout=0.2)
+        sh("exec >&- 2>&-; sleep 300", timeout=0.2)
 
 
 def test_a_consumer_that_fails_ends_the_program() -> None:
@@ -94,7 +93,7 @@ def test_a_consumer_that_fails_ends_the_program() -> None:
 
     before = set(os.listdir("/proc/self/fd"))
     with pytest.raises(KeyError):
-        program.stream(["cat", "/dev/zero"], refuse, environ=ENVIRON, timeout=10)
+        program.stream(["cat", "/dev/zero"], refuse, environ=ENVIRON, timeout=60)
     assert set(os.listdir("/proc/self/fd")) == before
 
 

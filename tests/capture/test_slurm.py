@@ -211,20 +211,23 @@ JOB = Job("bed", "4711", restarts=0, began=None, step="0")
 
 
 def test_one_that_hangs_is_asked_once(tmp_path: Path) -> None:
-    environ = commands(tmp_path, scontrol=f"echo >>{tmp_path}/asked; sleep 60", sacct="exit 1")
-    slurm = Slurm(environ, patience=0.2)
-    for _ in range(3):
-        assert slurm.ask(JOB).over is None
+    environ = commands(tmp_path, scontrol=f"echo >>{tmp_path}/asked; sleep 300", sacct="exit 1")
+    for patience in (0.2, 2, 20):  # on a busy machine it may begin late
+        slurm = Slurm(environ, patience=patience)
+        for _ in range(3):
+            assert slurm.ask(JOB).over is None
+        if (tmp_path / "asked").exists():
+            break
     assert (tmp_path / "asked").read_text() == "\n"
 
 
 def test_one_that_is_slow_is_not_asked_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slurm, "MOST_SPENT", 0.4)
+    monkeypatch.setattr(slurm, "MOST_SPENT", 1.0)
     said = "[ $2 = config ] && exec echo 'ClusterName = bed'\nsleep 0.15\nprintf 'JobId=%s JobName=x\\n   JobState="
     here = Slurm(commands(tmp_path, scontrol=f"echo . >>{tmp_path}/asked\n{said}RUNNING\\n' $3"))
     told = [here.ask(Job("bed", str(number))).over for number in range(1, 20)]
     assert told[0] is False and told[-1] is None and "scontrol" in here.silent
-    assert len((tmp_path / "asked").read_text().split()) < 6
+    assert len((tmp_path / "asked").read_text().split()) < 12
 
 
 def test_one_that_has_no_slurmctld_or_accounting_is_not_asked_for_every_run(tmp_path: Path) -> None:
