@@ -100,13 +100,18 @@ def _write_file(content: Content, place: str, *, force: bool) -> None:
                 take_mode(draft, place)
             to_stream(content, file)
         publish(draft, place, replace=force)
+    except OSError as error:
+        raise _named(error, draft, place) from None
     finally:
         discard(draft)
 
 
 def _write_directory(files: Mapping[str, str | bytes | Copied], place: str) -> None:
     draft = draft_of(place.rstrip("/"))
-    os.mkdir(draft)
+    try:
+        os.mkdir(draft)
+    except OSError as error:
+        raise _named(error, draft, place) from None
     try:
         for name in sorted(files):
             path = os.path.join(draft, *name.split("/"))
@@ -117,6 +122,13 @@ def _write_directory(files: Mapping[str, str | bytes | Copied], place: str) -> N
     except BaseException:
         discard(draft)
         raise
+
+
+def _named(error: OSError, draft: str, place: str) -> OSError:
+    """The error with the name that was asked for, where it has that of the draft, which tells nobody anything."""
+    if error.filename == draft:
+        error.filename = place
+    return error
 
 
 def _zip(files: Mapping[str, str | bytes | Copied], stream: Any) -> None:

@@ -121,6 +121,12 @@ def test_nothing_is_overwritten(call: Call, tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == [".hpcprov", "file", "folder"]
 
 
+@pytest.mark.parametrize("form", ["prov-n", "bundle"])
+def test_where_nothing_can_be_written_the_name_that_was_asked_for_is_told(form: str, call: Call) -> None:
+    status, _, err = call("export", "solve", "--to", form, "-o", "gone/out")
+    assert (status, err) == (2, "hpcprov export: gone/out: No such file or directory\n")
+
+
 def test_an_empty_directory_may_be_filled(call: Call, tmp_path: Path) -> None:
     (tmp_path / "crate").mkdir()
     assert call("export", "solve", "--to", "rocrate", "-o", "crate/")[0] == 0
