@@ -54,6 +54,6 @@ def compare(catalog: Catalog, args: argparse.Namespace) -> dict[str, Any]:
 
     one, other = side(catalog, args.first), side(catalog, args.second)
     if one.run == other.run:
-        hint = "name two runs; `hpcprov hash` compares the values of any data"
+        hint = "name two runs; `hpcprov diff` compares any data"
         raise HpcprovError(f"{args.first!a} and {args.second!a} are of one run: {one.run}", hint=hint)
     return Looking(catalog, depth=args.depth, reads=not args.records_only).compare(one, other)

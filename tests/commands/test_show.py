@@ -277,6 +277,12 @@ def test_a_run_whose_ranks_have_ended_is_not_said_to_go_on() -> None:
     assert "the run is over, and its last facts are being gathered" in told(pair.exit(1, code=3))
 
 
+def test_a_name_leads_to_the_ids_of_its_runs(call: Call, runs: Store) -> None:
+    status, out, err = call("show", "spin-up")
+    assert (status, out) == (2, "") and "spin-up is the name of runs; one of:\n" in err and "  first\n" in err
+    assert "is the name of runs" not in call("show", "spin-*")[2] + call("show", "")[2]
+
+
 def test_who_asks_for_what_is_not_there_is_told_where_it_was_looked_for(call: Call, runs: Store) -> None:
     """Jobs that are pending, or were made in another directory."""
     status, _, err = call("show", "99")
