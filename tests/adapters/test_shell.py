@@ -33,7 +33,7 @@ def programs(tmp_path: Path) -> Path:
 def started(programs: Path, line: str) -> str:
     """What srun is called with in a rule's command."""
     environ = {"PATH": f"{programs}:/usr/bin:/bin"}
-    done = subprocess.run([SHELL, "-c", line], env=environ, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([SHELL, "-c", line], env=environ, capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
 

@@ -71,7 +71,7 @@ class Workflow:
         return [record for record in self.records() if record["run"]["kind"] == "workflow"]
 
 
-def until(true: Any, otherwise: Any, seconds: float = 30) -> None:
+def until(true: Any, otherwise: Any, seconds: float = 100) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, otherwise()
@@ -458,7 +458,7 @@ def begun(plain: Workflow, *words: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(command, cwd=plain.cwd, env=plain.env, text=True, start_new_session=True, **pipes)  # type: ignore[call-overload]
     with process:
         try:
-            until((plain.cwd / "started").exists, lambda: "the last rule did not start", 60)
+            until((plain.cwd / "started").exists, lambda: "the last rule did not start")
             yield process
         finally:
             if process.poll() is None:
@@ -478,7 +478,7 @@ def test_a_killed_workflow_is_settled(plain: Workflow) -> None:
 def test_ctrl_c(plain: Workflow) -> None:
     with begun(plain, *USE_SHELL) as process:
         os.killpg(process.pid, signal.SIGINT)
-        printed = process.communicate(timeout=60)[0]
+        printed = process.communicate(timeout=100)[0]
     assert process.returncode != 0
     whole = plain.workflows()[0]
     assert whole["run"]["status"] == "failed", printed

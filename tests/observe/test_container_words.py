@@ -90,7 +90,7 @@ class Site:
         """The way and the assignments."""
         runtime = program or self.program
         command = [str(self.probe), str(runtime), self.spool, runtime.name, *words.split()]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=20)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60)
         way, *assignments = done.stdout.splitlines()
         return way, assignments
 

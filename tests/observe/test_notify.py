@@ -68,7 +68,7 @@ def watched(watch: str, area: Area, how: str, *argv: object, cwd: Path) -> Itera
         yield process
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 # What is seen
@@ -122,7 +122,7 @@ def test_names_elsewhere_are_told_as_ours(
     if way == "mounts":
         words = ["unshare", "-m", "sh", "-c", f"mount --bind '{jail}' /mnt && cd /mnt && exec ./opens fopen"]
     with Area.make(tmp_path / "area") as area:
-        assert subprocess.run([watch, area.path, *words], timeout=20).returncode == 0
+        assert subprocess.run([watch, area.path, *words], timeout=60).returncode == 0
         records = area.records()
     seen = {record.path: record for record in records if record.kind == "access"}
     top = b"/mnt" if way == "mounts" else bytes(jail)
@@ -202,10 +202,10 @@ def test_the_application_goes_on_without_the_launcher(watch: str, tmp_path: Path
         until((tmp_path / "done").exists, "the application did not go on")
         if how == "stop":
             process.send_signal(signal.SIGCONT)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
             assert area.number(LOST) > 0
         else:
-            assert process.wait(10) == -signal.SIGKILL
+            assert process.wait(60) == -signal.SIGKILL
     until(lambda: not keepers(), "the keeper did not end")
 
 
@@ -238,4 +238,4 @@ def test_an_application_that_writes_into_the_header(watch: str, tmp_path: Path, 
         script = ["import os, struct", f"fd = os.open({str(area.path)!r}, os.O_RDWR)", *writes]
         opens = "for i in range(50): os.close(os.open(f'file{i}', os.O_CREAT | os.O_WRONLY))"
         words = [watch, str(area.path), sys.executable, "-c", "\n".join([*script, opens])]
-        assert subprocess.run(words, cwd=tmp_path, timeout=20).returncode == 0
+        assert subprocess.run(words, cwd=tmp_path, timeout=60).returncode == 0

@@ -158,7 +158,7 @@ def test_a_signal_ends_the_rerun_and_then_the_command(site: Site, number: signal
     new = Path(f"{site.cwd}.rerun-1")
     until(lambda: (new / "out.dat").exists(), "the rerun does not start")
     os.killpg(child.pid, number) if number == signal.SIGINT else child.send_signal(number)
-    output, _ = child.communicate(timeout=30)
+    output, _ = child.communicate(timeout=100)
     assert child.returncode == 128 + number, output
     time.sleep(0.1)
     left = [name for name in os.listdir("/proc") if name.isdigit() and f"{new}" in cwd_of(name)]

@@ -126,7 +126,7 @@ def test_every_part_is_done_by_one_node(artifacts: Artifacts, tmp_path: Path) ->
 def test_a_node_killed_in_the_middle(
     seed: int, artifacts: Artifacts, expected: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    victim = node(tmp_path, "victim", artifacts, pause=0.5)
+    victim = node(tmp_path, "victim", artifacts, pause=20)
     while not (tmp_path / CLAIMS).exists():
         time.sleep(0.01)
     other = node(tmp_path, "other", artifacts)

@@ -244,17 +244,17 @@ def test_killing_one_rank_ends_all_and_leaves_nothing(tmp_path: Path) -> None:
     environ = os.environ | {"PYTHONPATH": str(ROOT), "HPCPROV_TEST": str(os.getpid())}
     process = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        until = time.monotonic() + 30
-        while len(workers := marked(mark, "hpcprov.signature.worker")) < 2 or time.monotonic() < until - 28:
+        until = time.monotonic() + 100
+        while len(workers := marked(mark, "hpcprov.signature.worker")) < 2 or time.monotonic() < until - 98:
             assert time.monotonic() < until and process.poll() is None
             time.sleep(0.05)
         os.kill(marked(mark, "hpcprov\0hash")[0], signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=100)
     finally:
         process.kill()
         process.communicate()
     assert process.returncode != 0
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while set(workers) & set(marked(mark, "hpcprov.signature.worker")):
         assert time.monotonic() < until
         time.sleep(0.05)

@@ -147,13 +147,20 @@ def test_the_first_error_ends_all_threads() -> None:
 def test_an_interrupt_while_waiting_for_threads_leaves_none_behind() -> None:
     """A thread that still reads would read from files that are closed by then."""
     before, ended = threading.active_count(), []
+    begun, interrupted = threading.Event(), threading.Event()
+
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        interrupted.set()
 
     def read(box: Box) -> Any:
         if threading.current_thread() is threading.main_thread():
-            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-            time.sleep(0.3)
+            assert begun.wait(60) and not interrupted.is_set()
+            threading.Timer(0.3, interrupt).start()
         else:
-            time.sleep(1)
+            begun.set()
+            assert interrupted.wait(60)
+            time.sleep(0.3)
             ended.append(box)
         return np.zeros(box[0][1] - box[0][0])
 

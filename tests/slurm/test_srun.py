@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> str:
 
 def call(path: str, *words: str, **env: str) -> tuple[list[str], str]:
     environ = {"PATH": path, **env}
-    done = subprocess.run(["srun", *words], env=environ, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["srun", *words], env=environ, capture_output=True, text=True, timeout=100)
     assert done.returncode == 7
     return done.stdout.splitlines(), done.stderr
 
@@ -135,6 +135,6 @@ def test_without_another_srun_it_says_so_and_does_not_call_itself(tmp_path: Path
     link = tmp_path / "srun"
     link.symlink_to(WRAPPER)
     environ = {"PATH": f"{WRAPPER.parent}:{tmp_path}"}
-    done = subprocess.run([WRAPPER, "m"], env=environ, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([WRAPPER, "m"], env=environ, capture_output=True, text=True, timeout=100)
     assert done.returncode == 127 and "no other srun on PATH" in done.stderr
     assert os.access(WRAPPER, os.X_OK)
