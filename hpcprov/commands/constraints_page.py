@@ -52,6 +52,8 @@ def render(found: Facts, *, whole: bool = False) -> Iterator[str]:
         yield f"written: {printable(found['output'])} ({found['detected']:,} {entries})"
     elif found.get("detected") == 0:
         yield "nothing was written: no value violates anything"
+        if found.get("removed"):
+            yield f"removed: {printable(found['output'])}, which told of an earlier time"
 
 
 def _status(word: str, screen: sight.Screen) -> str:

@@ -106,6 +106,16 @@ def _exchange(draft: str, path: str) -> None:
     discard(old)
 
 
+def withdraw(path: str) -> None:
+    """Take away what is at `path`, a file or a directory, whole or not at all. Raises HpcprovError."""
+    draft = draft_of(path)
+    try:
+        os.rename(path, draft)
+    except OSError as error:
+        raise HpcprovError(f"{path!a} cannot be removed: {error.strerror or error}") from error
+    discard(draft)
+
+
 def discard(draft: str) -> None:
     """Remove a file or a directory that may be gone already; what cannot be removed stays."""
     if os.path.isdir(draft) and not os.path.islink(draft):

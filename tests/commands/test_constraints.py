@@ -63,6 +63,9 @@ def test_the_irises_from_discovery_to_export(iris: Path) -> None:
     assert f"{listed}\n      [0] Setosa\n" in done.stdout
     assert "max_nulls 0: found 1\n      [100]\n" in done.stdout and "written: rows.csv (2 entries)" in done.stdout
     assert len((iris / "rows.csv").read_text().splitlines()) == 3
+    words = ("iris.csv", "iris.json", "--detect", "-o", "rows.csv", "--force")
+    done = hpcprov("constraints", "verify", *words, cwd=iris)
+    assert "removed: rows.csv, which told of an earlier time" in done.stdout and not (iris / "rows.csv").exists()
 
     done = hpcprov("constraints", "export", "iris.json", "--to", "pandera", cwd=iris)
     assert done.returncode == 0 and "pa.Check.ge(0.1)" in done.stdout

@@ -26,6 +26,7 @@ def is_verdict(found: Any) -> bool:
         and type(found.get("ignored")) is list
         and all(_is_texts(pair) and len(pair) == 2 for pair in found["ignored"])
         and type(found.get("detected")) in (int, NOTHING)
+        and type(found.get("removed")) in (bool, NOTHING)
     )
 
 

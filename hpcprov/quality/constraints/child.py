@@ -12,7 +12,7 @@ from hpcprov.data import write_arrays, write_table
 from hpcprov.data.attributes import read_attributes, storage_of
 from hpcprov.data.interface import Dataset
 from hpcprov.data.open import open_data
-from hpcprov.quality.constraints.detect import detect
+from hpcprov.quality.constraints.detect import clear, detect
 from hpcprov.quality.constraints.discover import Options, discover, is_wanted
 from hpcprov.quality.constraints.file import parse
 from hpcprov.quality.constraints.verify import answer, check_fields, run
@@ -50,8 +50,8 @@ def discover_file(path: str, options: dict[str, Any], *, threads: int, watch: Wa
 def verify_file(
     path: str, raw: Any, options: dict[str, Any], *, threads: int, watch: Watch, deadline: float | None = None
 ) -> dict[str, Any]:
-    """The verdict on the data; with `output` what violates it is written there. Raises what its readers raise, TimeUp,
-    HpcprovError where it cannot be written."""
+    """The verdict on the data; with `output` what violates it is written there, and what is to be replaced there is
+    removed when nothing does. Raises what its readers raise, TimeUp, HpcprovError where it cannot be written."""
     output, replace = options.get("output"), options.get("replace") is True
     checking = {"type_checking": options["type_checking"], "epsilon": options["epsilon"]}
     constraints = parse(raw)
@@ -65,7 +65,10 @@ def verify_file(
         run(checked, threads, watch, deadline=deadline)
         check_unchanged(path, before)
         found = answer(data, constraints, checked)
-        return found if output is None else found | {"detected": detect(data, checked, output, replace=replace)}
+        if output is None:
+            return found
+        count = detect(data, checked, output, replace=replace)
+        return found | {"detected": count, "removed": replace and not count and clear(output)}
 
 
 def check_axes(wanted: Options, data: Dataset, names: dict[str, list[str]]) -> None:

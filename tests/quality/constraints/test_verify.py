@@ -286,6 +286,19 @@ def test_rows_of_a_table_are_detected(tmp_path: Path) -> None:
     assert nothing["detected"] == 0 and not (tmp_path / "none.csv").exists()
 
 
+@pytest.mark.parametrize("name", ["bad.csv", "bad.zarr/", "bad.h5"])
+def test_what_was_detected_before_is_not_left_where_nothing_is_wrong(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("pyarrow" if name == "bad.csv" else "zarr" if name == "bad.zarr/" else "h5py")
+    np.save(tmp_path / "a.npy", np.array([1.0, -1.0]))
+    out, kept = Path(f"{tmp_path}/{name}"), {"fields": {"": {"min": -1}}}
+    assert detected(tmp_path / "a.npy", {"fields": {"": {"min": 0}}}, out)["detected"] == 1
+    with pytest.raises(HpcprovError, match="is there already"):
+        detected(tmp_path / "a.npy", kept, out)
+    found = [detected(tmp_path / "a.npy", kept, out, replace=True) for _ in range(2)]
+    assert [(one["detected"], one["removed"]) for one in found] == [(0, True), (0, False)]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
+
+
 def test_elements_of_arrays_are_detected(tmp_path: Path) -> None:
     pytest.importorskip("zarr")
     pytest.importorskip("pyarrow")
