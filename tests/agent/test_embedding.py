@@ -153,8 +153,9 @@ def test_no_time_is_left(tmp_path: Path) -> None:
     assert "not stamped: time" in Made(tmp_path, ["out.h5"]).embed(seconds=-1)["out.h5"][0]
 
 
-def test_a_hashing_process_that_is_ended_leaves_no_copy(tmp_path: Path) -> None:
+def test_a_hashing_process_that_is_ended_leaves_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a second of copying and signing; it is ended as soon as the copy is there."""
+    monkeypatch.setattr(signing, "ENDING", 60.0)
     with h5py.File(tmp_path / "out.h5", "w") as file:
         file["u"] = np.random.default_rng(1).random(16 << 20)
     made = Made(tmp_path, [], outputs=["*.h5"], inputs=[], hash="now")
