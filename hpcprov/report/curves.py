@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MOST_CURVES = 4  # nodes with a curve of their own
 MOST_NAMED = 3
 MOST_NODES = 1000  # whose series are looked at
+MOST_POINTS = 240  # of a series: no sampler writes more
 STEPS = 96  # moments at which many curves are compared
 WIDE, HIGH = 600.0, 100.0
 
@@ -90,7 +91,7 @@ def points(series: dict[str, Any], key: str, *, amount: bool) -> Points:
     came up before there was a sample, so nothing is known of its rate."""
     found: Points = []
     before: float | None = None
-    for moment, value in zip(items(series, "time"), items(series, key), strict=False):
+    for moment, value in zip(items(series, "time")[:MOST_POINTS], items(series, key), strict=False):
         at, known = number(moment), number(value)
         if at is None or known is None or at < 0 or (before is not None and at <= before):
             continue

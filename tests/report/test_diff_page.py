@@ -60,8 +60,11 @@ def test_the_page_is_quiet_fits_and_is_accessible(chromium: Chromium, tmp_path: 
     other = one.copy()
     other[2, 10:30, 40:90] += np.linspace(1e-6, 1, 20)[:, None]
     other[4, 0, 0] = np.nan
-    np.savez(tmp_path / "a.npz", field=one, line=np.arange(50.0), word=np.array(["a", "b"]), gone=np.arange(3))
-    np.savez(tmp_path / "b.npz", field=other, line=np.arange(50.0) + 1, word=np.array(["a", "<b>"]))
+    noise = np.random.default_rng(2).random((256, 384))
+    np.savez(
+        tmp_path / "a.npz", field=one, line=np.arange(50.0), noise=noise, word=np.array(["a", "b"]), gone=np.arange(3)
+    )
+    np.savez(tmp_path / "b.npz", field=other, line=np.arange(50.0) + 1, noise=noise**2, word=np.array(["a", "<b>"]))
     found = diff_files(str(tmp_path / "a.npz"), str(tmp_path / "b.npz"), Options(picture=True))
     text = page(found, ["field@units: K -> degC"], {"field": ["NaN: 1 appeared, 0 vanished"]}, "none")
     assert "<figcaption>axis 0 = 2: 1,000 differ</figcaption>" in text
@@ -72,6 +75,6 @@ def test_the_page_is_quiet_fits_and_is_accessible(chromium: Chromium, tmp_path: 
         with chromium.look(path, width=width, dark=dark) as look:
             assert look.fits()
             loaded = "[...document.images].every((image) => image.complete && image.naturalWidth > 0)"
-            assert look.page.evaluate("document.images.length") == 5 and look.page.evaluate(loaded)
+            assert look.page.evaluate("document.images.length") == 6 and look.page.evaluate(loaded)
         look.quiet()
     assert chromium.accessible(path) == [] and chromium.accessible(path, dark=True) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hpcprov.report import (
     artifacts,
     ask,
+    assets,
     code,
     counted,
     definitions,
@@ -174,6 +176,20 @@ def test_what_darshan_counted(record: dict[str, Any]) -> None:
         "processes": 3,
         "other": False,
     }
+
+
+@pytest.mark.parametrize("count", [240, 100_000])  # as many as a sampler writes, and what nobody writes
+def test_long_curves_are_drawn_whole(count: int) -> None:
+    series = {"time": [k + 0.5 for k in range(count)], "cpu": [k % 7 / 10 for k in range(count)]}
+    value = {"rss": 1, "series": series | {"rss": series["cpu"]}}
+    record = {
+        "nodes": [{"node": "n", "facts": {"resources": "d"}}],
+        "facts": {"d": {"kind": "resources", "value": value}},
+    }
+    text = assets.environment().get_template("run_resources.html").render(curves=curves(record), darshan=[])
+    drawn = re.findall(r'points="([^"]*)"', text)
+    assert len(drawn) == 4 and all(re.fullmatch(r"[0-9., ]+", points) for points in drawn)
+    assert max(map(len, drawn)) < 20_000
 
 
 def test_curves_of_many_nodes_are_a_band() -> None:
