@@ -6,6 +6,7 @@ facets_of(record, Known(record))  ->  ("tag", "case", "b1"), ("node", "n1", None
 from __future__ import annotations
 
 import marshal
+import os
 from hashlib import sha256
 
 from hpcprov.catalog.schema import maybe_stored, stored
@@ -17,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
+
+    from hpcprov.catalog.before import Before
 
     Facet = tuple[str, str, str | None]
     Member = tuple[str, Any]
@@ -33,9 +36,11 @@ FACETS = {
     "job": "what its scheduler calls the run's job, task and step",
     "array": "the array that its job is a task of",
     "part": "the id of a run that is a part of this one",
+    "program": "the path of a program that it executed, but for the system's",
     "packages": "a list of installed Python packages (table lists)",
     "libraries": "a list of loaded libraries (table lists)",
 }
+SYSTEM = ("/usr/bin/", "/usr/sbin/", "/usr/lib", "/bin/", "/sbin/", "/lib")
 MOST = 20_000  # facets of one kind, members of one list: more is left out
 
 
@@ -72,6 +77,18 @@ def facets_of(record: model.Record, known: Known) -> Iterator[Facet]:
         yield "array", stored(run["part_of"]["array"].rpartition("-")[2]), stored(run["part_of"]["array"])
     for one in record["parts"]:
         yield "part", stored(one["run"]), None
+    for path in sorted(programs(record))[:MOST]:
+        yield "program", stored(path), None
+
+
+def programs(record: model.Record) -> set[str]:
+    """Paths of the programs that a run executed, by its commands and as far as it was observed; without those that lie
+    where only an administrator puts them."""
+    run, seen = record["run"], record.get("observation")
+    commands = [one["argv"] for one in (run, *run["others"]) if one["argv"]]
+    named = [os.path.normpath(os.path.join(run["cwd"] or "/", argv[0])) for argv in commands if "/" in argv[0]]
+    found = {*named, *(row["path"] for row in (seen["programs"] if seen else []))}
+    return {path for path in found if path.startswith("/") and not path.startswith(SYSTEM)}
 
 
 def job_names(record: model.Record) -> set[str]:
@@ -134,12 +151,16 @@ def _images(known: Known) -> Iterator[Facet]:
                 yield "label", stored(key), stored(value)
 
 
-def lists_of(known: Known, lists: Lists, told: set[str]) -> Iterator[Facet]:
+def lists_of(known: Known, lists: Lists, before: Before) -> Iterator[Facet]:
     """Packages and libraries, as lists that other runs may have, too."""
     for fact in known.of("software"):
-        for python in objects(fact, "python"):
-            yield from _list("packages", python.get("packages"), _packages, lists, told)
-        yield from _list("libraries", fact.get("libraries"), _libraries, lists, told)
+        yield from before.made_of(fact, lambda fact: [*_lists(fact, lists, before.told)])
+
+
+def _lists(fact: dict[str, Any], lists: Lists, told: set[str]) -> Iterator[Facet]:
+    for python in objects(fact, "python"):
+        yield from _list("packages", python.get("packages"), _packages, lists, told)
+    yield from _list("libraries", fact.get("libraries"), _libraries, lists, told)
 
 
 def _list(

@@ -58,7 +58,7 @@ class Graph:
         `same values`, of all, or of the edge's `fields` (pairs of paths); `changed`, the same path, which no run is
         known to have changed. `join`, how that is known: `record`, one record says it; `signature`, equal values;
         `bytes`, equal storage digests; `field`, one field of both has equal values; `path`, the same path, and the
-        last run that wrote there before."""
+        last run that wrote there before. `program`: true where what was used is the run's own program."""
         edge = {"from": source, "to": target, "role": role, "join": join} | known
         before = self._linked.setdefault((source, target, role), edge)
         if before is edge:

@@ -7,6 +7,7 @@ growth.link(made)        ->  True: there was room for the used version, its make
 from __future__ import annotations
 
 from hpcprov.catalog.graph import Graph
+from hpcprov.catalog.versions import EXECUTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class Growth:
         run = f"run:{version.run}"
         if data is not None and run in self.graph.nodes:
             join = "record" if link is None or link.relation else link.join
-            self.graph.link(data, run, role="used", join=join, path=version.path, **self._own(data, version))
+            known = self._own(data, version) | ({"program": True} if version.state == EXECUTED else {})
+            self.graph.link(data, run, role="used", join=join, path=version.path, **known)
 
     def _own(self, node: str, version: Version) -> dict[str, object]:
         """The format and size of the same values in another file, where these are not the node's."""

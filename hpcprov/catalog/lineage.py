@@ -14,7 +14,7 @@ from hpcprov.catalog.focus import Focus
 from hpcprov.catalog.growth import Growth
 from hpcprov.catalog.makers import find_makers
 from hpcprov.catalog.users import find_users
-from hpcprov.catalog.versions import RENAMED, Version
+from hpcprov.catalog.versions import EXECUTED, RENAMED, Version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class _Walk:
             if not used:
                 return
             runs = []
+        used = [version for version in used if version.state != EXECUTED]
         for version in used:
             self.growth.link_used(version)
         self._stop(used)
@@ -122,7 +123,7 @@ class _Walk:
         self.growth.load([link.maker.run for link in links])
         found = {id(link.used) for link in links}
         for version in used:
-            if id(version) not in found and version.state != RENAMED:
+            if id(version) not in found and version.state not in (RENAMED, EXECUTED):
                 self.growth.link_used(version)
         return (link.maker.run for link in links if self.growth.link(link))
 
@@ -143,7 +144,7 @@ class _Walk:
                 yield version.run
 
     def _used_by(self, runs: list[str]) -> list[Version]:
-        """What runs used, and what they renamed and had not made themselves."""
+        """What runs used, what they renamed and had not made themselves, and the programs that they executed."""
         found: list[Version] = []
         for chunk in self._affordable(runs, found):
             made = self.look.artifacts(chunk, "generated")
@@ -151,6 +152,7 @@ class _Walk:
             renamed = [_before_renaming(version) for version in made if version.renamed_from is not None]
             used = self.look.artifacts(chunk, "used") + [one for one in renamed if (one.run, one.path) not in own]
             found += self.focus.of_runs(used)
+            found += self.look.programs(chunk)
         return found
 
     def _made_by(self, runs: list[str]) -> list[Version]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from hpcprov.catalog.found import RunRow
 from hpcprov.catalog.patterns import AFTER, marks
 from hpcprov.catalog.schema import maybe_told, stored, told
-from hpcprov.catalog.versions import Field, Version
+from hpcprov.catalog.versions import EXECUTED, Field, Version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,12 +25,16 @@ AT_ONCE = 500  # values in one statement
 FEW = 4  # makers of what many have made
 NEAR = 64  # versions at one path that are looked through for one with a digest
 MOST_FIELDS = 100_000  # of all versions that are asked for at once
+MOST_PROGRAMS = 100_000  # of all runs that are asked for at once
 COLUMNS = (
     "r.id, r.ended, r.parent, a.began, a.number, a.role, a.path, a.state, a.format, a.size, a.mtime, a.signature, "
     "a.storage, a.renamed_from, a.fields"
 )
 FROM = "FROM artifacts a JOIN runs r ON r.number = a.run"
 FROM_FIELDS = "FROM fields f JOIN artifacts a ON a.number = f.artifact JOIN runs r ON r.number = a.run"
+PROGRAMS = "SELECT r.id, r.began, r.parent, f.name FROM runs r JOIN facets f ON f.run = r.number"
+# No index of kinds: of a hundred thousand runs it would read all that any of them has executed.
+PROGRAMS_OF = f"{PROGRAMS} WHERE f.kind || '' = 'program'"
 
 
 class TableLookups:
@@ -115,6 +119,12 @@ class TableLookups:
         found = self._versions(f"SELECT {COLUMNS} {FROM} {where}", [begin, begin + AFTER, role, most])
         return sorted(self._once(found), key=lambda version: version.began, reverse=True)[:most]
 
+    def programs(self, runs: Iterable[str]) -> list[Version]:
+        return self._programs(f"{PROGRAMS_OF} AND r.id IN", runs, MOST_PROGRAMS)
+
+    def executed(self, paths: Iterable[str], most: int) -> list[Version]:
+        return self._programs(f"{PROGRAMS} WHERE f.kind = 'program' AND f.name IN", paths, most)
+
     def at(self, path: str, most: int) -> list[Version]:
         """The versions at a path, newest run first."""
         where = "WHERE a.path = ? ORDER BY a.began DESC LIMIT ?"
@@ -132,6 +142,15 @@ class TableLookups:
         sql = f"SELECT {COLUMNS} {FROM} {where} ORDER BY a.began DESC LIMIT {most}"
         found = self._once(self._versions(sql, parameters))
         return sorted(found, key=lambda version: version.began, reverse=True)
+
+    def _programs(self, sql: str, values: Iterable[str], most: int) -> list[Version]:
+        found: list[Version] = []
+        known = "SELECT 1 FROM artifacts a WHERE a.run = f.run AND a.path = f.name"
+        for some in _portions(values):
+            limit = f"({marks(some)}) AND NOT EXISTS ({known}) LIMIT ?"
+            for number, row in self._rows(f"{sql} {limit}", [*map(stored, some), max(0, most - len(found))]):
+                found.append(_program(self.sources[number].root, number, *row))
+        return sorted(self._once(found)[:most], key=lambda version: (version.run, version.path))
 
     def _versions(self, sql: str, parameters: Sequence[Any]) -> list[Version]:
         return [self._version(number, row) for number, row in self._rows(sql, parameters)]
@@ -168,6 +187,13 @@ def known(run: RunRow) -> dict[str, object]:
     about |= {"store": run.root, "host": run.nodes[0] if run.nodes else None, "nodes": len(run.nodes)}
     rerun_of = run.summary.get("rerun_of")
     return about | ({"rerun_of": rerun_of} if rerun_of is not None else {})
+
+
+def _program(root: str, number: int, run: str, began: str, parent: str | None, path: str) -> Version:
+    program = Version(told(run), "used", told(path), number=(number, None), root=root)
+    program.began = program.ended = began
+    program.parent, program.state = maybe_told(parent), EXECUTED
+    return program
 
 
 def _field(path: str, signature: str, shape: str | None, size: int | None) -> Field:

@@ -10,7 +10,7 @@ have made, and that are what was asked for: a raw input's users. `more`: so many
 from __future__ import annotations
 
 from hpcprov.catalog.makers import COMMON, MOST_FIELDS, above, find_makers
-from hpcprov.catalog.versions import telling
+from hpcprov.catalog.versions import EXECUTED, telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def find_users(
     links = find_makers(look, found)
     linked = {id(link.used) for link in links}
     fit = [link for link in links if is_later(link.used, link.maker.key) and is_own(link.maker)]
+    found = [version for version in found if version.state != EXECUTED]
     loose = [version for version in found if id(version) not in linked and version.key in asked]
     bare = [version for version in loose if is_later(version, version.key)]
     return fit, bare, more
@@ -63,6 +64,10 @@ def _candidates(look: Lookups, made: list[Version], most: int) -> tuple[list[Ver
         more += max(0, number - most)
         for _, version in look.found(by, values, "used", most) if number else ():
             found.setdefault((version.run, version.path), version)
+    programs = look.executed(paths, most)
+    more += len(programs) == most
+    for version in programs:
+        found.setdefault((version.run, version.path), version)
     for version in made:
         if version.format == "directory":
             for one in look.below(version.path, "used", most):

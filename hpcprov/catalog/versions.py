@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TELLING = 64
 #: The `state` of what a run is known to have had only because it gave it another name.
 RENAMED = "renamed"
+#: That of a program that a run executed: of its content nothing is known here.
+EXECUTED = "executed"
 
 
 class Version:
@@ -117,6 +119,13 @@ if TYPE_CHECKING:
 
         def fields(self, versions: Iterable[Version]) -> dict[object, list[Field]]:
             """The fields of versions, by their number."""
+
+        def programs(self, runs: Iterable[str]) -> list[Version]:
+            """The programs that these runs executed, as used versions that are EXECUTED, unless an artifact of the run
+            tells of them; they end when their runs begin, since what is made later is another program."""
+
+        def executed(self, paths: Iterable[str], most: int) -> list[Version]:
+            """Those at these paths, at most so many."""
 
         def below(self, directory: str, role: str, most: int) -> list[Version]:
             """The versions of what lies below a directory, at most so many, those of the latest runs first."""

@@ -12,7 +12,7 @@ already is named again, and not followed again.
 from __future__ import annotations
 
 from hpcprov.commands.artifact_page import end_of, short
-from hpcprov.commands.lineage_words import ENDS, JOINED, NOTHING, OPEN, RELATIONS, TITLES, fields_of
+from hpcprov.commands.lineage_words import ENDS, JOINED, NOTHING, OPEN, PROGRAM, RELATIONS, TITLES, fields_of
 from hpcprov.commands.screen import count, cut, size, when, words
 from hpcprov.record.text import printable
 
@@ -182,6 +182,7 @@ class _Page:
         `beside`: the path of the data that it stands beside."""
         name = cut(node["name"], 24) if node.get("name") else ""
         verb = {"up": "made by ", "down": "used by ", "": ""}[way]
+        verb = "executed by " if way == "down" and (via or {}).get("program") else verb
         told = [verb + name if name else f"{verb}{printable(node['run'])}", printable(node["run"]) if name else ""]
         if known:
             yield "  ".join([*filter(None, told), self.screen.paint("(above)", "dim")])
@@ -202,6 +203,7 @@ class _Page:
             yield self.screen.paint(f"{relation}{fields_of(via or {}, way)}", "dim")
         known, first = (node["id"], path) in self.seen, self.first.get(node["id"], path)
         tail = JOINED.get((via or {}).get("join", ""), "") if (via or {}).get("role") == "used" else ""
+        tail = PROGRAM if (via or {}).get("program") else tail
         own = {what: via[what] for what in ("format", "size") if via is not None and what in via}
         yield self._artifact(node | own, path, "(above)" if known else tail, width)
         if known:

@@ -23,6 +23,7 @@ RELATIONS = {
     ("part of", "down"): "used as a part of",
 }
 JOINED = {"bytes": "by equal bytes", "path": "by path and time"}
+PROGRAM = "the program, by path and time"
 ENDS = {"up": "to", "down": "from"}
 OPEN = "not followed further"
 NOTHING = {

@@ -119,6 +119,7 @@ def _links(graph: Graph) -> Iterator[tuple[int, str, str, str | None]]:
         seen |= {*runs}
         generation += 1
         used = [edge for run in runs for edge in graph.above(run) if edge["role"] == "used"]
+        used = [edge for edge in used if not edge.get("program")]  # who compiles it again has not changed any data
         yield from ((generation, edge["to"], "used", edge["path"]) for edge in used)
         data = [node for node in dict.fromkeys(edge["from"] for edge in used) if node not in seen]
         seen |= {*data}

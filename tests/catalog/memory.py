@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hpcprov.catalog.versions import Field, Version
+from hpcprov.catalog.versions import EXECUTED, Field, Version
 
 
 def moment(at: float) -> str:
@@ -21,6 +21,7 @@ class World:
     def __init__(self) -> None:
         self.known: dict[str, dict[str, object]] = {}
         self.versions: list[Version] = []
+        self.ran: list[Version] = []
         self.of: dict[object, list[Field]] = {}
         self.asked = 0
 
@@ -34,6 +35,13 @@ class World:
 
     def made(self, path: str, signature: str | None = None, **known: object) -> World:
         return self._add("generated", path, signature, **known)
+
+    def executed_program(self, path: str) -> World:
+        program = Version(self.current, "used", path)
+        program.began = program.ended = self.began
+        program.parent, program.state = self.parent, EXECUTED
+        self.ran.append(program)
+        return self
 
     def _add(self, role: str, path: str, signature: str | None, *, fields: object = (), **known: object) -> World:
         version = Version(self.current, role, path, number=len(self.versions))
@@ -85,6 +93,15 @@ class World:
 
     def fields(self, versions: Iterable[Version]) -> dict[object, list[Field]]:
         return {version.number: self.of.get(version.number, []) for version in versions}
+
+    def programs(self, runs: Iterable[str]) -> list[Version]:
+        wanted, known = {*runs}, {(one.run, one.path) for one in self.versions}
+        found = [one for one in self.ran if one.run in wanted and (one.run, one.path) not in known]
+        return sorted(found, key=lambda one: (one.run, one.path))
+
+    def executed(self, paths: Iterable[str], most: int) -> list[Version]:
+        wanted = {*paths}
+        return [one for one in self.programs(self.known) if one.path in wanted][:most]
 
     def below(self, directory: str, role: str, most: int) -> list[Version]:
         found = [one for one in self.versions if one.role == role and one.path.startswith(f"{directory}/")]

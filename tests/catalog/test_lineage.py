@@ -348,6 +348,8 @@ def histories(draw: st.DrawFn) -> World:
             _draw_version(draw, world, path, "used")
         for path in draw(st.sets(st.sampled_from(PATHS), max_size=2)):
             _draw_version(draw, world, path, "made")
+        for path in draw(st.sets(st.sampled_from(PATHS), max_size=1)):
+            world.executed_program(path)
     return world
 
 
@@ -380,7 +382,7 @@ def makers_by_hand(world: World, used: Version) -> set[str]:
     for digest in ("signature", "storage"):
         value = getattr(used, digest)
         uses = [u for u in world.versions if u.role == "used" and u.path == used.path and getattr(u, digest) == value]
-        first = min(u.began for u in uses)
+        first = min((u.began for u in uses), default="")
         same = [
             g
             for g in made
@@ -392,7 +394,7 @@ def makers_by_hand(world: World, used: Version) -> set[str]:
         if same:
             return best(same)
     by_field: set[str] = set()
-    for field in telling(world.of[used.number]):
+    for field in telling(world.of.get(used.number, [])):
         holds = [one for one in world.versions if field.signature in {its.signature for its in world.of[one.number]}]
         first = min(one.began for one in holds if one.role == "used")
         makers = [one for one in holds if one in made]
@@ -417,7 +419,7 @@ def test_every_ancestor_is_found_and_nothing_else(world: World) -> None:
         wanted, waiting = set(), {run}
         while waiting:
             wanted |= waiting
-            used = [u for u in world.versions if u.role == "used" and u.run in waiting]
+            used = [u for u in world.versions if u.role == "used" and u.run in waiting] + world.programs(waiting)
             waiting = {maker for u in used for maker in makers_by_hand(world, u)} - wanted
         assert ran(up(world, run)) == wanted
 
@@ -426,7 +428,8 @@ def test_every_ancestor_is_found_and_nothing_else(world: World) -> None:
 @given(histories())
 def test_downwards_are_the_same_links(world: World) -> None:
     """Who is found below a run is who has it above: its versions, and not only equal ones, are what they used."""
-    links = find_makers(world, [version for version in world.versions if version.role == "used"])
+    used = [version for version in world.versions if version.role == "used"]
+    links = find_makers(world, used + world.programs(world.known))
     for run in world.known:
         fit = {link.used.run for link in links if link.maker.run == run}
         assert ran(down(world, run, depth=1)) == fit | {run}

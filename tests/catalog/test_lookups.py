@@ -47,6 +47,9 @@ def tables(world: World) -> TableLookups:
                 "fields",
                 told | {"signature": field.signature, "role": version.role, "began": version.began},
             )
+    for program in world.ran:
+        told = {"run": numbers[program.run], "kind": "program", "name": stored(program.path)}
+        insert(connection, "facets", told)
     return TableLookups([Source("/s", connection)])
 
 
