@@ -27,6 +27,23 @@ window.__refused = [];
 document.addEventListener("securitypolicyviolation", (told) =>
   window.__refused.push(told.violatedDirective + " " + told.blockedURI + " " + told.sample));
 """
+# What would run, or ask for something, if it came into a page unescaped: a policy that holds refuses all of it.
+INTRUDERS = """
+<script>window.__pwned = 1</script><img src="x" onerror="window.__pwned = 1"><svg onload="window.__pwned = 1"></svg>
+<iframe srcdoc="<script>parent.__pwned = 1</script>"></iframe><script src="x.js"></script>
+<link rel="stylesheet" href="x.css"><p style="position: fixed">x</p><base href="http://127.0.0.1:9/">
+<form action="http://127.0.0.1:9/"><button id="sent">send</button></form>
+"""
+#: Which rules of a policy these break.
+BROKEN = {
+    "script-src-elem",
+    "script-src-attr",
+    "img-src",
+    "style-src-elem",
+    "style-src-attr",
+    "base-uri",
+    "form-action",
+}
 OPTIONS = (
     # As root, which a container's tests are, Chromium has no sandbox; what is opened was made by the tests.
     *(["--no-sandbox"] if os.geteuid() == 0 else []),
@@ -71,6 +88,16 @@ class Look:
         assert self.dialogs == [] and self.refused == [] and self.console == []
         asked = [url for url in self.requests if not url.startswith(("file://", "data:", "blob:"))]
         assert asked == []
+
+    def refuses_intruders(self) -> bool:
+        """Does the page's policy stop what stands in it and is not its own?"""
+        self.page.evaluate("document.getElementById('sent').click()")  # not as a person: that waits for a page
+        for _ in range(PATIENCE // 100):
+            self.collect()
+            if self.pwned or {told.partition(" ")[0] for told in self.refused} >= BROKEN:
+                break
+            self.page.wait_for_timeout(100)
+        return not self.pwned and {told.partition(" ")[0] for told in self.refused} >= BROKEN
 
     def fits(self) -> bool:
         """Is nothing wider than the window, so that the page as a whole does not scroll sideways?"""

@@ -17,7 +17,7 @@ from hpcprov.merge.find import record_directories
 from hpcprov.record import model
 from hpcprov.report.index import write_index
 from hpcprov.report.many import render_many
-from report.browser import PHONE, Chromium, Look
+from report.browser import INTRUDERS, PHONE, Chromium, Look
 from report.hostile import PAYLOADS, hostile
 from report.made import a_store, chain
 
@@ -204,6 +204,14 @@ def test_the_table_sorts_and_filters(many: Look) -> None:
 
 def test_a_report_can_be_printed(chromium: Chromium, pages: Path, tmp_path: Path) -> None:
     assert 1 <= chromium.print(pages / "many.html", tmp_path / "many.pdf") <= 8
+
+
+@pytest.mark.parametrize("name", ["many.html", "index/index.html", "index/2026-11.html"])
+def test_what_came_in_unescaped_would_not_run(chromium: Chromium, pages: Path, name: str) -> None:
+    bad = (pages / name).with_suffix(".bad.html")
+    bad.write_text((pages / name).read_text().replace("</main>", f"{INTRUDERS}</main>"))
+    with chromium.look(bad) as look:
+        assert look.refuses_intruders()
 
 
 def test_the_days_of_a_calendar_lead_to_their_runs(chromium: Chromium, pages: Path) -> None:

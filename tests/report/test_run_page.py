@@ -12,7 +12,7 @@ import pytest
 
 from hpcprov.record import model
 from hpcprov.report import assets, run
-from report.browser import Chromium
+from report.browser import INTRUDERS, Chromium
 from report.hostile import hostile, leaves
 from report.rich import rich
 
@@ -176,6 +176,13 @@ def test_filters(chromium: Chromium, page: Path) -> None:
         assert look.page.locator("#packages-1 > li:not([hidden])").all_inner_texts() == ["numpy 2.1.0"]
         assert look.page.locator("#packages-1-count").inner_text() == "1 shown"
     look.quiet()
+
+
+def test_what_came_in_unescaped_would_not_run(chromium: Chromium, page: Path) -> None:
+    bad = page.with_suffix(".bad.html")
+    bad.write_text(page.read_text().replace("</main>", f"{INTRUDERS}</main>"))
+    with chromium.look(bad) as look:
+        assert look.refuses_intruders()
 
 
 def test_a_digest_is_copied_whole(chromium: Chromium, record: dict[str, Any], page: Path) -> None:
