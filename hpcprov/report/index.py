@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hpcprov.catalog.found import RunRow
     from hpcprov.report.sessions import Entry
 
-FIRST, UNDATED = "index.html", "undated"
+FIRST, UNDATED, BEYOND = "index.html", "undated", "2262"
 MOST_LATEST = 10
 MOST_OF_A_MONTH = 4000
 
@@ -138,8 +138,8 @@ def _look() -> str:
 
 
 def _bounds(name: str) -> dict[str, int]:
-    """A month's first second and that of the next month; of what is undated none."""
-    if name == UNDATED:
+    """A month's first second and that of the next month; none of what is undated, or later than 64 bits of ns count."""
+    if name == UNDATED or name >= BEYOND:
         return {}
     year, month = int(name[:4]), int(name[5:7])
     following = (year + 1, 1) if month == 12 else (year, month + 1)

@@ -153,6 +153,11 @@ def test_runs_that_are_not_dated_have_a_page(tmp_path: Path) -> None:
     assert "undated.html" in (tmp_path / "index.html").read_text()
 
 
+def test_a_run_that_says_it_began_at_the_end_of_time_has_a_page(tmp_path: Path) -> None:
+    assert write_index(giving(Row("a", at("9999-12-31", "23:59:59")), Row("b")), str(tmp_path), title="Runs").pages == 3
+    assert 'id="d-9999-12-31"' in (tmp_path / "9999-12.html").read_text()
+
+
 def test_an_empty_store_has_an_index(tmp_path: Path) -> None:
     assert write_index(giving(), str(tmp_path / "new"), title="Runs").pages == 1
     assert "There is no run yet." in (tmp_path / "new" / "index.html").read_text()
