@@ -58,6 +58,15 @@ def delimiter_of(sample: bytes, *, whole: bool) -> str | None:
     return best if widths[best] else None
 
 
+def is_header_only(text: bytes) -> bool:
+    """Whether a whole file has the names of columns and nothing else."""
+    try:
+        lines = [line for line in text.removeprefix(BOM).decode("utf-8").splitlines() if line]
+        return len(lines) == 1 and any(_is_header(next(csv.reader(lines, delimiter=mark))) for mark in DELIMITERS)
+    except (UnicodeDecodeError, csv.Error):
+        return False
+
+
 def _columns(text: str, mark: str, *, whole: bool) -> int:
     """How many columns the text has with this delimiter, or 0 when it is no table."""
     width = count = 0

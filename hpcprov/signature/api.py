@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from hpcprov.data.interface import Dataset
+from hpcprov.data.no_fields import NO_FIELDS
 from hpcprov.data.open import MissingReader, format_of, open_data, readable, reason
 from hpcprov.data.opened import opened
 from hpcprov.data.types import Unsigned
 from hpcprov.record.errors import HpcprovError, UnreadableData
 from hpcprov.signature import blocks, mpi, tree
-from hpcprov.signature.artifact import NO_FIELDS, check_declared
+from hpcprov.signature.artifact import check_declared
 from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.field import Signed
 from hpcprov.signature.pieces import OTHER, Hand, leaf_pieces, sign_from

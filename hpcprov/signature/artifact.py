@@ -15,6 +15,7 @@ from dataclasses import field as member
 from typing import Any
 
 from hpcprov.data.interface import Dataset, Field
+from hpcprov.data.no_fields import NO_FIELDS
 from hpcprov.data.open import MissingReader, check_name, format_of, open_data, readable, reason
 from hpcprov.data.opened import opened
 from hpcprov.data.types import Unsigned
@@ -32,7 +33,6 @@ from hpcprov.signature.storage import storage_digest
 from hpcprov.signature.threads import sign_field
 from hpcprov.signature.watch import Watch
 
-NO_FIELDS = {"file": "a plain file: it has no fields", "directory": "a plain directory: it has no fields"}
 #: Why there is no signature although there could be one.
 BYTES_ONLY = "only the bytes were asked for"
 SAME_BYTES = "not computed: the bytes are those of before"

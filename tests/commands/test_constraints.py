@@ -83,7 +83,7 @@ def test_the_exit_status_tells_bad_use_from_a_no(
     for words, status, told in (
         (["verify", "a.npy", "c.json", "--json"], 1, ""),
         (["verify", "a.npy", "e.json"], 2, "max must be"),
-        (["verify", "plain.txt", "c.json"], 2, "'plain.txt': it has no fields"),
+        (["verify", "plain.txt", "c.json"], 2, "'plain.txt': a plain file: it has no fields"),
         (["verify", "gone.npy", "c.json"], 2, "No such file"),
         (["verify", "a.npy", "c.json", "--detect"], 2, "--detect and -o OUT go together"),
         (["diff", "c.json", "d.json"], 1, ""),

@@ -11,6 +11,7 @@ from typing import Any
 from hpcprov.data import write_arrays, write_table
 from hpcprov.data.attributes import read_attributes, storage_of
 from hpcprov.data.interface import Dataset
+from hpcprov.data.no_fields import NO_FIELDS, why
 from hpcprov.data.open import open_data
 from hpcprov.quality.constraints.detect import clear, detect
 from hpcprov.quality.constraints.discover import Options, discover, is_wanted
@@ -20,8 +21,6 @@ from hpcprov.record.errors import HpcprovError, UnreadableData
 from hpcprov.signature.artifact import check_declared
 from hpcprov.signature.snapshot import CHANGED, Snapshot, look
 from hpcprov.signature.watch import Watch
-
-NO_FIELDS = "it has no fields: constraints are about arrays and tables"
 
 
 def discover_file(path: str, options: dict[str, Any], *, threads: int, watch: Watch) -> dict[str, Any]:
@@ -34,7 +33,7 @@ def discover_file(path: str, options: dict[str, Any], *, threads: int, watch: Wa
     )
     before = look(path)
     with open_data(path) as data:
-        check(data, before)
+        check(path, data, before)
         if not any(is_wanted(field.name, wanted.fields) for field in data.fields):
             raise HpcprovError(f"no field of it matches {', '.join(map(ascii, wanted.fields))}")
         axes = {name: found.dimensions or [] for name, found in storage_of(path).items()} if wanted.growing else {}
@@ -57,7 +56,7 @@ def verify_file(
     constraints = parse(raw)
     before = look(path)
     with open_data(path) as data:
-        check(data, before)
+        check(path, data, before)
         attributes = read_attributes(path)
         if output is not None:
             check_output(output, data.kind, replace=replace)
@@ -98,8 +97,8 @@ def check_unchanged(path: str, before: Snapshot) -> None:
         raise UnreadableData(CHANGED)
 
 
-def check(data: Dataset, before: Snapshot) -> None:
+def check(path: str, data: Dataset, before: Snapshot) -> None:
     """Raises what `check_declared` raises, HpcprovError for what has no fields."""
     check_declared(data, before.size)
-    if data.format in ("file", "directory"):
-        raise HpcprovError(NO_FIELDS)
+    if data.format in NO_FIELDS:
+        raise HpcprovError(why(path, data.format))

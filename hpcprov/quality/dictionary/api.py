@@ -17,8 +17,10 @@ from typing import Any
 
 from hpcprov.data.attributes import Attributes, Storage, attributes_of, read_attributes, storage_of
 from hpcprov.data.interface import Dataset
+from hpcprov.data.no_fields import NO_FIELDS, why
 from hpcprov.data.open import open_data, readable
 from hpcprov.data.opened import opened
+from hpcprov.data.types import Unsigned
 from hpcprov.quality.definitions import definitions_of, written
 from hpcprov.quality.dictionary import forms, sheet_csv
 from hpcprov.quality.dictionary.annotations import Annotations, load
@@ -130,6 +132,8 @@ def dictionary(thing: Any, *, stats: bool = True, threads: int | None = None) ->
         seen, attributes = look(path), read_attributes(path)
         about = {"name": os.path.basename(path), "path": path, "size": seen.size, "files": seen.files}
         with open_data(path) as data:
+            if data.format in NO_FIELDS:
+                raise Unsigned(why(path, data.format))
             if stats:
                 check_declared(data, seen.size)
             read = Read(data, attributes, threads) if stats else None

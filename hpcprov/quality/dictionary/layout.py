@@ -14,11 +14,11 @@ from typing import Any
 
 from hpcprov.data.attributes import Attributes, Storage, read_attributes, storage_of
 from hpcprov.data.interface import Dataset
+from hpcprov.data.no_fields import NO_FIELDS, why
 from hpcprov.data.open import check_name, open_data, readable
 from hpcprov.data.types import Unsigned
 from hpcprov.quality.dictionary.columns import STORED
 from hpcprov.signature import cache
-from hpcprov.signature.artifact import NO_FIELDS
 from hpcprov.signature.snapshot import look
 
 #: More fields than that are no dictionary.
@@ -33,7 +33,7 @@ def glance(path: str, *, cache_dir: str | None = None) -> dict[str, Any]:
         with open_data(path) as data:
             if data.format in NO_FIELDS:
                 check_name(path, data.format)
-                raise Unsigned(NO_FIELDS[data.format])
+                raise Unsigned(why(path, data.format))
             layout = layout_of(data, storage_of(path))
         attributes = as_plain(read_attributes(path))
     known = cache.load(cache_dir, seen, statistics=True) or cache.load(cache_dir, seen)

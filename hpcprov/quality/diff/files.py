@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from hpcprov.data.attributes import read_attributes
 from hpcprov.data.interface import Box, Dataset
+from hpcprov.data.no_fields import NO_FIELDS, why
 from hpcprov.data.open import open_data, reason
 from hpcprov.data.types import Unsigned
 from hpcprov.data.values import Values
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Facts: TypeAlias = dict[str, Any]
-PLAIN = ("file", "directory")
 BLOCK = 1 << 20
 #: Bytes of parsed text that are kept, of each table: it is read several times, column by column.
 KEPT = 256 << 20
@@ -67,7 +67,7 @@ def diff_files(
         for name, dataset, seen in zip(paths, (one, two), before, strict=True):
             with _about(name):
                 check_declared(chosen(dataset, options.fields), seen.size)
-        found = _bytes(paths, before) if one.format in PLAIN and two.format in PLAIN else None
+        found = _bytes(paths, before) if one.format in NO_FIELDS and two.format in NO_FIELDS else None
         if found is None:
             _check_fields(paths, (one, two))
             known = Known(_by_path(signatures[0]), _by_path(signatures[1]), tiles_dir)
@@ -146,8 +146,9 @@ def _check_place(place: str | None, paths: tuple[str, str]) -> None:
 
 def _check_fields(paths: tuple[str, str], datasets: tuple[Dataset, Dataset]) -> None:
     for path, dataset in zip(paths, datasets, strict=True):
-        if dataset.format in PLAIN:
-            raise UnreadableData(f"{path}: a plain {dataset.format}: it has no fields to compare")
+        if dataset.format in NO_FIELDS:
+            with _about(path):
+                raise UnreadableData(why(path, dataset.format))
 
 
 def _look(path: str) -> Snapshot:
