@@ -209,8 +209,9 @@ def _notes(field: Facts) -> Iterator[str]:
         yield moved(field["shift"], field["dimensions"])
     for kind, label in (("nan", "NaN"), ("infinite", "infinite"), ("missing", "missing")):
         counts = field[kind]
-        if counts and (counts["appeared"] or counts["vanished"]):
-            yield f"{label}: {counts['appeared']:,} appeared, {counts['vanished']:,} vanished"
+        if counts and any(counts.values()):
+            both = f", {counts['both']:,} on both sides, as other values" if counts.get("both") else ""
+            yield f"{label}: {counts['appeared']:,} appeared, {counts['vanished']:,} vanished{both}"
 
 
 def _besides(one: Facts) -> str:

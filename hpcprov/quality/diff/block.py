@@ -127,8 +127,10 @@ class Block:
         filled = gone | lost
         if not filled.any():
             return at, old, new
-        self.tally.missing_appeared += int((lost & ~gone).sum())
-        self.tally.missing_vanished += int((gone & ~lost).sum())
+        was, is_now = gone | (old != old), lost | (new != new)  # NaN is missing, too
+        self.tally.missing_appeared += int((lost & ~was).sum())
+        self.tally.missing_vanished += int((gone & ~is_now).sum())
+        self.tally.missing_both += int((filled & was & is_now).sum())
         every = np.ones(int(filled.sum()), np.bool_)
         self._found(at[filled] + start, Compared(every, every))
         return at[~filled], old[~filled], new[~filled]

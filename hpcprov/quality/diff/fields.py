@@ -142,7 +142,11 @@ def _facts(found: Compared, places: Places | None) -> Facts:
         "ulps": _extreme(found, tally.ulps) if tally.ulps.value else None,
         "nan": {"appeared": tally.nan_appeared, "vanished": tally.nan_vanished},
         "infinite": {"appeared": tally.infinite_appeared, "vanished": tally.infinite_vanished},
-        "missing": {"appeared": tally.missing_appeared, "vanished": tally.missing_vanished},
+        "missing": {
+            "appeared": tally.missing_appeared,
+            "vanished": tally.missing_vanished,
+            "both": tally.missing_both,
+        },
         "tiles": None if places is None else [places.tiles, places.of],
         "read": found.read,
         "common": list(found.common) if grown else None,

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 STATUSES = ("same", "within", "different", "missing", "new", "renamed")
 NUMBERS = ("count", "differing", "outside", "bits", "read")
 PLACED = ("first", "largest", "relative", "ulps")
-PAIRS = dict.fromkeys(("nan", "infinite", "missing"), ("appeared", "vanished"))
+SIDES = ("appeared", "vanished")
+COUNTS = {"nan": SIDES, "infinite": SIDES, "missing": (*SIDES, "both")}
 TEXTS = ("reason", "how")
 #: Cells of a map along one axis, and characters of one.
 MOST_CELLS, MOST_TEXT = 512, 1 << 20
@@ -49,7 +50,7 @@ def is_field(one: Any) -> bool:
         and _is_pair(one.get("shape"), (list, type(None)))
         and all(_is_numbers(shape) for shape in one["shape"])
         and all(_is_placed(one.get(name)) for name in PLACED)
-        and all(_has_counts(one.get(name), keys) for name, keys in PAIRS.items())
+        and all(_has_counts(one.get(name), keys) for name, keys in COUNTS.items())
         and all(_is_numbers(one.get(name)) for name in ("tiles", "common"))
         and _is_shift(one.get("shift"))
         and _is_picture(one.get("picture"))

@@ -38,7 +38,8 @@ class Extreme:
 @dataclass
 class Tally:
     """Of elements that differ how many there are, how many of them lie `outside` the tolerance; `bits` counts those
-    that are equal as values and not in their bits (-0.0, other NaNs)."""
+    that are equal as values and not in their bits (-0.0, other NaNs); `missing_both` those that are missing on both
+    sides, as other values (two fill values, or one and NaN)."""
 
     differing: int = 0
     outside: int = 0
@@ -49,6 +50,7 @@ class Tally:
     infinite_vanished: int = 0
     missing_appeared: int = 0
     missing_vanished: int = 0
+    missing_both: int = 0
     first: int | None = None
     first_outside: int | None = None
     largest: Extreme = field(default_factory=Extreme)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hpcprov.commands import diff_page
 from hpcprov.data.interface import Box, Dataset, Field, lengths
 from hpcprov.data.open import open_data
 from hpcprov.quality.diff import files
@@ -131,17 +132,20 @@ def test_a_fill_value_is_missing_and_no_distance(tmp_path: Path) -> None:
     one = np.arange(24, dtype="f4").reshape(2, 3, 4)
     other = one.copy()
     one[0, 0, :2], other[0, 0, 1:3], other[1, 2, 3] = -999, -1e20, 24
+    one[1, 0, 0], other[1, 0, 0] = np.nan, -1e20  # as converters do: missing all the time
     for name, values, fill in (("a.h5", one, -999), ("b.h5", other, -1e20)):
         with h5py.File(tmp_path / name, "w") as file:
             file["u"] = values
             file["u"].attrs["_FillValue"] = np.float32(fill)
     found = diff_files(str(tmp_path / "a.h5"), str(tmp_path / "b.h5"), Options(picture=True))
     (field,) = found["fields"]
-    assert (field["differing"], field["missing"]) == (4, {"appeared": 1, "vanished": 1})
+    assert (field["differing"], field["missing"]) == (5, {"appeared": 1, "vanished": 1, "both": 2})
+    assert field["nan"] == {"appeared": 0, "vanished": 0}
+    assert diff_page.notes(found)["u"] == ["missing: 1 appeared, 1 vanished, 2 on both sides, as other values"]
     assert (field["first"]["at"], field["largest"]["at"], field["largest"]["value"]) == ([0, 0, 0], [1, 2, 3], 1.0)
     assert field["picture"]["levels"] and max(field["picture"]["levels"]) <= 1
     (rough,) = diff_files(str(tmp_path / "a.h5"), str(tmp_path / "b.h5"), Options(atol=1e30))["fields"]
-    assert (rough["status"], rough["outside"]) == ("different", 3)
+    assert (rough["status"], rough["outside"]) == ("different", 4)
 
 
 def test_one_array_against_a_store_of_one(tmp_path: Path) -> None:
