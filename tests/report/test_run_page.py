@@ -12,7 +12,7 @@ import pytest
 
 from hpcprov.record import model
 from hpcprov.report import assets, run
-from report.browser import INTRUDERS, Chromium
+from report.browser import INTRUDERS, PHONE, Chromium
 from report.hostile import hostile, leaves
 from report.rich import rich
 
@@ -176,6 +176,15 @@ def test_filters(chromium: Chromium, page: Path) -> None:
         assert look.page.locator("#packages-1 > li:not([hidden])").all_inner_texts() == ["numpy 2.1.0"]
         assert look.page.locator("#packages-1-count").inner_text() == "1 shown"
     look.quiet()
+
+
+def test_on_a_phone_a_long_line_does_not_move_what_stands_before_it(chromium: Chromium, page: Path) -> None:
+    with chromium.look(page, width=PHONE[0], height=PHONE[1]) as look:
+        look.page.evaluate("document.querySelector('#output-lines .text').textContent = '1234567890'.repeat(30)")
+        lines = look.page.locator("#output-lines > li:has(.to)")
+        lefts = {round(one.bounding_box()["x"]) for one in lines.locator(".to").all()}
+        assert lines.count() > 1 and len(lefts) == 1 and max(lefts) < PHONE[0] / 2
+        assert look.fits()
 
 
 def test_what_came_in_unescaped_would_not_run(chromium: Chromium, page: Path) -> None:
