@@ -167,6 +167,8 @@ def declare(recorder: Recorder, role: str, path: str) -> None:
     """Have a file signed that nobody watches."""
     if recorder.observed or not os.path.isabs(path) or not recorder.first_named(role, path):
         return
+    if role == USED and recorder.wrote(path):
+        return
     now = stamp(path)
     if role == GENERATED or now is not None:
         recorder.declare(role, path)

@@ -168,6 +168,11 @@ class Recorder:
             if was != (touched.read, touched.written, touched.overwritten):
                 self.tell_files([touched])
 
+    def wrote(self, path: str) -> bool:
+        """Did this process write a file? What it reads of it then is its own."""
+        with self.pen.lock:
+            return path in self.touched and self.touched[path].written
+
     def tell_files(self, files: list[Touched]) -> None:
         entries = [one.entry(self.rank) for one in files]
         # A node's later word on a path takes the place of its earlier one: each process speaks for itself.

@@ -46,6 +46,16 @@ def test_an_open_object_of_h5py_and_its_attributes(going: Going) -> None:
     assert embedded["inputs"][0]["path"].endswith("/out.h5")
 
 
+def test_a_file_that_the_run_made_is_no_input_of_it(going: Going) -> None:
+    hpcprov.track(lambda path: Path(path).write_text("1"))("made.txt")
+    Path("raw.txt").write_text("1")
+    hpcprov.define("out.csv/a", "count", inputs=["made.txt", "raw.txt"])
+    assert list(going.artifacts("used")) == [os.path.abspath("raw.txt")]
+    assert [one["path"] for one in told(going)[0]["inputs"]] == [
+        os.path.abspath(name) for name in ("made.txt", "raw.txt")
+    ]
+
+
 def test_open_objects_of_zarr_netcdf4_and_xarray(going: Going) -> None:
     zarr, xarray = pytest.importorskip("zarr"), pytest.importorskip("xarray")
     array = zarr.open_group("out.zarr", mode="w").create_array("g/u", data=np.arange(4.0))
