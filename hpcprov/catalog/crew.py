@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 
+from hpcprov.catalog.before import Before
 from hpcprov.catalog.reading import read_place
 
 TYPE_CHECKING = False
@@ -35,9 +36,9 @@ def read_places(store: Store, places: list[str]) -> Iterator[Found]:
         for found in _read_by(store, places, number):
             left.pop(found.place, None)
             yield found
-    told: set[str] = set()
+    before = Before()
     for place in left:
-        yield read_place(store, place, told)
+        yield read_place(store, place, before)
 
 
 def _read_by(store: Store, places: list[str], number: int) -> Iterator[Found]:

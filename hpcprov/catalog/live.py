@@ -5,6 +5,7 @@ connection, problems = going_on(store)     ->  a database in memory with their r
 
 from __future__ import annotations
 
+from hpcprov.catalog.before import Before
 from hpcprov.catalog.reading import Found
 from hpcprov.catalog.rows import rows_of
 from hpcprov.merge import find
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 def going_on(store: Store) -> tuple[sqlite3.Connection | None, list[str]]:
     """The rows of runs in progress, and what could not be read of them."""
     found, problems = [], []
-    told: set[str] = set()
+    before = Before()
     for run_id in find.run_ids(store):
         try:
-            rows = rows_of(record_of(store, run_id), told, sealed=True)
+            rows = rows_of(record_of(store, run_id), before, sealed=True)
             found.append(Found(f"runs/{run_id}", "", 0, rows, None))
         except NoSuchRun:
             continue  # merged meanwhile, or nothing is known yet

@@ -1,6 +1,7 @@
 """Records read for the catalog: one file -> its stamp and its rows, or why it could not be read.
 
-    read_place(store, "records/2026/11/21/20261121T093000Z-1f2e3d4c", set())  ->  Found(place, stamp, made, rows, None)
+    read_place(store, "records/2026/11/21/20261121T093000Z-1f2e3d4c", Before())
+    -> Found(place, stamp, made, rows, None)
 
 The stamp is what tells that a record.json is another one: its inode, size and mtime.
 """
@@ -21,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hpcprov.catalog.before import Before
     from hpcprov.catalog.rows import Rows
     from hpcprov.record.layout import Store
 
@@ -38,22 +40,21 @@ class Found:
         self.place, self.stamp, self.made, self.rows, self.problem = place, stamp, made, rows, problem
 
 
-def read_place(store: Store, place: str, told: set[str]) -> Found:
-    """The record in a directory, `place` relative to the store; a young one with what its logs have got since. `told`:
-    as for `rows_of`."""
+def read_place(store: Store, place: str, before: Before) -> Found:
+    """The record in a directory, `place` relative to the store; a young one with what its logs have got since."""
     directory = os.path.join(store.root, place)
     stamp, made = NO_STAMP, 0
     try:
         try:
             text, stamp, made = _content(os.path.join(directory, layout.RECORD))
-            record = model.parse(text, name=os.path.join(directory, layout.RECORD))
+            record = model.parse(text, name=os.path.join(directory, layout.RECORD), loads=before.loads)
             if is_young(made) and has_grown(record, directory, log_names(directory)):
                 record = refresh(store, directory)
                 text, stamp, made = _content(os.path.join(directory, layout.RECORD))
         except FileNotFoundError:
             record = refresh(store, directory)
             text, stamp, made = _content(os.path.join(directory, layout.RECORD))
-        return Found(place, stamp, made, rows_of(record, told, sealed=verify_written(text, record)), None)
+        return Found(place, stamp, made, rows_of(record, before, sealed=verify_written(text, record)), None)
     except HpcprovError as error:
         return Found(
             place, stamp, made, None, error.message if error.hint is None else f"{error.message} ({error.hint})"

@@ -1,6 +1,6 @@
 """A record -> what the catalog's tables hold of it. Pure: records are untrusted, and their numbers may be of any size.
 
-rows = rows_of(record, set(), sealed=True)
+rows = rows_of(record, Before(), sealed=True)
 rows.run["status"], rows.facets[0]  ->  "completed", ("tag", "case", "b1")
 """
 
@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from hpcprov.catalog.before import Before
     from hpcprov.catalog.facets import Facet, Lists
 
 KEPT = (
@@ -46,9 +47,9 @@ class Rows:
         self.summary, self.logs = about
 
 
-def rows_of(record: model.Record, told: set[str], *, sealed: bool) -> Rows:
-    """All rows of a record that `model.parse` took. `told`: the names of lists whose members were told already; it
-    grows. `sealed`: the record is what it was when it was sealed."""
+def rows_of(record: model.Record, before: Before, *, sealed: bool) -> Rows:
+    """All rows of a record that `model.parse` took. Members of a list are told once, as `before` knows. `sealed`: the
+    record is what it was when it was sealed."""
     known = Known(record)
     artifacts: list[tuple[Any, ...]] = []
     fields: list[tuple[Any, ...]] = []
@@ -59,7 +60,7 @@ def rows_of(record: model.Record, told: set[str], *, sealed: bool) -> Rows:
             fields += [_field(field, len(artifacts), role) for field in found]
             artifacts.append(_artifact(artifact, role, len(found)))
     lists: Lists = {}
-    facets = list(dict.fromkeys((*facets_of(record, known), *lists_of(known, lists, told))))
+    facets = list(dict.fromkeys((*facets_of(record, known), *lists_of(known, lists, before))))
     return Rows(_run(record, known, sealed), _about(record), artifacts, fields, facets, lists)
 
 

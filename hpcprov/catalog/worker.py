@@ -11,6 +11,7 @@ import marshal
 import os
 import sys
 
+from hpcprov.catalog.before import Before
 from hpcprov.catalog.reading import Found, read_place
 from hpcprov.catalog.rows import Rows
 from hpcprov.record.layout import Store
@@ -29,10 +30,10 @@ def main(words: Sequence[str]) -> int:
     """Answer for each place in standard input."""
     store = Store(words[0])
     places = os.fsdecode(sys.stdin.buffer.read()).splitlines()
-    told: set[str] = set()
+    before = Before()
     gc.disable()  # what is made here has no cycles, and a fifth of the time would go into looking for some
     for at in range(0, len(places), BATCH):
-        send(sys.stdout.buffer, [read_place(store, place, told) for place in places[at : at + BATCH]])
+        send(sys.stdout.buffer, [read_place(store, place, before) for place in places[at : at + BATCH]])
     return 0
 
 

@@ -17,6 +17,7 @@ from hpcprov.record.wording import size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     Record = dict[str, Any]
@@ -28,10 +29,10 @@ EVENTS = tuple(KINDS)
 SIZE_LIMIT = 1 << 30
 
 
-def parse(text: bytes, *, name: str) -> Record:
-    """A record from its JSON. Raises BadRecord, which says `name`, for anything else."""
+def parse(text: bytes, *, name: str, loads: Callable[[bytes], Any] = json.loads) -> Record:
+    """A record from its JSON, as `loads` reads it. Raises BadRecord, which says `name`, for anything else."""
     try:
-        record = json.loads(text)
+        record = loads(text)
     except (ValueError, RecursionError) as error:
         raise BadRecord(f"{name} is not JSON: {error}") from error
     if type(record) is not dict or record.get("format") != FORMAT:
@@ -77,7 +78,8 @@ def facts(record: Record, kind: str) -> list[tuple[list[str], dict[str, Any]]]:
 
 def fact(record: Record, kind: str) -> dict[str, Any]:
     """The first node's fact of one kind when that is an object, else {}: what to show when one is enough."""
-    values = [entry.get("value") for _, entry in facts(record, kind)]
+    names = (node["facts"][kind] for node in record["nodes"] if kind in node["facts"])
+    values = (record["facts"][name].get("value") for name in names)
     return next((value for value in values if type(value) is dict), {})
 
 

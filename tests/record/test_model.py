@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hpcprov.attest import intact
+from hpcprov.catalog.before import Before
 from hpcprov.catalog.reading import read_place
 from hpcprov.record import model
 from hpcprov.record.errors import BadRecord
@@ -31,4 +32,4 @@ def test_what_can_be_no_record_is_not_read(tmp_path: Path, made: Callable[[Path]
         model.load(str(tmp_path / "record.json"))
     with pytest.raises(BadRecord, match=text):
         intact.read(str(tmp_path))
-    assert text in str(read_place(Store(str(tmp_path)), ".", set()).problem)
+    assert text in str(read_place(Store(str(tmp_path)), ".", Before()).problem)
