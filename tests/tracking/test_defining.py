@@ -12,6 +12,7 @@ import pytest
 
 import hpcprov
 from hpcprov.data.origin import looks_like_path, origin_of, split
+from hpcprov.merge.read import read_run
 from hpcprov.quality.definitions import definitions_of
 from hpcprov.quality.definitions.attributes import definition
 from tests.tracking.conftest import Going, Place
@@ -51,6 +52,8 @@ def test_a_file_that_the_run_made_is_no_input_of_it(going: Going) -> None:
     Path("raw.txt").write_text("1")
     hpcprov.define("out.csv/a", "count", inputs=["made.txt", "raw.txt"])
     assert list(going.artifacts("used")) == [os.path.abspath("raw.txt")]
+    told_of = [event for log in read_run(str(going.directory)) for event in log.events if event["event"] == "declared"]
+    assert [event["paths"] for event in told_of if event["role"] == "used"] == [[os.path.abspath("raw.txt")]]
     assert [one["path"] for one in told(going)[0]["inputs"]] == [
         os.path.abspath(name) for name in ("made.txt", "raw.txt")
     ]
