@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from hpcprov.adapters.accessor import path_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hpcprov.data.interface import Dataset
 
 
@@ -81,12 +83,12 @@ def difference(one: Any, other: Any, **options: Any) -> Difference:
     if unknown := sorted(options.keys() - set(WISHES)):
         raise TypeError(f"diff has no option {', '.join(unknown)}: it has {', '.join(WISHES)}")
     wished: dict[str, Any] = {"threads": thread_count()}
-    wished |= {name: tuple(value) if name in LISTS else value for name, value in options.items()}
+    wished |= {name: names_of(value) if name in LISTS else value for name, value in options.items()}
     with ExitStack() as stack:
         sides = [stack.enter_context(dataset_of(thing)) for thing in (one, other)]
         found = compared(sides[0], sides[1], Options(**wished))
         about = {"paths": [name_of(one), name_of(other)], "format": [side.format for side in sides]}
-    document = about | {"known": [None, None], "bytes": None, "structure": [], "preserved": None} | found
+    document = about | {"known": [None, None], "bytes": None, "structure": [], "unread": [], "preserved": None} | found
     alone = [thing for thing in (one, other) if path_of(thing) is None] if path_of(one) or path_of(other) else []
     return Difference(document, DECODED if any(map(is_decoded, alone)) else None)
 
@@ -102,6 +104,11 @@ def is_decoded(thing: Any) -> bool:
         return False
     variables = thing.variables.values() if hasattr(thing, "data_vars") else [thing]
     return any(CODED & variable.encoding.keys() for variable in variables)
+
+
+def names_of(value: str | Iterable[str]) -> tuple[str, ...]:
+    """One name stands for itself, not for its letters."""
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 WISHES = ("rtol", "atol", "ulp", "nan_differs", "fields", "threads", "key", "rows", "context")

@@ -91,6 +91,15 @@ def test_a_difference_of_tables_of_two_libraries() -> None:
     assert not table().hpcprov.diff(polars.DataFrame(table()))
 
 
+def test_one_name_need_not_be_a_list() -> None:
+    one = pandas.DataFrame({"id": [1, 2], "amount": [1.0, 2.0]})
+    other = pandas.DataFrame({"id": [2, 1], "amount": [2.0, 1.5]})
+    found = one.hpcprov.diff(other, key="id").document["table"]
+    assert (found["key"]["columns"], found["counts"]["changed"]) == (["id"], 1)
+    arrays = xarray.Dataset({"t2m": ("x", [1.0]), "u": ("x", [1.0])})
+    assert [field["path"] for field in arrays.hpcprov.diff(arrays + 1, fields="t2m").fields] == ["t2m"]
+
+
 def test_a_difference_with_a_file(tmp_path: Path) -> None:
     table().to_csv(tmp_path / "t.csv", index=False)
     assert table().hpcprov.diff(tmp_path / "t.csv").same
