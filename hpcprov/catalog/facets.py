@@ -9,10 +9,11 @@ import marshal
 import os
 from hashlib import sha256
 
+from hpcprov.catalog.image_facets import identities_of, images_of
 from hpcprov.catalog.schema import maybe_stored, stored
 from hpcprov.merge import jobs
 from hpcprov.record import model
-from hpcprov.record.inside import inner, objects, part
+from hpcprov.record.inside import objects, part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ FACETS = {
     "node": "a node's name, and its host's",
     "module": "name/version",
     "image": "its path, the name it was called by, a digest; what this is",
+    "identity": "an image's digest, or its path where that was not found out; both, as JSON",
     "label": "an image label's key; its value",
     "commit": "a git commit; the working tree's top",
     "job": "what its scheduler calls the run's job, task and step",
@@ -70,7 +72,8 @@ def facets_of(record: model.Record, known: Known) -> Iterator[Facet]:
         yield "module", stored(name), None
     for commit, root in commits(known):
         yield "commit", stored(commit), maybe_stored(root)
-    yield from _images(known)
+    yield from images_of(known)
+    yield from identities_of(known)
     for name in sorted(job_names(record)):
         yield "job", stored(name), None
     if run["part_of"]["array"] is not None:
@@ -117,38 +120,6 @@ def commits(known: Known) -> Iterator[tuple[str, str | None]]:
             git = part(fact, key, "git")
             if type(git.get("commit")) is str:
                 yield git["commit"], git["root"] if type(git.get("root")) is str else None
-
-
-def image_names(known: Known) -> Iterator[str]:
-    """Names of images, the best known first."""
-    for one in _image_entries(known):
-        for name in (one.get("path"), one.get("image")):
-            if type(name) is str and name not in ("", "unknown"):
-                yield name
-
-
-def _image_entries(known: Known) -> list[dict[str, Any]]:
-    images = [one for fact in known.of("image") for one in objects(fact, "images")]
-    containers = [one for fact in known.of("container") for one in objects(fact, "containers")]
-    return (images + containers)[:MOST]
-
-
-def _images(known: Known) -> Iterator[Facet]:
-    for one in _image_entries(known):
-        for key in ("path", "image"):
-            name = one.get(key)
-            if type(name) is str and name not in ("", "unknown"):
-                yield "image", stored(name), key
-        for what, holder in (("identity", "identity"), ("bytes", "storage")):
-            digest = inner(one, holder, "digest")
-            if type(digest) is str:
-                yield "image", stored(digest), what
-        config = inner(one, "identity", "config")
-        if type(config) is str:
-            yield "image", stored(config), "configuration"
-        for key, value in [*part(one, "labels").items()][:64]:
-            if type(value) is str:
-                yield "label", stored(key), stored(value)
 
 
 def lists_of(known: Known, lists: Lists, before: Before) -> Iterator[Facet]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 
-from hpcprov.catalog.facets import Known, commits, facets_of, image_names, lists_of
+from hpcprov.catalog.facets import Known, commits, facets_of, lists_of
+from hpcprov.catalog.image_facets import image_names
 from hpcprov.catalog.schema import LARGEST, maybe_stored, stored
 from hpcprov.merge import jobs
 from hpcprov.record import model

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 #: Another number: the tables are made anew from the records.
-VERSION = 2
+VERSION = 3
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",

@@ -11,6 +11,8 @@ import os
 from hpcprov.capture import git
 from hpcprov.capture.container import sif
 from hpcprov.capture.reading import open_regular, read_descriptor
+from hpcprov.catalog.facets import Known
+from hpcprov.catalog.image_facets import used_images
 from hpcprov.commands import screen as sight
 from hpcprov.commands.bar import progress
 from hpcprov.commands.choose import choose, store_here, tell
@@ -62,12 +64,13 @@ def _from_run(args: argparse.Namespace) -> dict[str, str]:
 
 def _only_used(record: Record, path: str, cache: str) -> bool:
     """Did the run use this image, and not declare it as what it made?"""
-    from hpcprov.commands.image_users import identity_of, uses  # with them come libraries that hash
+    from hpcprov.commands.image_users import identity_of  # with it come libraries that hash
 
     made = {os.path.realpath(artifact["path"]) for artifact in record["artifacts"]["generated"]}
     if not model.fact(record, "image") or os.path.realpath(path) in made:
         return False
-    return any(one["identity"] is not None for one in uses(record, path, identity_of(path, cache)))
+    image = used_images(Known(record)).get(identity_of(path, cache)["digest"])
+    return image is not None and image["identity"] is not None
 
 
 def _from_git(args: argparse.Namespace) -> dict[str, str]:

@@ -12,7 +12,7 @@ from image import build
 from merge.build import Launch
 
 from hpcprov.capture.container import sif, sif_content
-from hpcprov.commands.image_users import uses
+from hpcprov.record import model
 from hpcprov.record.layout import Store
 
 from .conftest import Call, publish
@@ -183,6 +183,16 @@ def test_used_by(call: Call, plain: str, store: Store) -> None:
         assert {run["id"]: run["image"]["path"] for run in found} == {"same": "/elsewhere/y.sif", "overlay": plain}
 
 
+def test_used_by_reads_no_record_that_is_indexed(
+    call: Call, plain: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(store, "same", fact([{"path": "/elsewhere/y.sif", "identity": {"digest": PRIMARY, "of": "x"}}]))
+    publish(store, "unknown", fact([{"path": plain, "identity": None}, {"path": "/a", "identity": {"digest": 5}}]))
+    first = call("image", "used-by", plain)
+    monkeypatch.setattr(model, "parse", None)
+    assert call("image", "used-by", plain) == first and "same" in first[1] and "unknown" in first[2]
+
+
 def test_used_by_nobody(call: Call, plain: str) -> None:
     assert call("image", "used-by", plain)[:2] == (0, "no runs\n")
 
@@ -193,6 +203,8 @@ def test_used_by_nobody(call: Call, plain: str) -> None:
      {"images": {"digest": PRIMARY}}, {"images": [{"identity": {"digest": [PRIMARY]}}]}],
     ids=range(9),
 )  # fmt: skip
-def test_facts_of_others_are_not_believed(value: Any) -> None:
-    record = {"nodes": [{"node": "n1", "facts": {"image": "f"}}], "facts": {"f": {"value": value}}}
-    assert uses(record, "/x.sif", {"digest": PRIMARY}) == []
+def test_facts_of_others_are_not_believed(call: Call, store: Store, value: Any) -> None:
+    publish(store, "a", fact([]))
+    publish(store, "b", Launch().start().exit().agent().fact("image", value))
+    status, out, err = call("image", "used-by", PRIMARY)
+    assert (status, out, err) == (0, "no runs\n", "")
