@@ -11,19 +11,24 @@ import argparse
 import os
 
 from hpcprov.adapters import darshan, darshan_found
-from hpcprov.commands.choose import Run, choose, every_run, store_here, tell
+from hpcprov.catalog import open_catalog
+from hpcprov.catalog.schema import LARGEST
+from hpcprov.commands.choose import Run, choose, open_run, store_here, tell, tell_unread
 from hpcprov.merge import whole
+from hpcprov.record import moment
 from hpcprov.record.errors import AmbiguousRun, HpcprovError, NoSuchRun
 from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from hpcprov.record.layout import Store
 
 EXAMPLE = "hpcprov import-darshan /logs/2026/11/21/ada_solve_id4711-88_11-21-33000-1_2.darshan"
 MOST_CANDIDATES = 12
+AROUND = 2 * darshan.CLOCKS  # s: what the catalog is asked for is looked at more closely
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def run_of(store: Store, content: dict[str, Any]) -> Run:
     """The only finished run that a log can be of. Raises NoSuchRun, AmbiguousRun."""
-    found = [one for one in every_run(store) if is_finished(one) and not darshan.differences(one.record, content)]
+    found = [one for one in _candidates(store, content) if not darshan.differences(one.record, content)]
     # The steps of a job may overlap: the program tells them apart.
     named = [one for one in found if darshan.is_program_of(one.record, content["command"])]
     found = named or found
@@ -59,6 +64,25 @@ def run_of(store: Store, content: dict[str, Any]) -> Run:
         raise NoSuchRun(f"no run here is what {log} is of: {what}", hint="--run RUN says why one is not")
     names = "\n".join(["one of:", *(one.id for one in found[:MOST_CANDIDATES])])
     raise AmbiguousRun(f"{log} may be of {len(found)} runs: say --run RUN", hint=names)
+
+
+def _candidates(store: Store, content: dict[str, Any]) -> Iterator[Run]:
+    """The finished runs of the log's user that went on when it begins."""
+    first, last = (max(0, content["start"] + margin) * moment.SECOND for margin in (-AROUND, AROUND))
+    if last > LARGEST or abs(content["uid"]) > LARGEST:
+        return
+    with open_catalog([store.root], tell=tell) as catalog:
+        tell_unread(catalog.problems)
+        asked = "SELECT place FROM runs WHERE uid = ? AND began <= ? AND ended >= ? ORDER BY place DESC"
+        found = catalog.select(asked, (content["uid"], moment.iso(last), moment.iso(first)))
+        places = [place for _, (place,) in found]
+    for place in places:
+        try:
+            run = open_run(store, os.path.join(store.root, place))
+        except (HpcprovError, OSError):
+            continue  # it was there, and is gone or damaged since
+        if is_finished(run):
+            yield run
 
 
 def is_finished(one: Run) -> bool:

@@ -15,6 +15,7 @@ from merge.build import BEGAN, SECOND, Launch
 from record_check import check_record
 from require import require
 
+from hpcprov.commands import choose, import_darshan
 from hpcprov.record.layout import Store
 
 from .conftest import Call, publish
@@ -68,6 +69,20 @@ def test_the_same_log_again_changes_nothing(call: Call, store: Store) -> None:
     run_of_job(store)
     first, second = call("import-darshan", str(VPIC)), call("import-darshan", str(VPIC))
     assert first == second and record_of(call, "vpic")["revision"] == 2
+
+
+def test_records_of_other_users_and_times_are_not_read(
+    call: Call, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_of_job(store, "other", uid=7)
+    run_of_job(store, "before", at=1490000500)
+    run_of_job(store, "later", at=1490010000)
+    run_of_job(store)
+    call("runs")
+    opened = []
+    monkeypatch.setattr(import_darshan, "open_run", lambda *args: (opened.append(args[1]), choose.open_run(*args))[1])
+    assert call("import-darshan", str(VPIC))[1] == "vpic: example.darshan, 3 files, revision 2\n"
+    assert [os.path.basename(directory) for directory in opened] == ["vpic"]
 
 
 def test_a_run_without_a_job_is_known_by_its_program(call: Call, store: Store) -> None:
