@@ -20,6 +20,7 @@ from hpcprov.data.embed_draft import remove_left
 from hpcprov.merge import settler
 from hpcprov.merge.publish import check_logs, refresh, revise
 from hpcprov.quality.trail.entries import FORMATS
+from hpcprov.record import layout
 from hpcprov.record.errors import UnreadableData
 
 TYPE_CHECKING = False
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
 
 def finish(store: Store, directory: str) -> list[str]:
-    """Sweep, then stamp; what was done."""
+    """Sweep, then stamp; what was done. What another user's record tells could lead anywhere: nothing."""
+    if not layout.is_ours(directory):
+        return []
     return [*sweep(refresh(store, directory)), *stamp(store, directory)]
 
 

@@ -209,7 +209,7 @@ class Ready(NamedTuple):
 
 def _doubt(run: Run) -> str | None:
     """Why a record does not tell what this user has run."""
-    if os.path.lexists(os.path.join(run.directory, layout.IMPORTED)):
+    if layout.is_imported(run.directory):
         return f"the record was imported: {ELSES}"
     return None if layout.is_ours(run.directory) else f"the record is another user's: {ELSES}"
 

@@ -100,6 +100,9 @@ def settle_one(store: Store, text: str, *, hashing: bool) -> int:
         done = [f"settled {printable(os.path.basename(place))}" for place in wholes.settle_one(store, name)]
         print("".join(f"{line}\n" for line in done), end="", flush=True)
     record = find.find_record(store, name)
+    if record is not None and layout.is_imported(record):
+        print(f"{printable(name)} was imported: it stays as it came")
+        return 0
     if record is not None and told_why(store, record):
         done.append(f"asked why {printable(name)} ended")
         print(done[-1], flush=True)
@@ -120,9 +123,10 @@ def settle_one(store: Store, text: str, *, hashing: bool) -> int:
 
 
 def with_runs(store: Store, directory: str) -> list[str]:
-    """The directory of a record; of a job or workflow those of its runs' records, too."""
+    """The directory of a record; of a job or workflow those of its runs' records, too, that were made here."""
     parts = parts_of(store, refresh(store, directory))
-    return [directory, *(part.directory for part in parts if "seal" in part.record)]
+    own = [part for part in parts if "seal" in part.record and not layout.is_imported(part.directory)]
+    return [directory, *(part.directory for part in own)]
 
 
 def told_why(store: Store, directory: str) -> bool:

@@ -208,6 +208,11 @@ def is_ours(path: str) -> bool:
         return False
 
 
+def is_imported(directory: str) -> bool:
+    """Was a record made elsewhere? Its paths and job ids are not those of this place."""
+    return os.path.lexists(os.path.join(directory, IMPORTED))
+
+
 def temporary(store: Store) -> str:
     """A new name for a file that will be renamed into place; it starts with a dot, which no run does."""
     return os.path.join(store.runs, f".draft-{os.getpid()}-{os.urandom(6).hex()}")

@@ -13,11 +13,13 @@ import pytest
 import zarr
 from merge.build import Launch
 from record_check import check_record
+from require import require
 
 from hpcprov.agent import embedding
 from hpcprov.commands import later_stamps
 from hpcprov.data.embed_draft import Draft, draft_of
-from hpcprov.merge.find import run_ids
+from hpcprov.merge.find import find_record, run_ids
+from hpcprov.record import layout
 from hpcprov.record.layout import Store
 from hpcprov.signature.artifact import describe
 from hpcprov.signature.snapshot import look
@@ -242,6 +244,35 @@ def test_what_is_signed_later_gets_its_trail_then(call: Call, store: Store, tmp_
     assert call("settle", "r1")[1] == f"removed {drafts[1]}, which a stamping that was ended had left\n"
     assert call("settle", "r1")[1] == "nothing left to do\n"
     assert call("trail", str(file), str(folder))[0] == 0
+
+
+def test_what_was_imported_stays_as_it_came(call: Call, store: Store, tmp_path: Path) -> None:
+    """Its paths mean other files here, which may have the names, times and values that somebody wrote there."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as data:
+        data["u"] = np.arange(10.0)
+    left_to_stamp(store, path)
+    record = find_record(store, "r1")
+    assert record is not None
+    (Path(record) / layout.IMPORTED).write_text("{}")
+    before = path.read_bytes(), sorted(os.listdir(record))
+    assert call("settle", "r1")[:2] == (0, "r1 was imported: it stays as it came\n")
+    assert (path.read_bytes(), sorted(os.listdir(record))) == before
+    (Path(record) / layout.IMPORTED).unlink()
+    assert f"{path}: stamped" in call("settle", "r1")[1]
+
+
+def test_what_another_user_recorded_is_not_stamped(call: Call, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as data:
+        data["u"] = np.arange(10.0)
+    left_to_stamp(store, path)
+    record, before = find_record(store, "r1"), path.read_bytes()
+    require("root", os.geteuid() == 0)
+    os.chown(record or "", 12345, -1)
+    assert "stamped" not in call("settle", "r1")[1] and path.read_bytes() == before
+    os.chown(record or "", 0, -1)
+    assert f"{path}: stamped" in call("settle", "r1")[1]
 
 
 def test_what_cannot_be_stamped_later_is_told_once(call: Call, store: Store, tmp_path: Path) -> None:
