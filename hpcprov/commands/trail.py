@@ -136,7 +136,9 @@ def lines(one: dict[str, Any], sight: Screen) -> Iterator[str]:
         places, last = _places(one["history"]), None
         for entry in one["entries"]:
             yield from _link_lines(entry, sight)
-            yield from _history(_between(one["history"], places, last, entry), "its history attribute has in between:", width)
+            yield from _history(
+                _between(one["history"], places, last, entry), "its history attribute has in between:", width
+            )
             yield from _entry_lines(entry, sight, width, who)
             last = entry
         yield from _verdict(one, sight)
