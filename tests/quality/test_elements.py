@@ -25,6 +25,18 @@ def test_floats_are_close_as_numpy_says(one: np.ndarray, other: np.ndarray, rtol
     assert (found.differs == ~((one == other) | (np.isnan(one) & np.isnan(other)))).all()
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(5.0, np.inf), (np.inf, 5.0), (np.inf, -np.inf), (np.finfo("f8").max, np.inf), (np.inf, np.nan)],
+)
+def test_infinities_are_close_to_themselves_only(one: float, other: float) -> None:
+    sides = np.array([one]), plain("f8"), np.array([other]), plain("f8")
+    found = compared(*sides, 1, rtol=2.0, atol=1e300, ulp=2**63)
+    assert found.outside.tolist() == [True] and found.apart is not None and np.isnan(found.apart).all()
+    same = np.array([np.inf, -np.inf])
+    assert not compared(same, plain("f8"), same, plain("f8"), 2, rtol=0.0, atol=0.0).differs.any()
+
+
 @settings(deadline=None)
 @given(arrays.arrays("i8", 9), arrays.arrays("i8", 9))
 def test_integers_are_subtracted_exactly(one: np.ndarray, other: np.ndarray) -> None:

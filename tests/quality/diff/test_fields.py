@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from hpcprov.data.opened import opened
 from hpcprov.quality.diff import block, walk
 from hpcprov.quality.diff.datasets import diff
 from hpcprov.quality.diff.options import Options
+from hpcprov.quality.diff.tally import Extreme, Tally
 
 RNG = np.random.default_rng(7)
 
@@ -54,6 +56,15 @@ def test_counts_and_places_are_those_of_numpy(shape: list[int], count: int, targ
         assert found["largest"]["values"] == [one[tuple(found["largest"]["at"])], other[tuple(found["largest"]["at"])]]
     else:
         assert found["status"] == "same" and found["first"] is None
+
+
+def test_of_equal_extremes_the_first_place_is_told_whichever_block_is_ready_first() -> None:
+    tallies = [Tally(differing=1, first=place, largest=Extreme(0.5, place)) for place in (70, 3, 41)]
+    for order in permutations(tallies):
+        total = Tally()
+        for tally in order:
+            total.merge(tally)
+        assert (total.differing, total.first, total.largest) == (3, 3, Extreme(0.5, 3))
 
 
 def test_the_first_counts_as_right() -> None:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from hpcprov.quality.tables import align as module
 from hpcprov.quality.tables.align import align, kth
 from hpcprov.quality.tables.chains import heaviest
+from hpcprov.quality.tables.digests import Digests, Lanes
+from hpcprov.quality.tables.matching import by_content, by_key
 
 Codes = st.lists(st.integers(0, 6), max_size=40)
 
@@ -83,3 +85,12 @@ def test_pathological_tables_take_few_levels(way: str, monkeypatch: pytest.Monke
     at, to = align(one, other)
     assert len(at) >= least and (one[at] == other[to]).all()
     assert sum(levels) <= 4 * PLACES
+
+
+def test_rows_that_share_one_word_of_two_are_not_held_for_equal() -> None:
+    first = np.array([1, 2, 3], np.uint64)
+    digests = Digests(Lanes(first, first), Lanes(first, np.array([1, 9, 3], np.uint64)))
+    found = by_content(digests)
+    assert (found.one.tolist(), found.other.tolist()) == ([0, 2], [0, 2])
+    assert (found.deleted.tolist(), found.inserted.tolist(), len(found.moved_one)) == ([1], [1], 0)
+    assert by_key(digests, digests).one.tolist() == [0, 2]
