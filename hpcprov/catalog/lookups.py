@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
-    from hpcprov.catalog.query import Source
+    from hpcprov.catalog.sources import Source
     from hpcprov.catalog.versions import By
 
 AT_ONCE = 500  # values in one statement

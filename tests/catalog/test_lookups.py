@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hpcprov.catalog import makers
 from hpcprov.catalog.lineage import Start, lineage
 from hpcprov.catalog.lookups import TableLookups
-from hpcprov.catalog.query import Source
 from hpcprov.catalog.schema import INDEXES, TABLES, stored
+from hpcprov.catalog.sources import Source
 
 from .memory import World
 from .test_lineage import histories
