@@ -46,6 +46,13 @@ class Seen:
         self.counted: dict[str, Facts] | None = _statistics(self.signed)
         self.source = BEFORE if self.counted is not None else None
         self.maker: Maker | None = None
+        self.parts: dict[str, Facts] | None = None
+        """The fields by their paths, where the dataset as a whole has no signature."""
+
+    @property
+    def has_unread(self) -> bool:
+        """Are there fields whose values cannot be read?"""
+        return any(field.get("not_read") for field in self.layout["fields"])
 
     @property
     def signature(self) -> str | None:
@@ -75,8 +82,14 @@ class Seen:
         bar.begin(self.path)
         try:
             found = reading.describe(self.path).result
+            if found["unsigned"] is not None and counting and self.has_unread:
+                self.parts = {one["path"]: one for one in reading.count(self.path)}
         finally:
             bar.clear()
+        if self.parts is not None:
+            self.counted = {path: one["statistics"] for path, one in self.parts.items()}
+            self.source = f"counted {_moment(time.time_ns())}"
+            return
         if found["state"] != "ok" or found["signature"] is None:
             raise UnreadableData(f"{self.path!a}: {found['reason'] or found['unsigned']}")
         self.signed = found["signature"]
@@ -86,7 +99,8 @@ class Seen:
 
     def dictionary(self, annotations: Annotations) -> Facts:
         """What there is to tell, put together."""
-        signatures = {one["path"]: one["signature"] for one in (self.signed or {}).get("fields", ())}
+        signed = (self.signed or {}).get("fields", ()) if self.parts is None else self.parts.values()
+        signatures = {one["path"]: one["signature"] for one in signed}
         fields = [one | {"signature": signatures.get(one["path"])} for one in self.layout["fields"]]
         return compose(
             self.layout | {"fields": fields, "signature": self.signature},

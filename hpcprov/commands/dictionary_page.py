@@ -41,7 +41,7 @@ WHAT = ("long_name", "standard_name", "description", "short_name")
 #: What is told of a field in words, below the tables.
 WORDS = (
     *("short_name", "long_name", "standard_name", "description", "tags", "cell_methods", "packing", "period"),
-    *("values", "definition", "context", "step", "chunks", "shards", "codec"),
+    *("not_read", "values", "definition", "context", "step", "chunks", "shards", "codec"),
 )
 LONGEST = 600  # characters of one of them
 #: What is left out first where there is no room; every other form of the dictionary has it.
@@ -60,8 +60,9 @@ def lines(dictionary: Facts, screen: Screen) -> Iterator[str]:
     first = [_heads(WHAT_COLUMNS), *(_what(field) for field in fields)]
     yield from ("", *_table(first, screen, last=True))
     room = screen.width - sum(len(GAP) + width for width in _widths(first)[:-1])
-    if dictionary["dataset"]["statistics"] is not None and fields:
-        yield from ("", *_table(_fitting(_values(fields), screen.width), screen))
+    read = [field for field in fields if not field["not_read"]]
+    if dictionary["dataset"]["statistics"] is not None and read:
+        yield from ("", *_table(_fitting(_values(read), screen.width), screen))
     for field in fields:
         keys = [key for key in WORDS if cell(key, field.get(key)) is not None and not _is_told(key, field, room)]
         keys = [key for key in keys if field["defined"] != DERIVED or key not in ("definition", "context")]

@@ -31,6 +31,7 @@ TABLES = (
                           "negative", "infinite", "distinct", "duplicates"), ("missing",)),
     ("order", "Order, and values where they are few", ("order", "step", "period", "values"),
      ("order", "step", "period", "values")),
+    ("not_read", "Not read", ("type", "not_read"), ("not_read",)),
     ("made", "How fields were made", ("definition", "context"), ("definition", "context")),
     ("storage", "Storage", ("dimensions", "chunks", "shards", "codec", "fill", "signature"),
      ("dimensions", "chunks", "shards", "codec", "fill", "signature")),
@@ -39,7 +40,7 @@ NUMBERS = {"min", "max", "mean", "std", "missing", "zeros", "positive", "negativ
     *("duplicates", "min_length", "max_length", "step")
 }
 KINDS = dict.fromkeys(NUMBERS, "number") | {"signature": "digest", "definition": "code", "shape": "shape"}
-KINDS |= dict.fromkeys(("description", "values", "context"), "words")
+KINDS |= dict.fromkeys(("description", "values", "not_read", "context"), "words")
 #: Columns that say nothing when they are zero throughout.
 ONLY_IF_ANY = ("negative", "infinite", "duplicates", "min_length", "max_length")
 

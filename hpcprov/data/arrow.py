@@ -14,17 +14,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from hpcprov.data.arrow_types import check_names, column_type
+from hpcprov.data.arrow_types import check_names, column_types
 from hpcprov.data.interface import MAX_CHUNK, Dataset
 from hpcprov.data.table import Table
 from hpcprov.data.types import Type, Unsigned
 
 
-def open_arrow(path: str) -> Dataset:
-    """All columns of the file, in their order. Raises Unsigned, or what pyarrow raises for damaged files."""
+def open_arrow(path: str, *, partial: bool = False) -> Dataset:
+    """All columns of the file, in their order, with `partial` those that have a signature. Raises Unsigned, or what
+    pyarrow raises for damaged files."""
     source = pa.OSFile(path)
     try:
-        return _dataset(source)
+        return _dataset(source, partial)
     except BaseException:
         source.close()
         raise
@@ -35,26 +36,27 @@ def open_feather1(path: str) -> Dataset:
     raise Unsigned("Feather version 1 is not read: write the file again as version 2 (Arrow IPC)")
 
 
-def _dataset(source: Any) -> Dataset:
+def _dataset(source: Any, partial: bool) -> Dataset:
     reader = pa.ipc.open_file(source)
     schema, batches = reader.schema, reader.num_record_batches
     check_names(schema.names)
-    kinds = [column_type(item.name, item.type) for item in schema]
-    file = _File(source)
     rows = reader.count_rows() if batches else 0
-    for name, kind in zip(schema.names, kinds, strict=True):
+    kinds, unread = column_types(schema, rows, partial=partial)
+    file = _File(source)
+    for at, kind in kinds.items():
         if rows // max(1, batches) * kind.nominal > MAX_CHUNK:
-            raise Unsigned(f"{name}: record batches of {rows // batches} rows are larger than this version reads")
+            told = f"record batches of {rows // batches} rows are larger than this version reads"
+            raise Unsigned(f"{schema.names[at]}: {told}")
     counts = _batch_rows(file, kinds, batches) if kinds else []
     table = Table(
         [0, *accumulate(counts)][:-1], sum(counts), file.arrays, lambda at: pa.array([], schema.field(at).type)
     )
-    fields = [table.field(name, at, kind) for at, (name, kind) in enumerate(zip(schema.names, kinds, strict=True))]
-    return Dataset("arrow", tuple(fields), source.close, kind="table")
+    fields = [table.field(schema.names[at], at, kind) for at, kind in kinds.items()]
+    return Dataset("arrow", tuple(fields), source.close, kind="table", unread=unread)
 
 
-def _batch_rows(file: _File, kinds: list[Type], batches: int) -> list[int]:
-    narrowest = min(range(len(kinds)), key=lambda at: (kinds[at].size is None, kinds[at].nominal))
+def _batch_rows(file: _File, kinds: dict[int, Type], batches: int) -> list[int]:
+    narrowest = min(kinds, key=lambda at: (kinds[at].size is None, kinds[at].nominal))
     return [len(array) for at in range(batches) for array in file.arrays(narrowest, at)]
 
 

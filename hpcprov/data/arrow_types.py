@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import types
 
+from hpcprov.data.interface import Unread
 from hpcprov.data.types import Binary, Text, Type, Unsigned, array, check_distinct, list_of, opaque, plain, struct, time
 
 NUMBERS = {
@@ -23,6 +24,8 @@ NUMBERS = {
     pa.float32(): "f4",
     pa.float64(): "f8",
 }
+#: Characters of a type's name.
+MOST_TYPE = 100
 TEXTS = {pa.string(), pa.large_string(), pa.string_view()}
 BINARIES = {pa.binary(), pa.large_binary(), pa.binary_view()}
 LISTS: tuple[Callable[[Any], bool], ...] = (types.is_list, types.is_large_list)
@@ -37,6 +40,21 @@ def column_type(name: str, kind: Any) -> Type:
         return type_of(kind)
     except Unsigned as refusal:
         raise Unsigned(f"{name}: {refusal}") from refusal
+
+
+def column_types(schema: Any, rows: int, *, partial: bool) -> tuple[dict[int, Type], tuple[Unread, ...]]:
+    """The types of the columns of a table, by their numbers, and with `partial` those that have none. Raises Unsigned,
+    naming the column."""
+    kinds: dict[int, Type] = {}
+    unread = []
+    for at, item in enumerate(schema):
+        try:
+            kinds[at] = column_type(item.name, item.type)
+        except Unsigned as refusal:
+            if not partial:
+                raise
+            unread.append(Unread(item.name, at, str(item.type)[:MOST_TYPE], (rows,), str(refusal.__cause__)))
+    return kinds, tuple(unread)
 
 
 def type_of(kind: Any) -> Type:
@@ -72,7 +90,7 @@ def _nested(kind: Any) -> Type:
     if types.is_struct(kind):
         fields = [kind.field(at) for at in range(kind.num_fields)]
         return struct([(field.name.encode("utf-8", "surrogatepass"), type_of(field.type)) for field in fields])
-    raise Unsigned(f"the type {str(kind)[:100]} has no signature")
+    raise Unsigned(f"the type {str(kind)[:MOST_TYPE]} has no signature")
 
 
 def check_names(names: list[str]) -> None:

@@ -70,12 +70,25 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """A field whose values are not read, since the rules give its type no signature: its `place` among all fields, the
+    `type` as its library calls it, its shape, and the `reason`."""
+
+    name: str
+    place: int
+    type: str
+    shape: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """The fields of one artifact, and its format as docs/frames.md names it.
 
     The fields of a `tree` are in unsigned byte order of their paths, those of a `table` in the order of its columns.
     `links` are other names within the artifact and what they say (HDF5's soft links): shown, and no part of any digest.
-    `files` are the other files that were read because it was asked to follow."""
+    `files` are the other files that were read because it was asked to follow; `unread` are the fields that were left
+    out because it was asked for those that can be read."""
 
     format: str
     fields: tuple[Field, ...] = ()
@@ -83,6 +96,7 @@ class Dataset:
     kind: Literal["tree", "table"] = "tree"
     links: tuple[tuple[bytes, bytes], ...] = ()
     files: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def __enter__(self) -> Dataset:
         return self

@@ -59,6 +59,8 @@ READERS = {
 KEEPING = ("csv",)
 #: Formats whose values may lie in other files; their readers take `follow`.
 FOLLOWING = ("hdf5",)
+#: Formats with types that have no signature, whose readers take `partial`.
+PARTIAL = ("parquet", "arrow")
 
 #: suffix of a name: what its content should be
 SUFFIXES = {
@@ -80,16 +82,18 @@ class MissingReader(HpcprovError):
     """The library that reads this format is not installed."""
 
 
-def open_data(path: str, *, follow: bool = False, keep: int | None = None) -> Dataset:
+def open_data(path: str, *, follow: bool = False, keep: int | None = None, partial: bool = False) -> Dataset:
     """The dataset at `path`. With `follow`, values that lie in other files (HDF5's external links, external storage and
-    virtual datasets) are read there. `keep` is how many bytes of parsed text may be kept. Raises UnreadableData for
-    damaged data, Unsigned where the rules give no signature, MissingReader."""
+    virtual datasets) are read there. `keep` is how many bytes of parsed text may be kept. With
+    `partial`, columns of tables whose types have no signature are left out, and told as `unread`. Raises UnreadableData
+    for damaged data, Unsigned where the rules give no signature, MissingReader."""
     form = format_of(path)
     if form not in READERS:
         return Dataset(form)
     with readable(path):
         options: dict[str, Any] = {"follow": True} if follow and form in FOLLOWING else {}
         options |= {"keep": keep} if form in KEEPING else {}
+        options |= {"partial": True} if partial and form in PARTIAL else {}
         return _reader(form)(path, **options)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from hpcprov.data.arrow_types import check_names, column_type
+from hpcprov.data.arrow_types import check_names, column_types
 from hpcprov.data.interface import Dataset
 from hpcprov.data.table import Table
 from hpcprov.data.types import Type
@@ -30,17 +30,18 @@ BATCH = 4 << 20
 MOST_TEXT, MOST_ITEMS = 256 << 20, 1 << 22
 
 
-def open_parquet(path: str) -> Dataset:
-    """All columns of the file, in their order. Raises Unsigned, or what pyarrow raises for damaged files."""
+def open_parquet(path: str, *, partial: bool = False) -> Dataset:
+    """All columns of the file, in their order, with `partial` those that have a signature. Raises Unsigned, or what
+    pyarrow raises for damaged files."""
     source = pa.OSFile(path)
     try:
-        return _dataset(_File(source))
+        return _dataset(_File(source), partial)
     except BaseException:
         source.close()
         raise
 
 
-def _dataset(file: _File) -> Dataset:
+def _dataset(file: _File, partial: bool) -> Dataset:
     schema, metadata = file.reader().schema_arrow, file.metadata
     check_names(schema.names)
     counts = [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)]
@@ -49,14 +50,11 @@ def _dataset(file: _File) -> Dataset:
     table = Table(
         [0, *accumulate(counts)][:-1], metadata.num_rows, file.arrays, lambda at: pa.array([], schema.field(at).type)
     )
-    file.kinds = [column_type(item.name, item.type) for item in schema]
+    file.kinds, unread = column_types(schema, metadata.num_rows, partial=partial)
     file.leaves = _leaves(schema, metadata.num_columns)
     length = max(map(file.variable, range(len(counts))), default=0)
-    fields = [
-        table.field(name, at, kind, length=length)
-        for at, (name, kind) in enumerate(zip(schema.names, file.kinds, strict=True))
-    ]
-    return Dataset("parquet", tuple(fields), file.source.close, kind="table")
+    fields = [table.field(schema.names[at], at, kind, length=length) for at, kind in file.kinds.items()]
+    return Dataset("parquet", tuple(fields), file.source.close, kind="table", unread=unread)
 
 
 def _leaves(schema: Any, total: int) -> list[list[int]]:
@@ -78,7 +76,7 @@ class _File:
     def __init__(self, source: Any) -> None:
         self.source, self.readers = source, local()
         self.metadata: Any = None
-        self.kinds: list[Type] = []
+        self.kinds: dict[int, Type] = {}
         self.leaves: list[list[int]] = []
         self.metadata = self.reader().metadata
 
@@ -110,6 +108,6 @@ class _File:
 
         The footer tells it for each column, too, but pyarrow ends the process over some that are damaged there."""
         found = self.metadata.row_group(group)
-        fixed = sum(kind.size or 0 for kind in self.kinds)
+        fixed = sum(kind.size or 0 for kind in self.kinds.values())
         size: int = found.total_byte_size // max(1, found.num_rows) - fixed
         return max(0, size)

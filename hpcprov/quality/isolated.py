@@ -52,6 +52,16 @@ class Comparing(Isolated):
 
         return self._told({"do": "glance", "path": path}, "found", is_glance)
 
+    def count(self, path: str) -> list[dict[str, Any]]:
+        """The fields of a dataset that can be read, as `statistics.reading.counted` gives them. Raises Refused,
+        Crashed."""
+        from hpcprov.quality.dictionary.sound import is_counted
+
+        found: list[dict[str, Any]] | None = self.ask({"do": "count", "path": path})[0].get("found")
+        if not is_counted(found) or found is None:
+            raise Refused(UNSOUND)
+        return found
+
     def sheet(self, path: str) -> dict[str, Any]:
         """A dictionary's sheet, as `dictionary.sheet.read_sheet` gives it. Raises Refused, Crashed."""
         from hpcprov.quality.dictionary.sound import is_sheet

@@ -45,6 +45,12 @@ class Comparer(Worker):
 
         return {"found": glance(request["path"], cache_dir=self.settings.get("cache_dir"))}, b""
 
+    def do_count(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
+        """The statistics of the fields that can be read."""
+        from hpcprov.quality.statistics.reading import counted
+
+        return {"found": counted(request["path"], threads=self.settings["threads"], watch=watch)}, b""
+
     def do_sheet(self, request: dict[str, Any], body: bytes, watch: Watch) -> tuple[dict[str, Any], bytes]:
         """What a dictionary's sheet says that somebody has written in."""
         from hpcprov.quality.dictionary.sheet import read_sheet

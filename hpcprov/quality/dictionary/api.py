@@ -131,7 +131,7 @@ def dictionary(thing: Any, *, stats: bool = True, threads: int | None = None) ->
     with readable(path):
         seen, attributes = look(path), read_attributes(path)
         about = {"name": os.path.basename(path), "path": path, "size": seen.size, "files": seen.files}
-        with open_data(path) as data:
+        with open_data(path, partial=True) as data:
             if data.format in NO_FIELDS:
                 raise Unsigned(why(path, data.format))
             if stats:
@@ -150,14 +150,16 @@ def _axes(thing: Any) -> dict[str, Storage]:
 
 
 class Read:
-    """The values of a dataset read once: the `signature` of it, and of each field by its path, with statistics."""
+    """The values of a dataset read once: the `signature` of it, where all of it can be read, and of each field by its
+    path, with statistics."""
 
     def __init__(self, data: Dataset, attributes: Attributes, threads: int | None) -> None:
         count = thread_count(threads)
         signed = [sign_field(one, threads=count, counter=counter_for(one, attributes)) for one in data.fields]
         names = [field.name for field in data.fields]
         self.source = f"counted {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
-        self.signature = tree.text(tree.dataset_root(data.kind, [(one.path, one.root) for one in signed]))
+        root = None if data.unread else tree.dataset_root(data.kind, [(one.path, one.root) for one in signed])
+        self.signature = None if root is None else tree.text(root)
         self.signatures = {name: tree.text(one.root) for name, one in zip(names, signed, strict=True)}
         self.statistics = {name: one.statistics or {} for name, one in zip(names, signed, strict=True)}
 
@@ -173,7 +175,7 @@ def _dictionary(
     path = (about or {}).get("path", "")
     known = {"host": os.uname().nodename, "statistics": read.source if read is not None else None}
     if read is not None:
-        fields = [one | {"signature": read.signatures[one["path"]]} for one in layout["fields"]]
+        fields = [one | {"signature": read.signatures.get(one["path"])} for one in layout["fields"]]
         layout = layout | {"fields": fields, "signature": read.signature}
     notes = _annotations(path, layout.get("signature"))
     told = definitions_of(path, None, facts["fields"]) | (written.definitions(notes) if notes is not None else {})

@@ -49,6 +49,7 @@ COLUMNS = (
     Column("order", "Order", "whether the values rise or fall, of one axis"),
     Column("step", "Step", "the distance from each value to the next, when it is always the same"),
     Column("values", "Values", "all different values, when they are few, and how often each occurs"),
+    Column("not_read", "Not read", "why its values were not read"),
     Column("definition", "Definition", "the expression by which it was made"),
     Column("context", "Context", "the data that it was made from"),
     Column("chunks", "Chunks", "extents of a chunk in storage"),

@@ -112,6 +112,7 @@ def _field(field: Facts, own: dict[str, str], counted: Facts | None, annotations
     }
     found |= {key: field.get(key) for key in STORED}
     found |= {key: (counted or {}).get(key) for key in COUNTED}
+    found["not_read"] = field.get("not_read")
     found["count"] = (counted or {}).get("count")
     found["uncounted"] = (counted or {}).get("uncounted")
     return found | _written(own, annotations.fields.get(field["path"], {}) if annotations else {}, EDITABLE)

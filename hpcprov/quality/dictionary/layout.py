@@ -30,7 +30,7 @@ def glance(path: str, *, cache_dir: str | None = None) -> dict[str, Any]:
     Unsigned for what has no fields."""
     with readable(path):
         seen = look(path)
-        with open_data(path) as data:
+        with open_data(path, partial=True) as data:
             if data.format in NO_FIELDS:
                 check_name(path, data.format)
                 raise Unsigned(why(path, data.format))
@@ -42,7 +42,8 @@ def glance(path: str, *, cache_dir: str | None = None) -> dict[str, Any]:
 
 
 def layout_of(data: Dataset, storage: dict[str, Storage] | None = None) -> dict[str, Any]:
-    """Of each field what can be told without reading values; `storage` as `attributes.storage_of` gives it."""
+    """Of each field what can be told without reading values, also of those whose values cannot be read; `storage` as
+    `attributes.storage_of` gives it."""
     if len(data.fields) > MOST_FIELDS:
         raise Unsigned(f"{len(data.fields)} fields, and a dictionary has at most {MOST_FIELDS}")
     fields = []
@@ -53,6 +54,9 @@ def layout_of(data: Dataset, storage: dict[str, Storage] | None = None) -> dict[
         facts["chunks"] = None if field.chunks is None else [*field.chunks]
         told = {key: finite(getattr(stored, key)) for key in STORED}
         fields.append(facts | {key: value for key, value in told.items() if value is not None})
+    for one in data.unread:
+        told = {"path": one.name, "type": one.type, "shape": [*one.shape], "chunks": None, "not_read": one.reason}
+        fields.insert(one.place, told)
     return {"format": data.format, "kind": data.kind, "fields": fields}
 
 

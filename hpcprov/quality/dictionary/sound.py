@@ -5,6 +5,8 @@ is_glance({"layout": {...}, "attributes": {...}, "size": 8310, ...})  ->  True
 
 from __future__ import annotations
 
+from hpcprov.record.statistics import is_statistics
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -40,7 +42,17 @@ def _is_field(field: Any) -> bool:
         and type(field.get("type")) is str
         and all(_is_list(field.get(name), int) for name in ("shape", "chunks", "shards"))
         and _is_list(field.get("dimensions"), str)
-        and type(field.get("codec")) in (str, type(None))
+        and all(type(field.get(name)) in (str, type(None)) for name in ("codec", "not_read"))
+    )
+
+
+def is_counted(found: Any) -> bool:
+    """As `reading.counted` gives it."""
+    return type(found) is list and all(
+        type(one) is dict
+        and all(type(one.get(name)) is str for name in ("path", "signature"))
+        and is_statistics(one.get("statistics"))
+        for one in found
     )
 
 

@@ -13,10 +13,13 @@ from typing import Any
 
 from hpcprov.data.attributes import Attributes, missing_values, read_attributes
 from hpcprov.data.interface import Dataset, Field
-from hpcprov.data.open import MissingReader, reason
+from hpcprov.data.open import MissingReader, open_data, readable, reason
 from hpcprov.quality.statistics.counter import Counter
 from hpcprov.record.errors import UnreadableData
+from hpcprov.signature import tree
+from hpcprov.signature.artifact import check_declared
 from hpcprov.signature.cpus import thread_count
+from hpcprov.signature.snapshot import look
 from hpcprov.signature.threads import sign_field
 from hpcprov.signature.watch import Watch
 
@@ -35,6 +38,21 @@ def counter_for(field: Field, attributes: Attributes | None) -> Counter:
     """What counts a field of a dataset with these attributes."""
     own = attributes.fields.get(field.name, {}) if attributes is not None else {}
     return Counter(field, missing_values(own, field.type))
+
+
+def counted(path: str, *, threads: int | None, watch: Watch | None = None) -> list[dict[str, Any]]:
+    """Path, signature and statistics of each field that can be read, of a file that has no signature as a whole. Raises
+    what its reader raises."""
+    count_with = counting(path)
+    with readable(path), open_data(path, partial=True) as data:
+        check_declared(data, look(path).size)
+        signed = [
+            sign_field(one, threads=thread_count(threads), watch=watch, counter=count_with(one)) for one in data.fields
+        ]
+        return [
+            {"path": field.name, "signature": tree.text(one.root), "statistics": one.statistics or {}}
+            for field, one in zip(data.fields, signed, strict=True)
+        ]
 
 
 def statistics_of(
