@@ -46,6 +46,7 @@ def render(found: Facts, *, whole: bool = False) -> Iterator[str]:
                     yield f"      {_places(one['places'], max(60, screen.width - 6))}"
     if len(told) > MOST_FIELDS and not whole:
         yield f"  ... and {len(told) - MOST_FIELDS} more fields"
+    yield from _unread(found["unread"])
     yield from _ignored(found["ignored"])
     if found.get("detected"):
         entries = "entry" if found["detected"] == 1 else "entries"
@@ -95,6 +96,13 @@ def _value(value: Any) -> str:
     if type(value) is str:
         return sight.cut(value, VALUE) or '""'
     return sight.cut(json.dumps(value, ensure_ascii=False), TEXT)
+
+
+def _unread(pairs: list[list[str]]) -> Iterator[str]:
+    for name, reason in pairs[:MOST_IGNORED]:
+        yield f"  not read: {printable(name)}: {printable(reason)}"
+    if len(pairs) > MOST_IGNORED:
+        yield f"  ... and {len(pairs) - MOST_IGNORED} more fields that cannot be read"
 
 
 def _ignored(pairs: list[list[str]]) -> Iterator[str]:

@@ -134,7 +134,8 @@ def test_many_fields_and_places_are_cut(monkeypatch: pytest.MonkeyPatch) -> None
            "places": [{"index": [at], "value": -1} for at in range(10)]}  # fmt: skip
     fields = [{"path": f"f{at}", "status": "FAILED", "constraints": [one]} for at in range(1000)]
     found = {"path": "/a", "file": "/c", "status": "FAILED", "passes": 0, "failures": 1000, "fields": fields}
-    lines = list(render({**found, "ignored": [["a", "b"]] * 50}))
-    assert len(lines) < 140 and "  ... and 960 more fields" in lines
+    lines = list(render({**found, "ignored": [["a", "b"]] * 50, "unread": [["c", "d"]] * 50}))
+    assert len(lines) < 150 and "  ... and 960 more fields" in lines
+    assert "  ... and 40 more fields that cannot be read" in lines
     assert "    min 0: 12 values violate it, found -1" in lines
     assert f"      {', '.join(f'[{at}] -1' for at in range(10))}" in lines

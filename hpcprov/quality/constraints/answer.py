@@ -25,6 +25,8 @@ def is_verdict(found: Any) -> bool:
         and all(verdicts.is_field(field, STATUSES, _is_result) for field in found["fields"])
         and type(found.get("ignored")) is list
         and all(_is_texts(pair) and len(pair) == 2 for pair in found["ignored"])
+        and type(found.get("unread")) is list
+        and all(_is_texts(pair) and len(pair) == 2 for pair in found["unread"])
         and type(found.get("detected")) in (int, NOTHING)
         and type(found.get("removed")) in (bool, NOTHING)
     )

@@ -32,9 +32,10 @@ def discover_file(path: str, options: dict[str, Any], *, threads: int, watch: Wa
         growing=tuple(options["growing"]),
     )
     before = look(path)
-    with open_data(path) as data:
+    with open_data(path, partial=True) as data:
         check(path, data, before)
-        if not any(is_wanted(field.name, wanted.fields) for field in data.fields):
+        unread = [one for one in data.unread if is_wanted(one.name, wanted.fields)]
+        if not unread and not any(is_wanted(field.name, wanted.fields) for field in data.fields):
             raise HpcprovError(f"no field of it matches {', '.join(map(ascii, wanted.fields))}")
         axes = {name: found.dimensions or [] for name, found in storage_of(path).items()} if wanted.growing else {}
         check_axes(wanted, data, axes)
@@ -43,6 +44,10 @@ def discover_file(path: str, options: dict[str, Any], *, threads: int, watch: Wa
             data, attributes=attributes, dimensions=axes, options=wanted, threads=threads, watch=watch
         )  # fmt: skip
         check_unchanged(path, before)
+        for one in unread:  # it may be there, and nothing is known of it
+            found.fields[one.name] = {}
+            found.notes.append(f"{one.name}: not read: {one.reason}")
+            found.rows = one.shape[0]
         return found.as_json() | {"kind": data.kind}
 
 
@@ -55,7 +60,7 @@ def verify_file(
     checking = {"type_checking": options["type_checking"], "epsilon": options["epsilon"]}
     constraints = parse(raw)
     before = look(path)
-    with open_data(path) as data:
+    with open_data(path, partial=True) as data:
         check(path, data, before)
         attributes = read_attributes(path)
         if output is not None:

@@ -177,11 +177,7 @@ class FieldCheck:
 
     def facts(self) -> Facts:
         told = self.told | {check.kind: _of_check(check) for check in self.checks}
-        results = [
-            {"constraint": kind, "value": _shown(self.constraints[kind]), **told[kind]}
-            for kind in KINDS
-            if kind in told
-        ]
+        results = [result_of(kind, self.constraints[kind], told[kind]) for kind in KINDS if kind in told]
         status = OK if all(result["ok"] for result in results) else FAILED
         return {"path": self.field.name, "status": status, "constraints": results}
 
@@ -203,6 +199,16 @@ def has_shape(shape: tuple[int, ...] | None, wanted: list[Any]) -> bool:
     if shape is None or len(shape) != len(wanted):
         return False
     return all(want in ANY or want == extent for extent, want in zip(shape, wanted, strict=True))
+
+
+def result_of(kind: str, constraint: Constraint, told: Facts) -> Facts:
+    """A constraint and what became of it."""
+    return {"constraint": kind, "value": _shown(constraint), **told}
+
+
+def refused(reason: str) -> Facts:
+    """What became of a constraint that cannot be held against anything."""
+    return _told(False, None, f"not read: {reason}")
 
 
 def _of_check(check: Check) -> Facts:

@@ -7,7 +7,7 @@
             "found": 11.5, "count": 3, "places": [{"index": [17, 3], "value": 11.5}, ...], "reason": None}, ...]}
 
 The answer is plain JSON (docs/constraints.md has it). A field that must be there and is not is `MISSING`, one that is
-there and may not be `NOT ALLOWED`.
+there and may not be `NOT ALLOWED`. One whose values cannot be read is in `unread`, and keeps no constraint.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from hpcprov.data.attributes import Attributes
-from hpcprov.data.interface import Dataset
-from hpcprov.quality.constraints.field_check import FieldCheck
-from hpcprov.quality.constraints.file import Constraints
+from hpcprov.data.interface import Dataset, Unread
+from hpcprov.quality.constraints.field_check import FAILED, FieldCheck, refused, result_of
+from hpcprov.quality.constraints.file import Constraint, Constraints
+from hpcprov.quality.constraints.kinds import KINDS
 from hpcprov.quality.constraints.units import work_off
 from hpcprov.signature.watch import Watch
 
@@ -71,9 +72,10 @@ def check_fields(
 def answer(data: Dataset, constraints: Constraints, fields: list[FieldCheck]) -> Facts:
     """The verdict, when all has been looked at. Passes and failures count constraints; required and allowed fields are
     one constraint each where the file has them, as in TDDA."""
-    names = [field.name for field in data.fields]
+    names = [*(field.name for field in data.fields), *(one.name for one in data.unread)]
     missing, extra = constraints.missing_of(names), constraints.extra_of(names)
     told = [one.facts() for one in fields]
+    told += [_unread(one, constraints.fields[one.name]) for one in data.unread if constraints.fields.get(one.name)]
     told += [{"path": name, "status": MISSING, "constraints": []} for name in missing]
     told += [{"path": name, "status": NOT_ALLOWED, "constraints": []} for name in extra]
     results = [result["ok"] for one in told for result in one["constraints"]]
@@ -84,7 +86,14 @@ def answer(data: Dataset, constraints: Constraints, fields: list[FieldCheck]) ->
     return {
         "passes": results.count(True), "failures": results.count(False), "fields": told,
         "ignored": [list(pair) for pair in constraints.ignored],
+        "unread": [[one.name, one.reason] for one in data.unread],
     }  # fmt: skip
+
+
+def _unread(one: Unread, constraints: dict[str, Constraint]) -> Facts:
+    """A field whose values cannot be read: nobody knows that it keeps anything."""
+    results = [result_of(kind, constraints[kind], refused(one.reason)) for kind in KINDS if kind in constraints]
+    return {"path": one.name, "status": FAILED, "constraints": results}
 
 
 def run(fields: list[FieldCheck], threads: int, watch: Watch, *, deadline: float | None = None) -> None:
