@@ -29,7 +29,7 @@ EXAMPLE = """hpcprov diff old.h5 new.zarr
          hpcprov diff --rtol 1e-6 --ulp 4 --field 'ocean/*' a.nc b.nc
          hpcprov diff --field u=velocity_u a.h5 b.h5       (a field that has another name in B)
 
-exit status: 0 equal, or within the tolerance; 1 different; 2 they cannot be compared; 130 Ctrl-C"""
+exit status: 0 equal, or within the tolerance; 1 different; 2 they cannot be compared, or not all of them; 130 Ctrl-C"""
 
 SAME, DIFFERENT, UNREADABLE = 0, 1, 2
 ROWS = ("auto", "number", "content")
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     print(json.dumps(found, indent=1) if args.json else "\n".join(diff_page.render(found)), flush=True)
     if args.output is not None:
         _put(found, args)
-    return DIFFERENT if differs(found, strict=args.strict) else SAME
+    return exit_status(found, strict=args.strict)
 
 
 def _folders(args: argparse.Namespace, compare: Callable[[str, str], dict[str, Any]]) -> int:
@@ -130,7 +130,7 @@ def _folders(args: argparse.Namespace, compare: Callable[[str, str], dict[str, A
 def _status(item: dict[str, Any], *, strict: bool) -> int:
     if item["diff"] is None:
         return UNREADABLE if item["status"] == "unreadable" else DIFFERENT
-    return DIFFERENT if differs(item["diff"], strict=strict) else SAME
+    return exit_status(item["diff"], strict=strict)
 
 
 def _put(found: dict[str, Any], args: argparse.Namespace) -> None:
@@ -138,7 +138,7 @@ def _put(found: dict[str, Any], args: argparse.Namespace) -> None:
     from hpcprov.export import place
     from hpcprov.report.diff import page
 
-    text = page(found, list(diff_page.besides(found)), diff_page.notes(found), _asked(args))
+    text = page(found, [*diff_page.unread(found), *diff_page.besides(found)], diff_page.notes(found), _asked(args))
     place.write(text, args.output, force=args.force or report_file.is_report(args.output))
     tell(f"written: {args.output}")
 
@@ -150,6 +150,13 @@ def _asked(args: argparse.Namespace) -> str:
     parts += [f"{args.ulp:,} units in the last place"] if args.ulp is not None else []
     nan = "NaN does not equal NaN" if args.nan_differs else "NaN equals NaN"
     return f"{' or '.join(parts) or 'none: values must be equal'}; {nan}"
+
+
+def exit_status(found: dict[str, Any], *, strict: bool) -> int:
+    """What could not be read is neither equal nor different."""
+    if differs(found, strict=strict):
+        return DIFFERENT
+    return UNREADABLE if found["status"] == "unproven" else SAME
 
 
 def differs(found: dict[str, Any], *, strict: bool) -> bool:

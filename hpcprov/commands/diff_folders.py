@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 ZARR = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 MOST = 100_000
-WORDS = {"same": "equal", "within": "equal within the tolerance"}
+WORDS = {
+    "same": "equal",
+    "within": "equal within the tolerance",
+    "unproven": "equal in what could be compared",
+}
 
 
 def are_folders(one: str, other: str) -> bool:

@@ -43,9 +43,14 @@ def body(found: Facts) -> Iterator[str]:
     if found["table"] is not None:
         from hpcprov.commands import diff_tables
 
-        yield from diff_tables.lines(found["table"], names=("A", "B"), screen=screen)
+        told = found["table"] | {"status": found["status"]}
+        yield from diff_tables.lines(told, names=("A", "B"), screen=screen)
     else:
         yield from _arrays(found, screen)
+    if found["unread"]:
+        yield ""
+        yield from list(unread(found))[:MOST_BESIDES]
+        yield from sight.more(len(found["unread"]), MOST_BESIDES, "field")
     yield from _preserved(found)
     if found["structure"]:
         yield ""
@@ -102,11 +107,20 @@ def _summary(found: Facts, screen: sight.Screen) -> str:
     words = {"within": "within the tolerance", "missing": "only in A", "new": "only in B"}
     order = ("same", "within", "different", "renamed", "missing", "new")
     told = ", ".join(f"{counts[name]} {words.get(name, name)}" for name in order if name in counts)
-    colour = {"same": "green", "within": "yellow", "different": "red"}[found["status"]]
-    head = {"same": "equal", "within": "equal within the tolerance", "different": "different"}[found["status"]]
-    unread = sum(field["how"] == "signature" for field in found["fields"])
-    known = f"; {unread} not read: equal signatures" if unread else ""
-    return f"{screen.paint(head, colour)}: {sight.count(len(found['fields']), 'field')}: {told or 'none'}{known}"
+    skipped = sum(field["how"] == "signature" for field in found["fields"])
+    known = f"; {skipped} not read: equal signatures" if skipped else ""
+    return (
+        f"{screen.difference(found['status'])}: {sight.count(len(found['fields']), 'field')}: {told or 'none'}{known}"
+    )
+
+
+def unread(found: Facts) -> Iterator[str]:
+    """What was not compared since it cannot be read, a line each."""
+    for one in found["unread"]:
+        alone = [side for side, kind in zip("BA", one["type"], strict=True) if kind is None]
+        reasons = dict.fromkeys(reason for reason in one["reason"] if reason)
+        why = f"only in {alone[0]}" if alone else printable("; ".join(reasons))
+        yield f"not compared: {printable(one['field'])}: {why}"
 
 
 def _row(field: Facts) -> tuple[str, ...]:

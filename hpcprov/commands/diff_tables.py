@@ -56,11 +56,9 @@ def lines(facts: Facts, names: Sequence[str], screen: Screen) -> Iterator[str]:
 
 def _summary(facts: Facts, names: Sequence[str], screen: Screen) -> Iterator[str]:
     counts, key = facts["counts"], facts["key"]
-    colour = {"same": "green", "within": "yellow", "different": "red"}[facts["status"]]
-    head = {"same": "equal", "within": "equal within the tolerance", "different": "different"}[facts["status"]]
     rows = " and ".join(f"{count(number, 'row')} in {name}" for number, name in zip(facts["rows"], names, strict=True))
     how = f"by the key {', '.join(map(printable, key['columns']))}" if key else WAYS[facts["by"]]
-    yield f"{screen.paint(head, colour)}: {rows}, matched {how}"
+    yield f"{screen.difference(facts['status'])}: {rows}, matched {how}"
     words = {
         "same": "the same", "changed": "changed", "deleted": f"only in {names[0]}", "inserted": f"only in {names[1]}",
         "moved": "moved",

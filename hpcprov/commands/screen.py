@@ -31,6 +31,13 @@ STATUS_COLOURS = {
     "node lost": "red",
     "timed out": "red",
 }
+#: status of a diff: what is said of it, and its colour
+DIFFERENCES = {
+    "same": ("equal", "green"),
+    "within": ("equal within the tolerance", "yellow"),
+    "unproven": ("equal in what could be compared", "yellow"),
+    "different": ("different", "red"),
+}
 WIDTH_WITHOUT_TERMINAL = 120
 
 
@@ -45,6 +52,10 @@ class Screen:
 
     def status(self, word: str) -> str:
         return self.paint(printable(word), STATUS_COLOURS.get(word, "red"))
+
+    def difference(self, status: str) -> str:
+        """What is said of two datasets that were compared."""
+        return self.paint(*DIFFERENCES[status])
 
 
 def screen(environ: Mapping[str, str]) -> Screen:

@@ -30,8 +30,22 @@ LEVELS = (
 COLOURS = (EQUAL, *LEVELS, NO_DISTANCE)
 #: Fields with a section of their own, and differences besides the values: `--json` has all.
 MOST_FIELDS, MOST_BESIDES = 60, 500
-SECOND = {"different": "bad", "within": "warn", "same": "good", "missing": "bad", "new": "bad", "renamed": "warn"}
-WORDS = {"missing": "only in A", "new": "only in B", "within": "within the tolerance", "same": "equal"}
+SECOND = {
+    "different": "bad",
+    "within": "warn",
+    "same": "good",
+    "missing": "bad",
+    "new": "bad",
+    "renamed": "warn",
+    "unproven": "warn",
+}
+WORDS = {
+    "missing": "only in A",
+    "new": "only in B",
+    "within": "within the tolerance",
+    "same": "equal",
+    "unproven": "equal in what could be compared",
+}
 
 
 def page(found: Facts, besides: list[str], notes: dict[str, list[str]], asked: str) -> str:

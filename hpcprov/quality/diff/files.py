@@ -27,6 +27,7 @@ from hpcprov.quality.diff.known import Known
 from hpcprov.quality.diff.options import Options
 from hpcprov.quality.diff.preserve import preserve
 from hpcprov.quality.diff.structure import structure
+from hpcprov.quality.diff.unread import set_apart, status_with
 from hpcprov.record.errors import HpcprovError, UnreadableData
 from hpcprov.signature import cache
 from hpcprov.signature.artifact import check_declared, describe
@@ -54,8 +55,8 @@ def diff_files(
     tiles_dir: str | None = None,
     watch: Watch | None = None,
 ) -> Facts:
-    """As `datasets.diff`, with the two `paths`, their `format`s, and how their values were `known`. Raises HpcprovError
-    with the path that it is about."""
+    """As `datasets.diff`, with what could not be read (`unread`), the two `paths`, their `format`s, and how their
+    values were `known`. Raises HpcprovError with the path that it is about."""
     paths = (path, other)
     watch = watch or Watch()
     before = [_look(one) for one in paths]
@@ -70,11 +71,14 @@ def diff_files(
         found = _bytes(paths, before) if one.format in NO_FIELDS and two.format in NO_FIELDS else None
         if found is None:
             _check_fields(paths, (one, two))
+            (one, two), unread = set_apart((one, two), options.fields)
             known = Known(_by_path(signatures[0]), _by_path(signatures[1]), tiles_dir)
             said = [read_attributes(name) for name in paths]
             found = diff_tables(one, two, options, known, watch) or diff(
                 one, two, options, known=known, watch=watch, attributes=said
             )
+            unread = [] if unread and _are_same_bytes(paths, before) else unread
+            found |= {"status": status_with(found["status"], unread), "unread": unread}
             if options.preserve is not None and found["table"] is None:
                 found["preserved"] = preserve(options.preserve, one, two, found["fields"], options, watch=watch)
         formats = [one.format, two.format]
@@ -175,7 +179,7 @@ def _about(path: str) -> Iterator[None]:
 @contextmanager
 def _opened(path: str) -> Iterator[Dataset]:
     with _about(path):
-        data = open_data(path, keep=KEPT)
+        data = open_data(path, keep=KEPT, partial=True)
     with data:
         yield replace(data, fields=tuple(replace(field, read=_named(field.read, path)) for field in data.fields))
 
@@ -215,7 +219,13 @@ def _bytes(paths: tuple[str, str], seen: list[Snapshot]) -> Facts:
     same = first is None and sizes[0] == sizes[1]
     status = "same" if same else "different"
     told = {"sizes": sizes, "first": first}
-    return {"status": status, "kind": [None, None], "fields": [], "table": None, "bytes": told}
+    return {"status": status, "kind": [None, None], "fields": [], "table": None, "unread": [], "bytes": told}
+
+
+def _are_same_bytes(paths: tuple[str, str], seen: list[Snapshot]) -> bool:
+    """Whether two files are copies: what cannot be read of them is the same, too."""
+    files = not (seen[0].is_directory or seen[1].is_directory)
+    return files and seen[0].size == seen[1].size and _first_other_byte(*paths) is None
 
 
 def _first_other_byte(path: str, other: str) -> int | None:

@@ -25,15 +25,25 @@ def is_sound(report: Any) -> bool:
     """Whether a report has its form, down to the last number that a page prints."""
     return (
         type(report) is dict
-        and report.get("status") in STATUSES[:3]
+        and report.get("status") in (*STATUSES[:3], "unproven")
         and all(_is_pair(report.get(name), (str, type(None))) for name in ("paths", "format", "known", "kind"))
         and _is_bytes(report.get("bytes"))
         and _is_preserved(report.get("preserved"))
         and _is_table(report.get("table"))
         and type(report.get("fields")) is list
         and all(map(is_field, report["fields"]))
+        and type(report.get("unread")) is list
+        and all(map(_is_unread, report["unread"]))
         and type(report.get("structure")) is list
         and all(map(_is_fact, report["structure"]))
+    )
+
+
+def _is_unread(one: Any) -> bool:
+    return (
+        type(one) is dict
+        and type(one.get("field")) is str
+        and all(_is_pair(one.get(name), (str, type(None))) for name in ("type", "reason"))
     )
 
 

@@ -17,6 +17,7 @@ WHOLE = diff(
     opened(np.arange(60.0).reshape(3, 4, 5)), opened(np.arange(60.0)[::-1].reshape(3, 4, 5)), Options(picture=True)
 )
 WHOLE |= {"paths": ["a", "b"], "format": ["npy", "npy"], "known": [None, "cached"], "bytes": None, "preserved": None}
+WHOLE["unread"] = [{"field": "price", "type": ["decimal128(10, 2)", "f8"], "reason": ["no signature", None]}]
 WHOLE["structure"] = [{"field": "", "what": "attribute", "name": "x", "one": 1, "other": "2"}]
 
 
