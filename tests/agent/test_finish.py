@@ -147,5 +147,5 @@ def test_nothing_in_a_run_holds_anybody_up(store: Store, name: str, code: str, s
     tell(store, "a.1-1.0.log", start(0, "a"))
     special(f"{store.run('r')}/{name}")
     given = f"from hpcprov.record.layout import Store; store, run = Store({store.root!r}), {store.run('r')!r}; {code}"
-    done = subprocess.run([sys.executable, "-c", given], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([sys.executable, "-c", given], capture_output=True, text=True, timeout=100)
     assert (done.stdout, done.stderr) == ("1\n", "")

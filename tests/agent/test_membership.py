@@ -63,7 +63,7 @@ def test_a_job_is_asked_about_once(store: Store, tmp_path: Path) -> None:
         one.tell([START])
         one.tell([START])
         if one.asking is not None:
-            one.asking.join(30)
+            one.asking.join(100)
     assert [event["run"] for event in events(store, "slurm-alps-17", "part")] == [f"part-{n}" for n in range(5)]
     facts = {event["kind"]: event["value"] for event in events(store, "slurm-alps-17", "fact")}
     assert facts["job"]["time_limit_s"] == 300 and facts["scheduler"]["partition"] == "debug"
@@ -84,7 +84,7 @@ def test_what_could_not_be_had_is_told(store: Store, tmp_path: Path) -> None:
     one = member(store, **(JOB | scontrol(tmp_path / "bin", "exit 1")))
     one.tell([START])
     assert one.asking is not None
-    one.asking.join(30)
+    one.asking.join(100)
     (fact,) = [event for event in events(store, "slurm-alps-17", "fact") if event["kind"] == "job"]
     assert fact["error"] == "scontrol does not answer, or knows nothing of the job"
 
@@ -96,7 +96,7 @@ def test_later_parts_know_when_the_jobs_time_will_be_over(store: Store, tmp_path
     one = member(store, **(JOB | path))
     one.tell([START])
     assert one.asking is not None
-    one.asking.join(30)
+    one.asking.join(100)
     assert end_of_job(store, JOB) == 1_795_255_200
     assert end_of_job(store, JOB | {"SLURM_JOB_END_TIME": "1795250000"}) == 1_795_250_000
     assert end_of_job(store, {}) is None and end_of_job(store, JOB | {"SLURM_JOB_ID": "18"}) is None
