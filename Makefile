@@ -19,7 +19,7 @@ CLUSTER := $(abspath $(VENV))-cluster
 JOBS   ?= 2
 PYTEST  = -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: questions demo test test-slow test-launcher test-cluster lint bench clean
+.PHONY: questions demo test test-slow test-launcher test-cluster cluster lint bench clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -29,10 +29,10 @@ $(VENV)/.demo: $(VENV)/bin/python $(SOURCES)
 	@$(PIP) -e '.[demo]'
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.demo
-	@echo "installing the packages for the tests into $(VENV) ..."
+$(VENV)/.test: $(VENV)/bin/python $(SOURCES)
+	@echo "installing hpcprov and the packages for the tests into $(VENV) ..."
 	@$(PIP) -e '.[test,demo]'
-	@touch $@
+	@touch $(VENV)/.demo $@
 
 $(VENV)/.bench: $(VENV)/.test
 	@echo "installing the packages for the benchmarks into $(VENV) ..."
@@ -44,6 +44,8 @@ $(CLUSTER)/.installed: pyproject.toml CMakeLists.txt $(shell git ls-files hpcpro
 	@test -x $(CLUSTER)/bin/python || $(PYTHON) -m venv $(CLUSTER)
 	@$(CLUSTER)/bin/python -m pip --disable-pip-version-check install --quiet '.[test,workflows]'
 	@touch $@
+
+cluster: $(CLUSTER)/.installed
 
 demo: $(VENV)/.demo
 	@BIN='$(BIN)' TERRAIN='$(TERRAIN)' sh workflows/flood/demo.sh
@@ -64,11 +66,10 @@ test-launcher: $(VENV)/.test
 	$(BIN)/cmake -S . -B build/sanitize -DHPCPROV_WERROR=ON -DHPCPROV_SANITIZE=ON -DHPCPROV_PYTHON_PATH=$(BIN)/python && $(BIN)/cmake --build build/sanitize
 	HPCPROV_LAUNCHER=$(CURDIR)/build/sanitize/hpcprov/launcher/hpcprov $(BIN)/python $(PYTEST) -m 'not slow and not cluster' -k 'not core' $(SANITIZED)
 
-# Skips what is missing, unless HPCPROV_REQUIRE names it; installs all of it as root. In one process: two Slurms on one
-# machine number their jobs alike, and MPICH names the memory that ranks share by the number of the job.
+# Skips what is missing, unless HPCPROV_REQUIRE names it; installs all of it as root. Each process has a Slurm of its own.
 test-cluster: $(CLUSTER)/.installed
 	@if [ "$$(id -u)" = 0 ]; then tests/cluster/bed/install.sh; else echo "not root: nothing is installed, and Slurm's tests are skipped"; fi
-	HPCPROV_CLUSTER_VENV=$(CLUSTER) $(CLUSTER)/bin/python -m pytest -m cluster tests/cluster
+	HPCPROV_CLUSTER_VENV=$(CLUSTER) $(CLUSTER)/bin/python $(PYTEST) -m cluster tests/cluster
 
 lint: $(VENV)/.test
 	$(BIN)/python -m ruff check .

@@ -128,7 +128,7 @@ def test_a_job_is_found_by_its_number_and_shown_with_its_steps(jobs: Jobs) -> No
     assert sum(" completed " in line or " failed " in line for line in out.splitlines()) >= 6
     step = jobs.site.run(jobs.site.hpcprov, "show", f"{job}.4").stdout
     assert f"part of    job slurm-bed-{job}" in step and "step " + job + ".4 FAILED, exit 3:0" in step
-    kinds = jobs.site.run(jobs.site.hpcprov, "runs", "--job", job, "--kind", "job").stdout
+    kinds = jobs.site.run(jobs.site.hpcprov, "runs", "--job", job, "--kind", "job", env={"COLUMNS": "120"}).stdout
     assert "[job of 6 runs]" in kinds
 
 

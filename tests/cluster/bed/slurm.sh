@@ -108,6 +108,7 @@ write_cgroup_conf() {
     ConstrainCores=no ConstrainDevices=no >"$BED/cgroup.conf"
 }
 
+# FirstJobId: MPICH names the memory that ranks share by the job, and another bed may be up on this machine.
 # cred_expire: else a requeue waits two minutes. TmpFS: else the pmix plugins of two nodes collide.
 # config_overrides: more CPUs than the machine has.
 settings() {
@@ -135,6 +136,7 @@ SlurmctldTimeout=30
 SlurmdTimeout=10
 KillWait=5
 MinJobAge=300
+FirstJobId=$((PORT * 100))
 JobRequeue=1
 UnkillableStepTimeout=30
 StateSaveLocation=$BED/state
