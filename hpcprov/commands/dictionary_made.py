@@ -50,11 +50,6 @@ class Seen:
         """The fields by their paths, where the dataset as a whole has no signature."""
 
     @property
-    def has_unread(self) -> bool:
-        """Are there fields whose values cannot be read?"""
-        return any(field.get("not_read") for field in self.layout["fields"])
-
-    @property
     def signature(self) -> str | None:
         return self.signed["digest"] if self.signed is not None else None
 
@@ -82,12 +77,12 @@ class Seen:
         bar.begin(self.path)
         try:
             found = reading.describe(self.path).result
-            if found["unsigned"] is not None and counting and self.has_unread:
-                self.parts = {one["path"]: one for one in reading.count(self.path)}
+            if found["unsigned"] is not None and counting:
+                self.parts = self._parts(reading)
         finally:
             bar.clear()
         if self.parts is not None:
-            self.counted = {path: one["statistics"] for path, one in self.parts.items()}
+            self.counted = {path: one["statistics"] or {} for path, one in self.parts.items()}
             self.source = f"counted {_moment(time.time_ns())}"
             return
         if found["state"] != "ok" or found["signature"] is None:
@@ -97,11 +92,19 @@ class Seen:
         if self.counted is not None:
             self.source = BEFORE if self.signed["how"] == "cached" else f"counted {_moment(time.time_ns())}"
 
+    def _parts(self, reading: Comparing) -> dict[str, Facts] | None:
+        """What is known of each field by itself; None where not even that can be had."""
+        try:
+            return {one["path"]: one for one in reading.count(self.path)}
+        except HpcprovError:
+            return None
+
     def dictionary(self, annotations: Annotations) -> Facts:
         """What there is to tell, put together."""
         signed = (self.signed or {}).get("fields", ()) if self.parts is None else self.parts.values()
-        signatures = {one["path"]: one["signature"] for one in signed}
-        fields = [one | {"signature": signatures.get(one["path"])} for one in self.layout["fields"]]
+        known = {one["path"]: {"signature": one["signature"]} for one in signed}
+        known |= {one["path"]: {"not_read": one["not_read"]} for one in signed if one.get("not_read")}
+        fields = [one | known.get(one["path"], {}) for one in self.layout["fields"]]
         return compose(
             self.layout | {"fields": fields, "signature": self.signature},
             attributes=self.attributes,

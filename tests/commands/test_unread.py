@@ -35,9 +35,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_dictionary_has_all_fields_and_the_values_of_what_can_be_read(
     place: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["dictionary", "t.parquet", "--json"]) == 0
+    written(place / "u.parquet", table(lists=[[1, None], [2], [], []]))
+    assert main(["dictionary", "u.parquet", "--json"]) == 0
     found = json.loads(capfd.readouterr().out)
     told = {field["name"]: field for field in found["fields"]}
+    lists = told.pop("lists")
+    assert "missing values inside of lists" in lists["not_read"] and lists["signature"] is None
     assert list(told) == ["price", "id", "name", "at", "x"] and found["dataset"]["signature"] is None
     price, number = told["price"], told["id"]
     assert (price["type"], price["not_read"], price["max"]) == ("decimal128(10, 2)", REASON, None)

@@ -50,8 +50,9 @@ def is_counted(found: Any) -> bool:
     """As `reading.counted` gives it."""
     return type(found) is list and all(
         type(one) is dict
-        and all(type(one.get(name)) is str for name in ("path", "signature"))
-        and is_statistics(one.get("statistics"))
+        and type(one.get("path")) is str
+        and all(type(one.get(name)) in (str, type(None)) for name in ("signature", "not_read"))
+        and (one.get("statistics") is None or is_statistics(one["statistics"]))
         for one in found
     )
 

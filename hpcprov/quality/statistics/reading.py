@@ -14,6 +14,7 @@ from typing import Any
 from hpcprov.data.attributes import Attributes, missing_values, read_attributes
 from hpcprov.data.interface import Dataset, Field
 from hpcprov.data.open import MissingReader, open_data, readable, reason
+from hpcprov.data.types import Unsigned
 from hpcprov.quality.statistics.counter import Counter
 from hpcprov.record.errors import UnreadableData
 from hpcprov.signature import tree
@@ -22,6 +23,9 @@ from hpcprov.signature.cpus import thread_count
 from hpcprov.signature.snapshot import look
 from hpcprov.signature.threads import sign_field
 from hpcprov.signature.watch import Watch
+
+#: Characters of a reason.
+MOST_REASON = 300
 
 
 def counting(path: str) -> Callable[[Field], Counter]:
@@ -41,18 +45,21 @@ def counter_for(field: Field, attributes: Attributes | None) -> Counter:
 
 
 def counted(path: str, *, threads: int | None, watch: Watch | None = None) -> list[dict[str, Any]]:
-    """Path, signature and statistics of each field that can be read, of a file that has no signature as a whole. Raises
-    what its reader raises."""
+    """Path, signature and statistics of each field that can be read, of a file that has no signature as a whole; of one
+    whose values turn out to have none, None and why (`not_read`). Raises what its reader raises."""
     count_with = counting(path)
     with readable(path), open_data(path, partial=True) as data:
         check_declared(data, look(path).size)
-        signed = [
-            sign_field(one, threads=thread_count(threads), watch=watch, counter=count_with(one)) for one in data.fields
-        ]
-        return [
-            {"path": field.name, "signature": tree.text(one.root), "statistics": one.statistics or {}}
-            for field, one in zip(data.fields, signed, strict=True)
-        ]
+        found = []
+        for field in data.fields:
+            told: dict[str, Any] = {"path": field.name, "signature": None, "statistics": None, "not_read": None}
+            try:
+                one = sign_field(field, threads=thread_count(threads), watch=watch, counter=count_with(field))
+                told |= {"signature": tree.text(one.root), "statistics": one.statistics or {}}
+            except Unsigned as refusal:
+                told["not_read"] = str(refusal).removeprefix(f"{field.name}: ")[:MOST_REASON]
+            found.append(told)
+        return found
 
 
 def statistics_of(
