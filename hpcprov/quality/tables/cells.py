@@ -15,7 +15,8 @@ from hpcprov.data.values import NOT_A_TIME, Values
 from hpcprov.quality import times
 from hpcprov.quality.elements import Compared, Tolerance, compared, is_number, numbers_of
 from hpcprov.quality.tables.columns import Pair
-from hpcprov.quality.tables.words import counts_of, flat_of, texts
+from hpcprov.quality.tables.hashing import flat_of, texts
+from hpcprov.quality.tables.words_times import counts_of
 
 Cell: TypeAlias = str | int | float | bool | None
 

@@ -20,9 +20,9 @@ from hpcprov.quality.tables import align
 from hpcprov.quality.tables.align import Gaps, Matches
 from hpcprov.quality.tables.chains import Places, heaviest
 from hpcprov.quality.tables.columns import Pair
+from hpcprov.quality.tables.hashing import Words
 from hpcprov.quality.tables.matching import Flags, Matching
 from hpcprov.quality.tables.walk import Kept, gathered, in_threads, words_at
-from hpcprov.quality.tables.words import Words
 
 #: Cells of all open rows that are held at once; of more columns a part has to do.
 MOST_CELLS = 32 << 20

@@ -16,8 +16,9 @@ import numpy as np
 
 from hpcprov.data.interface import Field
 from hpcprov.quality.elements import Tolerance
+from hpcprov.quality.tables.hashing import GOLDEN, Hasher, mixed
 from hpcprov.quality.tables.walk import rows_of, walk
-from hpcprov.quality.tables.words import GOLDEN, Hasher, mixed, words_of
+from hpcprov.quality.tables.words import words_of
 from hpcprov.signature.watch import Watch
 
 #: Columns without a counterpart that are read to find new names.

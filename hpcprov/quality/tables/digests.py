@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from hpcprov.data.interface import Field
 from hpcprov.quality.tables.columns import Pair
+from hpcprov.quality.tables.hashing import Hash, Words, mixed
 from hpcprov.quality.tables.walk import in_threads, rows_of, walk
-from hpcprov.quality.tables.words import Hash, Words, mixed
 from hpcprov.signature.watch import Watch
 
 

@@ -28,9 +28,9 @@ from hpcprov.quality.tables.cells import told, unlike
 from hpcprov.quality.tables.chains import Places
 from hpcprov.quality.tables.columns import Columns, Pair
 from hpcprov.quality.tables.differences import Differences
+from hpcprov.quality.tables.hashing import flat_of, texts
 from hpcprov.quality.tables.matching import Matching
 from hpcprov.quality.tables.walk import gathered
-from hpcprov.quality.tables.words import flat_of, texts
 from hpcprov.record.errors import HpcprovError
 
 Facts: TypeAlias = dict[str, Any]

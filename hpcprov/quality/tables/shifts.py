@@ -10,8 +10,8 @@ import numpy as np
 from hpcprov.data.interface import Field
 from hpcprov.quality.tables.align import once
 from hpcprov.quality.tables.columns import Pair
+from hpcprov.quality.tables.hashing import Hash, Words
 from hpcprov.quality.tables.walk import rows_of, steps
-from hpcprov.quality.tables.words import Hash, Words
 
 #: Rows that are looked at, the fewest that tell something, and the share of cells that has to be found again.
 MOST, LEAST, SHARE = 1 << 20, 8, 0.9

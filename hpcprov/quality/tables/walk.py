@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hpcprov.data.interface import Field
 from hpcprov.data.values import Values, joined
-from hpcprov.quality.tables.words import Hash, Words
+from hpcprov.quality.tables.hashing import Hash, Words
 from hpcprov.signature.watch import Watch
 
 Job = TypeVar("Job")
