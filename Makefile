@@ -15,9 +15,10 @@ SANITIZED := $(patsubst %,tests/launcher/test_%.py,capture events exec_options f
 # hpcprov as users have it, not editable: a wheel's files in a virtual environment that runs these tests as well.
 CLUSTER := $(abspath $(VENV))-cluster
 
-# Test files run in so many processes at once; `make test JOBS=0` in one, as a debugger needs it.
+# Test files run in so many processes at once; `make test JOBS=0` in one, as a debugger needs it. In their own order:
+# xdist's puts those of few tests last, and one of few long ones then keeps everybody waiting.
 JOBS   ?= 2
-PYTEST  = -m pytest -n $(JOBS) --dist loadfile
+PYTEST  = -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: questions demo test test-slow test-launcher test-cluster cluster lint bench clean
 

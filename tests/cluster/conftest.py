@@ -34,15 +34,18 @@ from .bed.slurm import Slurm, missing, until
 ROOT = Path(__file__).parents[2]
 # Where install.sh puts the module system that apt refuses to install beside the other.
 PRIVATE = Path("/opt/hpcprov-bed")
+# What two processes would wait for at the end.
+LONGEST = ("test_snakemake.py", "test_examples.py")
 BedMaker = Callable[..., Slurm]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever lies in this directory is a test of a cluster."""
+    """Whatever lies in this directory is a test of a cluster; those that take longest come first."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.cluster)
+    items.sort(key=lambda item: item.path.parent != here or item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")
