@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hpcprov.quality.constraints.blocks import Block, Flags, Reader
 from hpcprov.quality.constraints.bounds import above, below
-from hpcprov.quality.constraints.checks import Extreme
+from hpcprov.quality.constraints.extremes import Extreme
 from hpcprov.quality.constraints.file import Constraint
 from hpcprov.quality.constraints.sequence import Neighbours, differences
 

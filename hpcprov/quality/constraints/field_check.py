@@ -18,19 +18,9 @@ from hpcprov.data.attributes import missing_values
 from hpcprov.data.interface import Field, lengths
 from hpcprov.quality.constraints.blocks import NUMERIC, Block, Reader
 from hpcprov.quality.constraints.bounds import bound_for
-from hpcprov.quality.constraints.checks import (
-    ORDERED,
-    Allowed,
-    Bound,
-    Check,
-    Finite,
-    Incomparable,
-    Length,
-    Nulls,
-    Sign,
-    WholeNumbers,
-)
+from hpcprov.quality.constraints.checks import ORDERED, Allowed, Check, Finite, Incomparable, Nulls, WholeNumbers
 from hpcprov.quality.constraints.duplicates import NoDuplicates
+from hpcprov.quality.constraints.extremes import Bound, Length, Sign
 from hpcprov.quality.constraints.file import Constraint
 from hpcprov.quality.constraints.kinds import ANY, KINDS
 from hpcprov.quality.constraints.rex import Rex
