@@ -25,7 +25,7 @@ EXAMPLES = ROOT / "workflows"
 ON_SLURM = "--executor slurm --jobs 4 --slurm-init-seconds-before-status-checks 1"
 OFTEN = "--seconds-between-status-checks 1 --latency-wait 20"
 NEEDS = "--default-resources mem_mb=500 runtime=5"
-LIMIT = 300  # s for one workflow, on two cores beside the others
+LIMIT = 600  # s for one workflow, on two cores beside the others
 
 # A workflow as people write it: nothing in it is hpcprov's. One rule starts ranks, one fails, one is a Python script.
 PLAIN = """
