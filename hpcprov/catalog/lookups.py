@@ -35,6 +35,9 @@ FROM_FIELDS = "FROM fields f JOIN artifacts a ON a.number = f.artifact JOIN runs
 PROGRAMS = "SELECT r.id, r.began, r.parent, f.name FROM runs r JOIN facets f ON f.run = r.number"
 # No index of kinds: of a hundred thousand runs it would read all that any of them has executed.
 PROGRAMS_OF = f"{PROGRAMS} WHERE f.kind || '' = 'program'"
+EXECUTED_AT = f"{PROGRAMS} WHERE f.kind = 'program' AND"
+#: No artifact of the run tells of the program.
+UNTOLD = "NOT EXISTS (SELECT 1 FROM artifacts a WHERE a.run = f.run AND a.path = f.name)"
 
 
 class TableLookups:
@@ -123,7 +126,12 @@ class TableLookups:
         return self._programs(f"{PROGRAMS_OF} AND r.id IN", runs, MOST_PROGRAMS)
 
     def executed(self, paths: Iterable[str], most: int) -> list[Version]:
-        return self._programs(f"{PROGRAMS} WHERE f.kind = 'program' AND f.name IN", paths, most)
+        return self._programs(f"{EXECUTED_AT} f.name IN", paths, most)
+
+    def executed_below(self, directory: str, most: int) -> list[Version]:
+        begin = f"{stored(directory)}/"
+        sql = f"{EXECUTED_AT} f.name >= ? AND f.name < ? AND {UNTOLD} LIMIT ?"
+        return self._as_programs(self._rows(sql, [begin, begin + AFTER, most]), most)
 
     def at(self, path: str, most: int) -> list[Version]:
         """The versions at a path, newest run first."""
@@ -144,12 +152,14 @@ class TableLookups:
         return sorted(found, key=lambda version: version.began, reverse=True)
 
     def _programs(self, sql: str, values: Iterable[str], most: int) -> list[Version]:
-        found: list[Version] = []
-        known = "SELECT 1 FROM artifacts a WHERE a.run = f.run AND a.path = f.name"
+        found: list[tuple[int, Any]] = []
         for some in _portions(values):
-            limit = f"({marks(some)}) AND NOT EXISTS ({known}) LIMIT ?"
-            for number, row in self._rows(f"{sql} {limit}", [*map(stored, some), max(0, most - len(found))]):
-                found.append(_program(self.sources[number].root, number, *row))
+            limit = f"({marks(some)}) AND {UNTOLD} LIMIT ?"
+            found += self._rows(f"{sql} {limit}", [*map(stored, some), max(0, most - len(found))])
+        return self._as_programs(found, most)
+
+    def _as_programs(self, rows: Iterable[tuple[int, Any]], most: int) -> list[Version]:
+        found = [_program(self.sources[number].root, number, *row) for number, row in rows]
         return sorted(self._once(found)[:most], key=lambda version: (version.run, version.path))
 
     def _versions(self, sql: str, parameters: Sequence[Any]) -> list[Version]:

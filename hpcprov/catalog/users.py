@@ -66,12 +66,10 @@ def _candidates(look: Lookups, made: list[Version], most: int) -> tuple[list[Ver
             found.setdefault((version.run, version.path), version)
     programs = look.executed(paths, most)
     more += len(programs) == most
-    for version in programs:
+    directories = [version.path for version in made if version.format == "directory"]
+    inside = [one for path in directories for one in look.below(path, "used", most) + look.executed_below(path, most)]
+    for version in programs + inside:
         found.setdefault((version.run, version.path), version)
-    for version in made:
-        if version.format == "directory":
-            for one in look.below(version.path, "used", most):
-                found.setdefault((one.run, one.path), one)
     return list(found.values()), more
 
 

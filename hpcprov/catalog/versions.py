@@ -127,5 +127,8 @@ if TYPE_CHECKING:
         def executed(self, paths: Iterable[str], most: int) -> list[Version]:
             """Those at these paths, at most so many."""
 
+        def executed_below(self, directory: str, most: int) -> list[Version]:
+            """Those below a directory, at most so many."""
+
         def below(self, directory: str, role: str, most: int) -> list[Version]:
             """The versions of what lies below a directory, at most so many, those of the latest runs first."""

@@ -103,6 +103,9 @@ class World:
         wanted = {*paths}
         return [one for one in self.programs(self.known) if one.path in wanted][:most]
 
+    def executed_below(self, directory: str, most: int) -> list[Version]:
+        return [one for one in self.programs(self.known) if one.path.startswith(f"{directory}/")][:most]
+
     def below(self, directory: str, role: str, most: int) -> list[Version]:
         found = [one for one in self.versions if one.role == role and one.path.startswith(f"{directory}/")]
         return sorted(found, key=lambda one: one.began, reverse=True)[:most]

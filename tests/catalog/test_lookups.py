@@ -93,3 +93,13 @@ def test_paths_that_are_no_text_are_found() -> None:
     world = World().run("a", 1).made("/d/\udcff\x00", "1").run("b", 2).used("/d/\udcff\x00", state="not hashed")
     graph = lineage(tables(world), Start(runs=["b"]))
     assert "run:a" in graph.nodes and graph.nodes["data:1"]["path"] == "/d/\udcff\x00"
+
+
+def test_a_program_leads_to_who_made_it_or_the_directory_that_it_lies_in() -> None:
+    world = World().run("build", 1).made("/bin/solve", "1").run("install", 2).made("/opt/app", "2", format="directory")
+    world.run("one", 3).executed_program("/bin/solve").run("other", 4).executed_program("/opt/app/bin/solve")
+    for look in (world, tables(world)):
+        for maker, user in (("build", "one"), ("install", "other")):
+            for run, up in ((user, True), (maker, False)):
+                graph = lineage(look, Start(runs=[run]), up=up, down=not up)
+                assert {f"run:{maker}", f"run:{user}"} == {node for node in graph.nodes if node.startswith("run:")}
