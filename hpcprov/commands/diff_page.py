@@ -85,6 +85,8 @@ def _preserved(found: Facts) -> Iterator[str]:
     kept = found["preserved"]
     if kept is not None and kept["path"] is None:
         yield "nothing was written: no value differs"
+        if kept.get("removed"):
+            yield "removed: what an earlier diff had written there"
     elif kept is not None:
         fields = sight.count(len(kept["fields"]), "field")
         yield f"written: {printable(kept['path'])}: both versions of {fields}, and their differences"

@@ -13,7 +13,8 @@ from hpcprov.data.attributes import read_attributes, storage_of
 from hpcprov.data.interface import Dataset
 from hpcprov.data.no_fields import NO_FIELDS, why
 from hpcprov.data.open import open_data
-from hpcprov.quality.constraints.detect import clear, detect
+from hpcprov.data.write_over import clear
+from hpcprov.quality.constraints.detect import detect
 from hpcprov.quality.constraints.discover import Options, discover, is_wanted
 from hpcprov.quality.constraints.file import parse
 from hpcprov.quality.constraints.verify import answer, check_fields, run

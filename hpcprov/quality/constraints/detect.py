@@ -11,7 +11,6 @@ shape violate is no row's fault, and in none.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,15 +20,12 @@ from numpy.typing import NDArray
 from hpcprov.data.interface import Box, Dataset, lengths
 from hpcprov.data.types import Text, plain
 from hpcprov.data.values import Values
-from hpcprov.data.write_arrays import FORMS as ARRAYS
-from hpcprov.data.write_arrays import check_place as arrays_place
 from hpcprov.data.write_arrays import write_arrays
-from hpcprov.data.write_table import check_place as table_place
+from hpcprov.data.write_over import is_arrays
 from hpcprov.data.write_table import write_table
 from hpcprov.quality.constraints.checks import Check
 from hpcprov.quality.constraints.field_check import FieldCheck
 from hpcprov.quality.constraints.places import index_of
-from hpcprov.record.drafts import withdraw
 
 Flags = NDArray[np.bool_]
 
@@ -49,22 +45,11 @@ def detect(data: Dataset, checked: list[FieldCheck], path: str, *, replace: bool
     for _, violated in failing:
         for check in violated:
             check.rewind()
-    if path.rstrip("/").lower().endswith(tuple(ARRAYS)):
+    if is_arrays(path):
         return _masks(failing, path, replace)
     if data.kind == "table":
         return _rows(data, failing, path, replace)
     return write_table(path, ELEMENTS, _elements(failing), replace=replace)
-
-
-def clear(path: str) -> bool:
-    """Remove what an earlier call has written to `path`, and was to be replaced: it would look like what is wrong now.
-    Whether there was anything. Raises HpcprovError."""
-    path = path.rstrip("/")
-    if not os.path.lexists(path):
-        return False
-    (arrays_place if path.lower().endswith(tuple(ARRAYS)) else table_place)(path, replace=True)
-    withdraw(path)
-    return True
 
 
 def _masks(failing: list[tuple[FieldCheck, list[Check]]], path: str, replace: bool) -> int:

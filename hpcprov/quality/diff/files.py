@@ -21,6 +21,7 @@ from hpcprov.data.no_fields import NO_FIELDS, why
 from hpcprov.data.open import open_data, reason
 from hpcprov.data.types import Unsigned
 from hpcprov.data.values import Values
+from hpcprov.data.write_over import check_place, clear
 from hpcprov.quality.diff.datasets import chosen, diff, selected
 from hpcprov.quality.diff.fields import blank
 from hpcprov.quality.diff.known import Known
@@ -60,7 +61,7 @@ def diff_files(
     paths = (path, other)
     watch = watch or Watch()
     before = [_look(one) for one in paths]
-    _check_place(options.preserve, paths)
+    _check_place(options, paths)
     if options.nan_differs:
         cache_dir = None  # equal signatures may hold NaN
     signatures = _signatures(paths, before, options, cache_dir, tiles_dir, watch)
@@ -81,6 +82,8 @@ def diff_files(
             found |= {"status": status_with(found["status"], unread), "unread": unread}
             if options.preserve is not None and found["table"] is None:
                 found["preserved"] = preserve(options.preserve, one, two, found["fields"], options, watch=watch)
+        if options.preserve is not None and options.force:
+            found["preserved"] = _cleared(options.preserve, found.get("preserved"))
         formats = [one.format, two.format]
         shared = found["fields"] if found["table"] is None else _columns(one, two)
     found["structure"] = structure(path, other, shared)
@@ -90,6 +93,12 @@ def diff_files(
     how = ["cached" if signature is not None and signature["how"] != "full" else
            "full" if signature is not None else None for signature in signatures]  # fmt: skip
     return {"paths": list(paths), "format": formats, "known": how, "bytes": None, "preserved": None, **found}
+
+
+def _cleared(path: str, preserved: Facts | None) -> Facts:
+    """What was `preserved`; when that is nothing, what an earlier call wrote to the path is `removed`."""
+    preserved = preserved or {"path": None, "fields": [], "left_out": []}
+    return preserved if preserved["path"] is not None else preserved | {"removed": clear(path)}
 
 
 def diff_tables(one: Dataset, other: Dataset, options: Options, known: Known, watch: Watch) -> Facts | None:
@@ -142,10 +151,13 @@ def _by_path(signature: Facts | None) -> dict[str, Facts]:
     return {} if signature is None else {field["path"]: field for field in signature["fields"]}
 
 
-def _check_place(place: str | None, paths: tuple[str, str]) -> None:
-    """Raises HpcprovError when what is to be written would replace what is read."""
-    if place is not None and os.path.exists(place) and any(os.path.samefile(place, path) for path in paths):
-        raise HpcprovError(f"{place!a} is compared: write to another place")
+def _check_place(options: Options, paths: tuple[str, str]) -> None:
+    """Raises HpcprovError when what is to be written would replace what is read, or may replace nothing."""
+    place = options.preserve
+    if place is not None and os.path.lexists(place):
+        if any(os.path.exists(place) and os.path.samefile(place, path) for path in paths):
+            raise HpcprovError(f"{place!a} is compared: write to another place")
+        check_place(place, replace=options.force)
 
 
 def _check_fields(paths: tuple[str, str], datasets: tuple[Dataset, Dataset]) -> None:

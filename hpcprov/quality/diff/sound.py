@@ -143,6 +143,7 @@ def _is_preserved(value: Any) -> bool:
     return value is None or (
         type(value) is dict
         and type(value.get("path")) in (str, type(None))
+        and type(value.get("removed")) in (bool, type(None))
         and all(type(value.get(name)) is list for name in ("fields", "left_out"))
         and all(type(name) is str for name in value["fields"])
         and all(_is_pair(pair, (str,)) for pair in value["left_out"])

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from hpcprov.data.interface import Dataset
+from hpcprov.data.write_over import check_place
 from hpcprov.quality.elements import Tolerance
 from hpcprov.quality.tables import differences as cells
 from hpcprov.quality.tables.changed import pair_changed
@@ -28,7 +29,7 @@ from hpcprov.quality.tables.differences import Differences, Facts, differences, 
 from hpcprov.quality.tables.digests import Digests, row_digests
 from hpcprov.quality.tables.matching import ByNumber, Matching, by_content, by_key
 from hpcprov.quality.tables.places import moved_blocks, runs
-from hpcprov.quality.tables.preserve import check_place, preserve
+from hpcprov.quality.tables.preserve import preserve
 from hpcprov.quality.tables.shifts import shift_of
 from hpcprov.quality.tables.walk import Kept, rows_of
 from hpcprov.quality.tables.words import words_of
@@ -106,7 +107,7 @@ def compare_tables(one: Dataset, other: Dataset, **wishes: Any) -> Facts:
     both, and what the readers raise."""
     options = Options(**wishes)
     if options.preserve is not None:
-        check_place(options.preserve, force=options.force)
+        check_place(options.preserve, replace=options.force)
     rows = row_count(one), row_count(other)
     if sum(rows) < SMALL:
         options.threads = 1

@@ -10,7 +10,6 @@ inserted after the row that it follows.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from hpcprov.data import write_arrays, write_table
 from hpcprov.data.interface import Field
 from hpcprov.data.types import SIZES, Plain, Text, Type, plain
 from hpcprov.data.values import NOT_A_TIME, Values
+from hpcprov.data.write_over import is_arrays
 from hpcprov.quality.diff.preserve import difference_type, subtracted
 from hpcprov.quality.elements import Tolerance, is_number
 from hpcprov.quality.tables.cells import told, unlike
@@ -58,25 +58,13 @@ def preserve(path: str, columns: Columns, matching: Matching, cells: Differences
     if not differing and not (rows.status != SAME).any():
         return {"path": None, "fields": [], "left_out": []}
     made = list(_columns(columns, cells, wishes.tolerance))
-    if _is_arrays(path):
+    if is_arrays(path):
         _write_arrays(path, rows, made, force=wishes.force)
     else:
         blocks = ([column.values(part) for column in made] for part in _parts(rows))
         write_table.write_table(path, [(column.name, column.type) for column in made], blocks, replace=wishes.force)
     left_out = [[pair.name, "its types cannot be compared"] for pair in columns.pairs if pair.hasher is None]
     return {"path": path, "fields": differing, "left_out": left_out}
-
-
-def check_place(path: str, *, force: bool) -> None:
-    """Raises HpcprovError, before anything is read, when the table cannot be written there."""
-    if _is_arrays(path):
-        write_arrays.check_place(path.rstrip("/"), replace=force)
-    else:
-        write_table.check_place(path, replace=force)
-
-
-def _is_arrays(path: str) -> bool:
-    return os.path.splitext(path.rstrip("/"))[1].lower() in write_arrays.FORMS
 
 
 @dataclass(frozen=True)

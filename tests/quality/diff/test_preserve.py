@@ -10,6 +10,7 @@ import pytest
 from hpcprov.data.open import open_data
 from hpcprov.quality.diff.files import diff_files
 from hpcprov.quality.diff.options import Options
+from hpcprov.quality.diff.sound import is_sound
 from hpcprov.record.errors import HpcprovError
 
 pytest.importorskip("h5py")
@@ -93,3 +94,27 @@ def test_what_is_compared_is_not_overwritten(tmp_path: Path, pair: tuple[str, st
 def test_equal_data_leave_nothing(pair: tuple[str, str], tmp_path: Path) -> None:
     found = diff_files(pair[0], pair[0], Options(preserve=str(tmp_path / "out.h5")))
     assert found["preserved"]["path"] is None and not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize("name", ["out.h5", "out.zarr"])
+def test_nothing_is_left_of_an_earlier_diff(name: str, pair: tuple[str, str], tmp_path: Path) -> None:
+    out = tmp_path / name
+    diff_files(*pair, Options(preserve=str(out)))
+    with pytest.raises(HpcprovError, match="is there already"):
+        diff_files(pair[0], pair[0], Options(preserve=str(out)))
+    for removed in (True, False):
+        found = diff_files(pair[0], pair[0], Options(preserve=str(out), force=True))
+        assert found["preserved"]["removed"] is removed and is_sound(found) and not out.exists()
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.zarr"])
+def test_nothing_is_left_of_an_earlier_diff_of_tables(name: str, tmp_path: Path) -> None:
+    tables = [tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "c.csv"]
+    for table, end in zip(tables, ("3\n", "4\n", "3.0\n"), strict=True):
+        table.write_text("id,x\n1,2\n2," + end)
+    one, other, same = map(str, tables)
+    out = tmp_path / name
+    diff_files(one, other, Options(preserve=str(out)))
+    assert out.exists()
+    found = diff_files(one, same, Options(preserve=str(out), force=True, rtol=0.1))
+    assert found["preserved"]["removed"] is True and is_sound(found) and not out.exists()
