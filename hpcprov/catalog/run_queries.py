@@ -19,6 +19,7 @@ from hpcprov.catalog.schema import stored
 from hpcprov.catalog.sources import Sources
 from hpcprov.record import layout, model
 from hpcprov.record.errors import AmbiguousRun, NoSuchRun
+from hpcprov.record.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from hpcprov.catalog.sources import Source
 
 MANY = 500  # parameters of one statement
+MOST_NAMED = 12  # runs of one name that are listed
 
 
 class Runs(Sources):
@@ -68,12 +70,20 @@ class Runs(Sources):
             return newest[0]
         found = self._named(text)
         if not found:
-            hint = f"`hpcprov runs` lists what there is in {', '.join(self.roots)}"
+            hint = self.called(text) or f"`hpcprov runs` lists what there is in {', '.join(self.roots)}"
             raise NoSuchRun(f"no run and no job is called {text!a}", hint=hint)
         if len(found) > 1:
             names = [row.id if len(self.roots) < 2 else f"{row.id}  ({row.root})" for row in found[:12]]
             raise AmbiguousRun(f"{text!a} names {len(found)} runs", hint="\n".join(["one of:", *names]))
         return found[0]
+
+    def called(self, name: str) -> str:
+        """A hint with the ids of the newest runs of a name, or nothing. Several runs may have one name, so it does not
+        choose one; whoever gave it learns the ids."""
+        named = self.runs(name=name, limit=MOST_NAMED + 1) if name else []
+        ids = [row.id for row in named if row.name == name]
+        more = ["... and more"] if len(ids) > MOST_NAMED else []
+        return "\n".join([f"{printable(name)} is the name of runs; one of:", *ids[:MOST_NAMED], *more]) if ids else ""
 
     def checked(self, rows: Sequence[RunRow]) -> list[RunRow]:
         """The same runs, those of them read again whose records were changed by hand since they were indexed."""

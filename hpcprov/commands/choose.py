@@ -236,11 +236,7 @@ def _of_job(catalog: Catalog, store: Store, text: str) -> RunRow:
         names = [run.id for run in reversed(runs)]
         raise AmbiguousRun(f"job {text!a} has {len(runs)} runs", hint=_candidates(names))
     hint = f"`hpcprov runs` lists what there is in {store.root}; a job is listed once one of its steps is"
-    # Several runs may have one name, so it does not choose one; whoever gave it learns the ids.
-    of_name = [row.id for row in catalog.runs(name=text, limit=MOST_CANDIDATES + 1) if row.name == text] if text else []
-    if of_name:
-        hint = f"{printable(text)} is the name of runs; {_candidates(of_name)}"
-    raise NoSuchRun(f"no run and no job is called {text!a}", hint=hint)
+    raise NoSuchRun(f"no run and no job is called {text!a}", hint=catalog.called(text) or hint)
 
 
 def _candidates(names: list[str]) -> str:

@@ -134,6 +134,10 @@ def test_names_of_runs(three: Store) -> None:
         with pytest.raises(NoSuchRun):
             catalog.run("")
         assert catalog.record("a")["run"]["name"] == "spin-up"
+        with pytest.raises(NoSuchRun) as caught:
+            catalog.run("spin-up")
+        assert caught.value.hint == "spin-up is the name of runs; one of:\na"
+        assert "is the name" not in catalog.called("spin-*") + catalog.called("")
     publish(three, "bc", launched(6, "bc").exit(0, 6 * DAY + 1))
     shutil.rmtree(next(Path(three.records).glob("*/*/*/b")))
     with open_catalog([three.root]) as catalog, pytest.raises(AmbiguousRun, match="names 2 runs"):
