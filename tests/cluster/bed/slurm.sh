@@ -211,6 +211,8 @@ sql() { mariadb --no-defaults --socket="$DATABASE" --user=root --execute="$1"; }
 
 start_database() {
   chown mysql "$BED/db" "$BED/run/db"
+  local TMPDIR=$BED/run/db # two that are installed at once meet in each other's temporary tables
+  export TMPDIR
   mariadb-install-db --no-defaults --user=mysql --datadir="$BED/db" --auth-root-authentication-method=normal \
     --skip-test-db >"$BED/log/database.log" 2>&1
   setsid mariadbd --no-defaults --user=mysql --datadir="$BED/db" --socket="$DATABASE" --skip-networking \
