@@ -20,7 +20,7 @@ CLUSTER := $(abspath $(VENV))-cluster
 JOBS   ?= 2
 PYTEST  = -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: questions demo test test-slow test-launcher test-cluster cluster lint bench clean
+.PHONY: questions demo test test-slow test-launcher test-cluster packages lint bench clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -46,7 +46,7 @@ $(CLUSTER)/.installed: pyproject.toml CMakeLists.txt $(shell git ls-files hpcpro
 	@$(CLUSTER)/bin/python -m pip --disable-pip-version-check install --quiet '.[test,workflows]'
 	@touch $@
 
-cluster: $(CLUSTER)/.installed
+packages: $(VENV)/.test $(CLUSTER)/.installed
 
 demo: $(VENV)/.demo
 	@BIN='$(BIN)' TERRAIN='$(TERRAIN)' sh workflows/flood/demo.sh
