@@ -26,12 +26,13 @@ class _Turns(Generic[Unit]):
         self.error: BaseException | None = None
 
     def run(self, threads: int) -> None:
-        ended = [Event() for _ in range(threads - 1)]
-        for event in ended:
-            Thread(target=self._help, args=(event,), daemon=True).start()
+        events = [Event() for _ in range(threads - 1)]
+        helpers = [Thread(target=self._help, args=(event,), daemon=True) for event in events]
+        for helper in helpers:
+            helper.start()
         self._drain()
-        for event in ended:
-            self._wait(event)
+        for helper, event in zip(helpers, events, strict=True):
+            self._wait(helper, event)
         if self.error is not None:
             raise self.error
 
@@ -41,13 +42,18 @@ class _Turns(Generic[Unit]):
         finally:
             ended.set()
 
-    def _wait(self, ended: Event) -> None:
-        """Not `join`: interrupted, it takes the thread for ended (Python 3.11)."""
+    def _wait(self, helper: Thread, ended: Event) -> None:
+        """Not only `join`: interrupted, it takes the thread for ended (Python 3.11). But it waits for what the thread
+        lets go of last, its own readers: Python aborts where it ends while a thread is in a library of C++."""
         while not ended.is_set():
             try:
                 ended.wait()
             except BaseException as error:  # an interrupt: files stay open until no thread reads them
                 self.error = self.error or error
+        try:
+            helper.join()
+        except BaseException as error:
+            self.error = self.error or error
 
     def _drain(self) -> None:
         try:
