@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -27,6 +26,7 @@ from hpcprov.quality.constraints.kinds import LONGEST_TEXT, TYPES
 from hpcprov.quality.constraints.rex import NoRexpy, Rex, patterns_of
 from hpcprov.quality.constraints.sequence import Step, step_text
 from hpcprov.quality.constraints.units import work_off
+from hpcprov.quality.names import matches
 from hpcprov.signature.watch import Watch
 
 Facts: TypeAlias = dict[str, Any]
@@ -92,7 +92,7 @@ def discover(
 def is_wanted(name: str, patterns: Iterable[str]) -> bool:
     """Whether a field is one of those that were asked for."""
     patterns = tuple(patterns)
-    return not patterns or any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+    return not patterns or matches(name, patterns)
 
 
 class Subject:

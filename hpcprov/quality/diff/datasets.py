@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from math import prod
 from typing import Any, TypeAlias
 
@@ -23,6 +22,7 @@ from hpcprov.quality.diff.known import Known
 from hpcprov.quality.diff.options import Options
 from hpcprov.quality.diff.picture import Picture, drawn
 from hpcprov.quality.diff.shift import LEAST_COMPARED, find_shift
+from hpcprov.quality.names import matches
 from hpcprov.record.errors import HpcprovError
 from hpcprov.signature.threads import sign_field
 from hpcprov.signature.watch import Watch
@@ -88,8 +88,8 @@ def paired(one: Dataset, other: Dataset, wanted: tuple[str, ...]) -> tuple[list[
             patterns.append(word)
     if wanted:
         _check_names(one, other, patterns)
-        left = [field for field in left if _matches(field.name, patterns)]
-        right = [field for field in right if _matches(field.name, patterns)]
+        left = [field for field in left if matches(field.name, patterns)]
+        right = [field for field in right if matches(field.name, patterns)]
     sides = _only(one, left, wanted), _only(other, right, wanted)
     if len(sides[0]) == len(sides[1]) == 1 and not (chosen_pairs or (wanted and left and right)):
         return [(sides[0][0], sides[1][0])], [], []
@@ -110,7 +110,7 @@ def selected(
     _check_names(one, other, list(wanted))
     patterns = [*wanted, *also]
     left, right = (
-        replace(dataset, fields=tuple(field for field in dataset.fields if _matches(field.name, patterns)))
+        replace(dataset, fields=tuple(field for field in dataset.fields if matches(field.name, patterns)))
         for dataset in (one, other)
     )
     return left, right
@@ -121,13 +121,13 @@ def chosen(dataset: Dataset, wanted: tuple[str, ...]) -> Dataset:
     if not wanted:
         return dataset
     patterns = [*wanted, *(half for word in wanted for half in word.split("=", 1))]
-    return replace(dataset, fields=tuple(field for field in dataset.fields if _matches(field.name, patterns)))
+    return replace(dataset, fields=tuple(field for field in dataset.fields if matches(field.name, patterns)))
 
 
 def _check_names(one: Dataset, other: Dataset, patterns: list[str]) -> None:
     """Raises HpcprovError for a name or pattern that no field has."""
     for word in patterns:
-        if not any(_matches(field.name, [word]) for field in (*one.fields, *other.fields)):
+        if not any(matches(field.name, [word]) for field in (*one.fields, *other.fields)):
             raise HpcprovError(f"no field is called {word!a}; {_hint(one, other)}")
 
 
@@ -146,10 +146,6 @@ def _explicit(word: str, left: list[Field], right: dict[str, Field]) -> Pair | N
         lacking = old if old not in found else new
         raise HpcprovError(f"no field is called {lacking!a}: OLD=NEW names one of each")
     return found[old], right[new]
-
-
-def _matches(name: str, patterns: list[str]) -> bool:
-    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _hint(one: Dataset, other: Dataset) -> str:

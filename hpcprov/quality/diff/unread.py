@@ -11,11 +11,11 @@ them has is a difference, whether it can be read or not.
 from __future__ import annotations
 
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 from hpcprov.data.interface import Dataset, Unread
 from hpcprov.quality.diff.fields import DIFFERENT
+from hpcprov.quality.names import matches
 from hpcprov.record.errors import HpcprovError
 
 Facts: TypeAlias = dict[str, Any]
@@ -38,18 +38,14 @@ def set_apart(
         replace(dataset, fields=tuple(field for field in dataset.fields if field.name not in names))
         for dataset in datasets
     )
-    facts = [_fact(name, found, types) for name in names if not wanted or any(_matches(name, word) for word in wanted)]
+    facts = [_fact(name, found, types) for name in names if not wanted or matches(name, wanted)]
     for word in wanted:
-        refused = next((fact for fact in facts if _matches(fact["field"], word)), None)
-        if refused and not any(_matches(field.name, word) for field in (*one.fields, *other.fields)):
+        refused = next((fact for fact in facts if matches(fact["field"], [word])), None)
+        if refused and not any(matches(field.name, [word]) for field in (*one.fields, *other.fields)):
             raise HpcprovError(
                 f"{refused['field']!a} cannot be compared: {refused['reason'][0] or refused['reason'][1]}"
             )
     return (one, other), facts
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return name == pattern or fnmatchcase(name, pattern)
 
 
 def _fact(name: str, found: list[dict[str, Unread]], types: list[dict[str, str]]) -> Facts:
