@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from hpcprov.commands.screen import DIFFERENCES
 from hpcprov.record.errors import HpcprovError
 from hpcprov.record.layout import STORE
 from hpcprov.record.text import printable
@@ -24,11 +25,7 @@ if TYPE_CHECKING:
 
 ZARR = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 MOST = 100_000
-WORDS = {
-    "same": "equal",
-    "within": "equal within the tolerance",
-    "unproven": "equal in what could be compared",
-}
+WORDS = {status: said for status, (said, _) in DIFFERENCES.items()} | {"missing": "only in A", "new": "only in B"}
 
 
 def are_folders(one: str, other: str) -> bool:
@@ -77,6 +74,5 @@ def compare(one: str, other: str, with_: Compare) -> Iterator[Facts]:
 
 def heading(item: Facts) -> str:
     """A path and what is to be said of it in one line."""
-    words = WORDS | {"missing": "only in A", "new": "only in B"}
     reason = f": {printable(item['reason'])}" if item["reason"] else ""
-    return f"{printable(item['path'])}  {words.get(item['status'], item['status'])}{reason}"
+    return f"{printable(item['path'])}  {WORDS.get(item['status'], item['status'])}{reason}"
